@@ -1,0 +1,80 @@
+# crm: an e-commerce CRM inside PostgreSQL
+#
+#   make && make install                the conventional way, any PG_CONFIG=...
+#   make installcheck                   tests against the running server
+#   make demo | test | bench | fuzz     in a private, throw-away server
+#
+# The version stands once: in crm.control.
+
+EXTENSION    = crm
+EXTVERSION  := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" crm.control)
+
+# One concept, one room: src/NAME.c (and its src/NAME_*.c), src/NAME.sql,
+# sql/NAME.sql.  The order is that of the install script.
+CONCEPTS     = purchases
+
+# make demo DATA=file.csv: a file of the user's; to PGXS, DATA is what to install
+DEMO_FILE   := $(if $(filter command\ line,$(origin DATA)),$(DATA))
+override DATA = $(wildcard crm--*--*.sql)
+
+MODULE_big   = crm
+OBJS         = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+SCRIPT       = $(EXTENSION)--$(EXTVERSION).sql
+DATA_built   = $(SCRIPT)
+PGFILEDESC   = "crm - e-commerce CRM inside PostgreSQL"
+
+REGRESS      = init $(CONCEPTS) members
+REGRESS_OPTS = --inputdir=. --load-extension=plpgsql
+ISOLATION    = $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec))
+ISOLATION_OPTS = --inputdir=test --load-extension=crm
+TAP_TESTS    = $(if $(wildcard test/t/*.pl),1,)
+PROVE_TESTS  = test/t/*.pl
+EXTRA_CLEAN  = $(SCRIPT) results tmp_check output_iso
+
+PG_CFLAGS    = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+ifneq ($(WERROR),)
+PG_CFLAGS   += -Werror
+endif
+
+# The newest server whose headers are here, unless told.
+PG_CONFIG   ?= $(or $(lastword $(sort $(wildcard /usr/lib/postgresql/*/lib/pgxs/../../bin/pg_config))),pg_config)
+PGXS        := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+.DEFAULT_GOAL := all
+
+ifneq ($(wildcard $(PGXS)),)
+include $(PGXS)
+else
+all install installcheck:
+	@echo "crm needs PostgreSQL's server headers (Debian: apt-get install postgresql-server-dev-all), or PG_CONFIG=/path/to/pg_config" >&2; exit 1
+endif
+
+$(OBJS): $(wildcard src/*.h)
+
+$(SCRIPT): crm.control Makefile $(CONCEPTS:%=src/%.sql)
+	@{ printf '%s\n' '-- crm $(EXTVERSION): generated from src/*.sql' \
+	     '\echo Use "CREATE EXTENSION crm" to load this file. \quit'; \
+	   cat $(CONCEPTS:%=src/%.sql); } > $@
+
+# Everything below runs in a private server in a temporary folder.
+.PHONY: demo test bench fuzz docs dist
+
+demo:
+	@test/prepare
+	@test/cluster seeds/demo $(if $(DEMO_FILE),"$(abspath $(DEMO_FILE))")
+
+test:
+	@test/prepare
+	@WERROR=$(WERROR) test/run $(PARTS)
+
+bench:
+	@test/prepare
+	@test/cluster test/bench/run $(BENCH)
+
+fuzz:
+	@test/prepare
+	@test/fuzz/run $(FUZZ_SECONDS)
+
+# for test/suite
+print-%:
+	@echo $($*)

@@ -1,0 +1,566 @@
+/*
+ * purchases_value.c
+ *		The arithmetic of a purchases value, and its text and binary forms.
+ *
+ * No function here allocates, raises an error or knows the server.
+ */
+#include "purchases.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const int64_t power_of_ten[] = {1, 10, 100, 1000, 10000};
+
+/* Make p the summary of no order at all. */
+void
+purchases_init(Purchases *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->version = PURCHASES_VERSION;
+}
+
+/* Whether what was ordered, before refunds, is in range. */
+static inline bool
+gross_fits(const Purchases *p)
+{
+	int64_t		gross;
+
+	return !__builtin_add_overflow(p->revenue, p->refunds, &gross);
+}
+
+/*
+ * Count one order, or one refund (a negative amount).
+ *
+ * purchase_at is the time at which the order counts as a purchase: its own, or
+ * the start of its period.  A refund moves money only.  On an error p may be
+ * half updated and must not be used again.
+ */
+PurchasesError
+purchases_add(Purchases *p, int64_t ordered_at, int64_t purchase_at,
+			  int64_t amount, int scale)
+{
+	if (ordered_at < PURCHASES_MIN_TIME || ordered_at >= PURCHASES_END_TIME)
+		return PURCHASES_TIME_NOT_FINITE;
+	if (__builtin_add_overflow(p->revenue, amount, &p->revenue))
+		return PURCHASES_SUM_TOO_LARGE;
+	if (scale > p->scale)
+		p->scale = scale;
+
+	if (amount < 0)
+	{
+		if (__builtin_sub_overflow(p->refunds, amount, &p->refunds))
+			return PURCHASES_SUM_TOO_LARGE;
+		return PURCHASES_OK;
+	}
+
+	if (p->orders == 0)
+	{
+		p->first_order = p->last_order = ordered_at;
+		p->first_purchase = p->last_purchase = purchase_at;
+		p->first_value = amount;
+		p->first_count = 1;
+	}
+	else
+	{
+		if (ordered_at < p->first_order)
+			p->first_order = ordered_at;
+		if (ordered_at > p->last_order)
+			p->last_order = ordered_at;
+		if (purchase_at > p->last_purchase)
+			p->last_purchase = purchase_at;
+		if (purchase_at < p->first_purchase)
+		{
+			p->first_purchase = purchase_at;
+			p->first_value = amount;
+			p->first_count = 1;
+		}
+		else if (purchase_at == p->first_purchase)
+		{
+			if (__builtin_add_overflow(p->first_value, amount, &p->first_value))
+				return PURCHASES_SUM_TOO_LARGE;
+			p->first_count++;
+		}
+	}
+	p->orders++;
+	return gross_fits(p) ? PURCHASES_OK : PURCHASES_SUM_TOO_LARGE;
+}
+
+/*
+ * Add other to p: commutative and associative.
+ */
+PurchasesError
+purchases_merge(Purchases *p, const Purchases *other)
+{
+	if (__builtin_add_overflow(p->revenue, other->revenue, &p->revenue) ||
+		__builtin_add_overflow(p->refunds, other->refunds, &p->refunds) ||
+		!gross_fits(p))
+		return PURCHASES_SUM_TOO_LARGE;
+	if (other->scale > p->scale)
+		p->scale = other->scale;
+
+	if (other->orders == 0)
+		return PURCHASES_OK;
+
+	if (p->orders == 0)
+	{
+		p->first_order = other->first_order;
+		p->last_order = other->last_order;
+		p->first_purchase = other->first_purchase;
+		p->last_purchase = other->last_purchase;
+		p->first_value = other->first_value;
+		p->first_count = other->first_count;
+		p->orders = other->orders;
+		return PURCHASES_OK;
+	}
+
+	if (other->first_order < p->first_order)
+		p->first_order = other->first_order;
+	if (other->last_order > p->last_order)
+		p->last_order = other->last_order;
+	if (other->last_purchase > p->last_purchase)
+		p->last_purchase = other->last_purchase;
+	if (other->first_purchase < p->first_purchase)
+	{
+		p->first_purchase = other->first_purchase;
+		p->first_value = other->first_value;
+		p->first_count = other->first_count;
+	}
+	else if (other->first_purchase == p->first_purchase)
+	{
+		if (__builtin_add_overflow(p->first_value, other->first_value, &p->first_value) ||
+			__builtin_add_overflow(p->first_count, other->first_count, &p->first_count))
+			return PURCHASES_SUM_TOO_LARGE;
+	}
+	if (__builtin_add_overflow(p->orders, other->orders, &p->orders))
+		return PURCHASES_SUM_TOO_LARGE;
+	return PURCHASES_OK;
+}
+
+/* NULL, or what is wrong with a value that came from outside. */
+const char *
+purchases_check(const Purchases *p)
+{
+	int64_t		gross;
+	int64_t		grain;
+
+	if (p->version != PURCHASES_VERSION)
+		return "its version is unknown";
+	if (p->scale > PURCHASES_MAX_SCALE)
+		return "it has more than four decimals";
+	grain = power_of_ten[PURCHASES_MAX_SCALE - p->scale];
+	if (p->revenue % grain != 0 || p->refunds % grain != 0 || p->first_value % grain != 0)
+		return "its amounts have more decimals than it says";
+	if (p->orders < 0)
+		return "\"orders\" is negative";
+	if (p->refunds < 0)
+		return "\"refunds\" is negative";
+	if (__builtin_add_overflow(p->revenue, p->refunds, &gross) || gross < 0)
+		return "\"revenue\" and \"refunds\" contradict each other";
+
+	if (p->orders == 0)
+	{
+		if (gross != 0 ||
+			p->first_order != 0 || p->last_order != 0 ||
+			p->first_purchase != 0 || p->last_purchase != 0 ||
+			p->first_value != 0 || p->first_count != 0)
+			return "it has no orders, but what comes with orders";
+		return NULL;
+	}
+
+	if (p->first_order < PURCHASES_MIN_TIME || p->last_order >= PURCHASES_END_TIME ||
+		p->first_purchase < PURCHASES_MIN_TIME)
+		return "a time is out of range";
+	if (p->last_order < p->first_order)
+		return "\"last_order\" is before \"first_order\"";
+	if (p->last_purchase < p->first_purchase ||
+		p->first_purchase > p->first_order || p->last_purchase > p->last_order)
+		return "\"first_purchase\" or \"last_purchase\" is out of order";
+	if (p->first_count < 1 || p->first_count > p->orders)
+		return "\"first_count\" must be from 1 to \"orders\"";
+	if (p->first_value < 0 || p->first_value > gross)
+		return "\"first_value\" must be from 0 to what was ordered";
+	if ((p->first_count == p->orders) != (p->first_purchase == p->last_purchase))
+		return "\"first_count\" and the times contradict each other";
+	if (p->first_count == p->orders && p->first_value != gross)
+		return "\"first_value\" must be all that was ordered if nothing was bought later";
+	return NULL;
+}
+
+/*
+ * Text form
+ *
+ * JSON with fixed keys in a fixed order, independent of every setting:
+ *
+ * {"orders": 3, "revenue": 79.50, "refunds": 10.00,
+ *  "first_order": "2025-03-01T09:30:00Z", "last_order": "2025-11-20T18:05:00Z",
+ *  "first_value": 20.00, "first_count": 1}
+ *
+ * "first_purchase" and "last_purchase" follow "last_order" where they differ
+ * from the orders' times; without orders there are only the first three keys.
+ */
+
+/* Days since 2000-01-01 to a date of the proleptic Gregorian calendar. */
+static void
+date_of_days(int64_t days, int64_t *year, int *month, int *day)
+{
+	int64_t		era;
+	int64_t		of_era;
+	int64_t		year_of_era;
+	int			of_year;
+	int			shifted;
+
+	/* count from 0000-03-01, so that the leap day is a year's last */
+	days += 730425;
+	era = (days >= 0 ? days : days - 146096) / 146097;
+	of_era = days - era * 146097;
+	year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	of_year = (int) (of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100));
+	shifted = (5 * of_year + 2) / 153;
+	*day = of_year - (153 * shifted + 2) / 5 + 1;
+	*month = shifted < 10 ? shifted + 3 : shifted - 9;
+	*year = year_of_era + era * 400 + (*month <= 2);
+}
+
+static int64_t
+days_of_date(int64_t year, int month, int day)
+{
+	int64_t		era;
+	int64_t		year_of_era;
+	int			of_year;
+
+	year -= month <= 2;
+	era = (year >= 0 ? year : year - 399) / 400;
+	year_of_era = year - era * 400;
+	of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
+		of_year - 730425;
+}
+
+#define USECS_OF_DAY	INT64_C(86400000000)
+
+static char *
+print_time(char *text, const char *key, int64_t at)
+{
+	int64_t		days = at / USECS_OF_DAY;
+	int64_t		rest = at % USECS_OF_DAY;
+	int64_t		year;
+	int			month;
+	int			day;
+	int			seconds;
+
+	if (rest < 0)
+	{
+		days--;
+		rest += USECS_OF_DAY;
+	}
+	date_of_days(days, &year, &month, &day);
+	seconds = (int) (rest / 1000000);
+	text += sprintf(text, ", \"%s\": \"%s%04d-%02d-%02dT%02d:%02d:%02d", key,
+					year < 0 ? "-" : "", (int) (year < 0 ? -year : year), month, day,
+					seconds / 3600, seconds / 60 % 60, seconds % 60);
+	if (rest % 1000000 != 0)
+		text += sprintf(text, ".%06d", (int) (rest % 1000000));
+	return text + sprintf(text, "Z\"");
+}
+
+static char *
+print_amount(char *text, const char *key, int64_t amount, int scale)
+{
+	/* as unsigned, the smallest int64_t has a positive counterpart too */
+	uint64_t	size = amount < 0 ? -(uint64_t) amount : (uint64_t) amount;
+	const char *sign = amount < 0 ? "-" : "";
+
+	size /= power_of_ten[PURCHASES_MAX_SCALE - scale];
+	if (scale == 0)
+		return text + sprintf(text, ", \"%s\": %s%llu", key, sign, (unsigned long long) size);
+	return text + sprintf(text, ", \"%s\": %s%llu.%0*llu", key, sign,
+						  (unsigned long long) (size / power_of_ten[scale]), scale,
+						  (unsigned long long) (size % power_of_ten[scale]));
+}
+
+/* Write the text form; text has room for PURCHASES_TEXT_SIZE bytes. */
+void
+purchases_print(const Purchases *p, char *text)
+{
+	text += sprintf(text, "{\"orders\": %lld", (long long) p->orders);
+	text = print_amount(text, "revenue", p->revenue, p->scale);
+	text = print_amount(text, "refunds", p->refunds, p->scale);
+	if (p->orders > 0)
+	{
+		text = print_time(text, "first_order", p->first_order);
+		text = print_time(text, "last_order", p->last_order);
+		if (p->first_purchase != p->first_order || p->last_purchase != p->last_order)
+		{
+			text = print_time(text, "first_purchase", p->first_purchase);
+			text = print_time(text, "last_purchase", p->last_purchase);
+		}
+		text = print_amount(text, "first_value", p->first_value, p->scale);
+		text += sprintf(text, ", \"first_count\": %lld", (long long) p->first_count);
+	}
+	strcpy(text, "}");
+}
+
+static const char *
+skip_space(const char *s)
+{
+	while (*s == ' ' || *s == '\t' || *s == '\n' || *s == '\r')
+		s++;
+	return s;
+}
+
+/* Step over one token if it is there. */
+static bool
+take(const char **s, const char *token)
+{
+	size_t		length = strlen(token);
+	const char *here = skip_space(*s);
+
+	if (strncmp(here, token, length) != 0)
+		return false;
+	*s = here + length;
+	return true;
+}
+
+/* Step over `, "key":` or, for the first key, `"key":` */
+static bool
+take_key(const char **s, const char *key, bool first)
+{
+	const char *here = *s;
+	size_t		length = strlen(key);
+
+	if (!first && !take(&here, ","))
+		return false;
+	if (!take(&here, "\""))
+		return false;
+	if (strncmp(here, key, length) != 0 || here[length] != '"')
+		return false;
+	here += length + 1;
+	if (!take(&here, ":"))
+		return false;
+	*s = here;
+	return true;
+}
+
+/*
+ * A decimal number as a count of 10^-decimals; *scale is how many decimals
+ * stand there.
+ */
+static bool
+take_number(const char **s, int decimals, int64_t *value, int *scale)
+{
+	const char *here = skip_space(*s);
+	bool		negative = (*here == '-');
+	int64_t		sum = 0;
+	int			digits = 0;
+
+	*scale = 0;
+	if (negative)
+		here++;
+	for (; *here >= '0' && *here <= '9'; here++, digits++)
+		if (__builtin_mul_overflow(sum, 10, &sum) ||
+			__builtin_sub_overflow(sum, *here - '0', &sum))
+			return false;
+	if (digits == 0)
+		return false;
+	if (decimals > 0 && *here == '.')
+	{
+		here++;
+		for (; *here >= '0' && *here <= '9'; here++, (*scale)++)
+			if (*scale >= decimals || __builtin_mul_overflow(sum, 10, &sum) ||
+				__builtin_sub_overflow(sum, *here - '0', &sum))
+				return false;
+		if (*scale == 0)
+			return false;
+	}
+	if (__builtin_mul_overflow(sum, power_of_ten[decimals - *scale], &sum))
+		return false;
+	/* summed up below zero, where there is one more value */
+	if (!negative && __builtin_sub_overflow(0, sum, &sum))
+		return false;
+	*value = sum;
+	*s = here;
+	return true;
+}
+
+/* exactly as many digits as asked for */
+static bool
+take_digits(const char **s, int digits, int *value)
+{
+	*value = 0;
+	for (; digits > 0; digits--, (*s)++)
+	{
+		if (**s < '0' || **s > '9')
+			return false;
+		*value = *value * 10 + (**s - '0');
+	}
+	return true;
+}
+
+/* "2025-03-01T09:30:00.000001Z", with quotes */
+static bool
+take_time(const char **s, int64_t *at)
+{
+	const char *here = skip_space(*s);
+	bool		negative;
+	int			year = 0;
+	int			digits = 0;
+	int			month;
+	int			day;
+	int			hour;
+	int			minute;
+	int			second;
+	int			fraction = 0;
+	int64_t		check_year;
+	int			check_month;
+	int			check_day;
+	int64_t		days;
+
+	if (*here++ != '"')
+		return false;
+	negative = (*here == '-');
+	if (negative)
+		here++;
+	for (; *here >= '0' && *here <= '9' && digits < 7; here++, digits++)
+		year = year * 10 + (*here - '0');
+	if (digits < 4 || *here++ != '-' || !take_digits(&here, 2, &month) ||
+		*here++ != '-' || !take_digits(&here, 2, &day) ||
+		*here++ != 'T' || !take_digits(&here, 2, &hour) ||
+		*here++ != ':' || !take_digits(&here, 2, &minute) ||
+		*here++ != ':' || !take_digits(&here, 2, &second))
+		return false;
+	if (*here == '.')
+	{
+		here++;
+		if (!take_digits(&here, 6, &fraction))
+			return false;
+	}
+	if (*here++ != 'Z' || *here++ != '"')
+		return false;
+
+	if (month < 1 || month > 12 || day < 1 || day > 31 ||
+		hour > 23 || minute > 59 || second > 59)
+		return false;
+	days = days_of_date(negative ? -year : year, month, day);
+	date_of_days(days, &check_year, &check_month, &check_day);
+	if (check_day != day)
+		return false;
+	/* far outside the range first: the multiplication must not overflow */
+	if (days < -3000000 || days > 110000000)
+		return false;
+	if (__builtin_mul_overflow(days, USECS_OF_DAY, at) ||
+		__builtin_add_overflow(*at, ((hour * 60 + minute) * 60 + second) * INT64_C(1000000) + fraction, at))
+		return false;
+	*s = here;
+	return true;
+}
+
+/*
+ * Read the text form.  Returns NULL, or what is wrong with it, as the detail
+ * of an error message.
+ */
+const char *
+purchases_parse(const char *text, Purchases *p)
+{
+	const char *s = text;
+	int			scales[3] = {0, 0, 0};
+	int			none;
+
+	purchases_init(p);
+	if (!take(&s, "{") || !take_key(&s, "orders", true) ||
+		!take_number(&s, 0, &p->orders, &none))
+		return "it must begin with {\"orders\": and a whole number";
+	if (!take_key(&s, "revenue", false) ||
+		!take_number(&s, PURCHASES_MAX_SCALE, &p->revenue, &scales[0]))
+		return "\"revenue\", a number of up to four decimals, must follow";
+	if (!take_key(&s, "refunds", false) ||
+		!take_number(&s, PURCHASES_MAX_SCALE, &p->refunds, &scales[1]))
+		return "\"refunds\", a number of up to four decimals, must follow";
+	scales[2] = scales[0];
+	if (p->orders > 0)
+	{
+		if (!take_key(&s, "first_order", false) || !take_time(&s, &p->first_order))
+			return "\"first_order\", a time like \"2025-03-01T09:30:00Z\", must follow";
+		if (!take_key(&s, "last_order", false) || !take_time(&s, &p->last_order))
+			return "\"last_order\", a time like \"2025-03-01T09:30:00Z\", must follow";
+		p->first_purchase = p->first_order;
+		p->last_purchase = p->last_order;
+		if (take_key(&s, "first_purchase", false))
+		{
+			if (!take_time(&s, &p->first_purchase))
+				return "\"first_purchase\" must be a time like \"2025-03-01T09:30:00Z\"";
+			if (!take_key(&s, "last_purchase", false) || !take_time(&s, &p->last_purchase))
+				return "\"last_purchase\", a time like \"2025-03-01T09:30:00Z\", must follow";
+		}
+		if (!take_key(&s, "first_value", false) ||
+			!take_number(&s, PURCHASES_MAX_SCALE, &p->first_value, &scales[2]))
+			return "\"first_value\", a number of up to four decimals, must follow";
+		if (!take_key(&s, "first_count", false) ||
+			!take_number(&s, 0, &p->first_count, &none))
+			return "\"first_count\", a whole number, must follow";
+	}
+	if (!take(&s, "}") || *skip_space(s) != '\0')
+		return "it must end with }";
+	if (scales[1] != scales[0] || scales[2] != scales[0])
+		return "its amounts must have the same number of decimals";
+	p->scale = scales[0];
+	return purchases_check(p);
+}
+
+static unsigned char *
+put_int64(unsigned char *wire, int64_t value)
+{
+	uint64_t	bits = (uint64_t) value;
+
+	for (int i = 7; i >= 0; i--, bits >>= 8)
+		wire[i] = bits & 0xFF;
+	return wire + 8;
+}
+
+static const unsigned char *
+get_int64(const unsigned char *wire, int64_t *value)
+{
+	uint64_t	bits = 0;
+
+	for (int i = 0; i < 8; i++)
+		bits = bits << 8 | wire[i];
+	*value = (int64_t) bits;
+	return wire + 8;
+}
+
+/* Write the binary form, PURCHASES_WIRE_SIZE bytes. */
+void
+purchases_to_wire(const Purchases *p, unsigned char *wire)
+{
+	*wire++ = p->version;
+	*wire++ = p->scale;
+	wire = put_int64(wire, p->orders);
+	wire = put_int64(wire, p->revenue);
+	wire = put_int64(wire, p->refunds);
+	wire = put_int64(wire, p->first_order);
+	wire = put_int64(wire, p->last_order);
+	wire = put_int64(wire, p->first_purchase);
+	wire = put_int64(wire, p->last_purchase);
+	wire = put_int64(wire, p->first_value);
+	put_int64(wire, p->first_count);
+}
+
+/* Read the binary form.  Returns NULL, or what is wrong with it. */
+const char *
+purchases_from_wire(const unsigned char *wire, size_t length, Purchases *p)
+{
+	if (length != PURCHASES_WIRE_SIZE)
+		return "its length is wrong";
+	purchases_init(p);
+	p->version = *wire++;
+	p->scale = *wire++;
+	wire = get_int64(wire, &p->orders);
+	wire = get_int64(wire, &p->revenue);
+	wire = get_int64(wire, &p->refunds);
+	wire = get_int64(wire, &p->first_order);
+	wire = get_int64(wire, &p->last_order);
+	wire = get_int64(wire, &p->first_purchase);
+	wire = get_int64(wire, &p->last_purchase);
+	wire = get_int64(wire, &p->first_value);
+	get_int64(wire, &p->first_count);
+	return purchases_check(p);
+}
