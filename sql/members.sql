@@ -7,7 +7,7 @@ FROM pg_depend
 WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
 	AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'crm')
 	AND pg_describe_object(classid, objid, objsubid) NOT LIKE 'type %[]'
-ORDER BY object COLLATE "C";
+ORDER BY pg_describe_object(classid, objid, objsubid) COLLATE "C";
 
 \pset tuples_only off
 -- without a comment (array types and row types aside)
@@ -20,7 +20,7 @@ WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 	AND d.classid NOT IN ('pg_cast'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass)
 	AND (t.oid IS NULL OR (t.typelem = 0 AND c.relkind IS DISTINCT FROM 'r'))
 	AND obj_description(d.objid, d.classid::regclass::name) IS NULL
-ORDER BY object COLLATE "C";
+ORDER BY pg_describe_object(d.classid, d.objid, d.objsubid) COLLATE "C";
 
 -- C functions that are not parallel safe, and why not is in their comment
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = prolang
