@@ -28,25 +28,30 @@
  * The size never changes after 1.0; what is new goes where the zeroes are.
  *
  * A purchase is an order, or all the orders of one period where the caller
- * asked for periods.  Then a purchase's time is the start of its period, and
- * first_purchase <= first_order; else the two are the same.
+ * asked for periods.  In the second case by_period is 1 and a purchase's time
+ * is the start of its period, so that first_purchase <= first_order; in the
+ * first it is the order's own, and the two purchase times are left 0.
  *
- * While orders is 0 the four times are 0 and mean nothing.
+ * What an order in the middle of a history changes comes first: with millions
+ * of customers the time to count an order is the time to fetch its cache line.
+ *
+ * While orders is 0 all times are 0 and mean nothing.
  */
 typedef struct Purchases
 {
 	uint8_t		version;		/* PURCHASES_VERSION */
 	uint8_t		scale;			/* decimals to show: the most seen, 0 to 4 */
-	uint8_t		zeroes[6];
+	uint8_t		by_period;		/* 0 or 1 */
+	uint8_t		zeroes[5];
 	int64_t		orders;			/* purchases, refunds not counted */
 	int64_t		revenue;		/* net of refunds */
-	int64_t		refunds;		/* positive sum of the negative amounts */
 	int64_t		first_order;
 	int64_t		last_order;
-	int64_t		first_purchase;
-	int64_t		last_purchase;
-	int64_t		first_value;	/* sum of what was ordered at first_purchase */
+	int64_t		refunds;		/* positive sum of the negative amounts */
+	int64_t		first_value;	/* sum of what was bought at the first purchase */
 	int64_t		first_count;	/* purchases that share that moment */
+	int64_t		first_purchase; /* only if by_period */
+	int64_t		last_purchase;	/* likewise */
 	uint8_t		spare[16];		/* zeroed */
 } Purchases;
 
@@ -61,8 +66,11 @@ typedef enum PurchasesError
 } PurchasesError;
 
 extern void purchases_init(Purchases *p);
-extern PurchasesError purchases_add(Purchases *p, int64_t ordered_at,
-									int64_t purchase_at, int64_t amount, int scale);
+extern PurchasesError purchases_add_rest(Purchases *p, int64_t ordered_at,
+										 int64_t purchase_at, int64_t amount);
+extern PurchasesError purchases_add_by_period(Purchases *p, int64_t ordered_at,
+											  int64_t purchase_at, int64_t amount,
+											  int scale);
 extern PurchasesError purchases_merge(Purchases *p, const Purchases *other);
 extern const char *purchases_check(const Purchases *p);
 
@@ -72,10 +80,48 @@ extern void purchases_print(const Purchases *p, char *text);
 extern const char *purchases_parse(const char *text, Purchases *p);
 
 /* the binary form has no padding and no spare bytes */
-#define PURCHASES_WIRE_SIZE		(2 + 9 * 8)
+#define PURCHASES_WIRE_SIZE		(3 + 9 * 8)
 extern void purchases_to_wire(const Purchases *p, unsigned char *wire);
 extern const char *purchases_from_wire(const unsigned char *wire, size_t length,
 									   Purchases *p);
+
+/*
+ * Count one order, or one refund (a negative amount), which moves money only.
+ *
+ * On an error p may be half updated and must not be used again.
+ */
+static inline PurchasesError
+purchases_add(Purchases *p, int64_t ordered_at, int64_t amount, int scale)
+{
+	if (ordered_at < PURCHASES_MIN_TIME || ordered_at >= PURCHASES_END_TIME)
+		return PURCHASES_TIME_NOT_FINITE;
+	if (scale > p->scale)
+		p->scale = scale;
+
+	if (__builtin_add_overflow(p->revenue, amount, &p->revenue))
+		return PURCHASES_SUM_TOO_LARGE;
+	if (amount >= 0 && p->orders > 0 && ordered_at > p->first_order && !p->by_period)
+	{
+		p->orders++;
+		if (ordered_at > p->last_order)
+			p->last_order = ordered_at;
+		return PURCHASES_OK;
+	}
+	return purchases_add_rest(p, ordered_at, ordered_at, amount);
+}
+
+/* The time of the first and of the last purchase. */
+static inline int64_t
+purchases_first(const Purchases *p)
+{
+	return p->by_period ? p->first_purchase : p->first_order;
+}
+
+static inline int64_t
+purchases_last(const Purchases *p)
+{
+	return p->by_period ? p->last_purchase : p->last_order;
+}
 
 /* x of the BTYD literature: purchases after the first */
 static inline int64_t

@@ -19,70 +19,77 @@ purchases_init(Purchases *p)
 	p->version = PURCHASES_VERSION;
 }
 
-/* Whether what was ordered, before refunds, is in range. */
-static inline bool
-gross_fits(const Purchases *p)
+/* From here on p keeps the times of its purchases. */
+static void
+keep_periods(Purchases *p)
 {
-	int64_t		gross;
-
-	return !__builtin_add_overflow(p->revenue, p->refunds, &gross);
+	p->first_purchase = p->first_order;
+	p->last_purchase = p->last_order;
+	p->by_period = 1;
 }
 
 /*
- * Count one order, or one refund (a negative amount).
- *
- * purchase_at is the time at which the order counts as a purchase: its own, or
- * the start of its period.  A refund moves money only.  On an error p may be
- * half updated and must not be used again.
+ * The rare part of counting an order, once its amount is in the revenue: a
+ * refund, the first order, one that is not after it, or one with a period.
  */
 PurchasesError
-purchases_add(Purchases *p, int64_t ordered_at, int64_t purchase_at,
-			  int64_t amount, int scale)
+purchases_add_rest(Purchases *p, int64_t ordered_at, int64_t purchase_at, int64_t amount)
 {
-	if (ordered_at < PURCHASES_MIN_TIME || ordered_at >= PURCHASES_END_TIME)
-		return PURCHASES_TIME_NOT_FINITE;
-	if (__builtin_add_overflow(p->revenue, amount, &p->revenue))
-		return PURCHASES_SUM_TOO_LARGE;
-	if (scale > p->scale)
-		p->scale = scale;
-
 	if (amount < 0)
-	{
-		if (__builtin_sub_overflow(p->refunds, amount, &p->refunds))
-			return PURCHASES_SUM_TOO_LARGE;
-		return PURCHASES_OK;
-	}
+		return __builtin_sub_overflow(p->refunds, amount, &p->refunds) ?
+			PURCHASES_SUM_TOO_LARGE : PURCHASES_OK;
 
-	if (p->orders == 0)
+	if (p->orders++ == 0)
 	{
 		p->first_order = p->last_order = ordered_at;
-		p->first_purchase = p->last_purchase = purchase_at;
+		if (p->by_period)
+			p->first_purchase = p->last_purchase = purchase_at;
+		p->first_value = amount;
+		p->first_count = 1;
+		return PURCHASES_OK;
+	}
+	if (purchase_at < purchases_first(p))
+	{
 		p->first_value = amount;
 		p->first_count = 1;
 	}
-	else
+	else if (purchase_at == purchases_first(p))
 	{
-		if (ordered_at < p->first_order)
-			p->first_order = ordered_at;
-		if (ordered_at > p->last_order)
-			p->last_order = ordered_at;
+		if (__builtin_add_overflow(p->first_value, amount, &p->first_value))
+			return PURCHASES_SUM_TOO_LARGE;
+		p->first_count++;
+	}
+	if (ordered_at < p->first_order)
+		p->first_order = ordered_at;
+	if (ordered_at > p->last_order)
+		p->last_order = ordered_at;
+	if (p->by_period)
+	{
+		if (purchase_at < p->first_purchase)
+			p->first_purchase = purchase_at;
 		if (purchase_at > p->last_purchase)
 			p->last_purchase = purchase_at;
-		if (purchase_at < p->first_purchase)
-		{
-			p->first_purchase = purchase_at;
-			p->first_value = amount;
-			p->first_count = 1;
-		}
-		else if (purchase_at == p->first_purchase)
-		{
-			if (__builtin_add_overflow(p->first_value, amount, &p->first_value))
-				return PURCHASES_SUM_TOO_LARGE;
-			p->first_count++;
-		}
 	}
-	p->orders++;
-	return gross_fits(p) ? PURCHASES_OK : PURCHASES_SUM_TOO_LARGE;
+	return PURCHASES_OK;
+}
+
+/*
+ * Count one order as a purchase at the start of its period.  The caller counts
+ * the periods: orders and first_count count orders here.
+ */
+PurchasesError
+purchases_add_by_period(Purchases *p, int64_t ordered_at, int64_t purchase_at,
+						int64_t amount, int scale)
+{
+	if (ordered_at < PURCHASES_MIN_TIME || ordered_at >= PURCHASES_END_TIME)
+		return PURCHASES_TIME_NOT_FINITE;
+	if (scale > p->scale)
+		p->scale = scale;
+	if (__builtin_add_overflow(p->revenue, amount, &p->revenue))
+		return PURCHASES_SUM_TOO_LARGE;
+	if (!p->by_period)
+		keep_periods(p);
+	return purchases_add_rest(p, ordered_at, purchase_at, amount);
 }
 
 /*
@@ -91,56 +98,67 @@ purchases_add(Purchases *p, int64_t ordered_at, int64_t purchase_at,
 PurchasesError
 purchases_merge(Purchases *p, const Purchases *other)
 {
+	int64_t		first;
+	int64_t		last;
+
 	if (__builtin_add_overflow(p->revenue, other->revenue, &p->revenue) ||
-		__builtin_add_overflow(p->refunds, other->refunds, &p->refunds) ||
-		!gross_fits(p))
+		__builtin_add_overflow(p->refunds, other->refunds, &p->refunds))
 		return PURCHASES_SUM_TOO_LARGE;
 	if (other->scale > p->scale)
 		p->scale = other->scale;
-
+	if (other->by_period && !p->by_period)
+		keep_periods(p);
 	if (other->orders == 0)
 		return PURCHASES_OK;
 
+	first = purchases_first(other);
+	last = purchases_last(other);
 	if (p->orders == 0)
 	{
 		p->first_order = other->first_order;
 		p->last_order = other->last_order;
-		p->first_purchase = other->first_purchase;
-		p->last_purchase = other->last_purchase;
 		p->first_value = other->first_value;
 		p->first_count = other->first_count;
 		p->orders = other->orders;
+		if (p->by_period)
+		{
+			p->first_purchase = first;
+			p->last_purchase = last;
+		}
 		return PURCHASES_OK;
 	}
 
-	if (other->first_order < p->first_order)
-		p->first_order = other->first_order;
-	if (other->last_order > p->last_order)
-		p->last_order = other->last_order;
-	if (other->last_purchase > p->last_purchase)
-		p->last_purchase = other->last_purchase;
-	if (other->first_purchase < p->first_purchase)
+	if (first < purchases_first(p))
 	{
-		p->first_purchase = other->first_purchase;
 		p->first_value = other->first_value;
 		p->first_count = other->first_count;
 	}
-	else if (other->first_purchase == p->first_purchase)
+	else if (first == purchases_first(p))
 	{
 		if (__builtin_add_overflow(p->first_value, other->first_value, &p->first_value) ||
 			__builtin_add_overflow(p->first_count, other->first_count, &p->first_count))
 			return PURCHASES_SUM_TOO_LARGE;
 	}
-	if (__builtin_add_overflow(p->orders, other->orders, &p->orders))
-		return PURCHASES_SUM_TOO_LARGE;
-	return PURCHASES_OK;
+	if (other->first_order < p->first_order)
+		p->first_order = other->first_order;
+	if (other->last_order > p->last_order)
+		p->last_order = other->last_order;
+	if (p->by_period)
+	{
+		if (first < p->first_purchase)
+			p->first_purchase = first;
+		if (last > p->last_purchase)
+			p->last_purchase = last;
+	}
+	return __builtin_add_overflow(p->orders, other->orders, &p->orders) ?
+		PURCHASES_SUM_TOO_LARGE : PURCHASES_OK;
 }
 
 /* NULL, or what is wrong with a value that came from outside. */
 const char *
 purchases_check(const Purchases *p)
 {
-	int64_t		gross;
+	uint64_t	gross;
 	int64_t		grain;
 
 	if (p->version != PURCHASES_VERSION)
@@ -150,16 +168,20 @@ purchases_check(const Purchases *p)
 	grain = power_of_ten[PURCHASES_MAX_SCALE - p->scale];
 	if (p->revenue % grain != 0 || p->refunds % grain != 0 || p->first_value % grain != 0)
 		return "its amounts have more decimals than it says";
+	if (p->by_period > 1)
+		return "its periods are unknown";
 	if (p->orders < 0)
 		return "\"orders\" is negative";
 	if (p->refunds < 0)
 		return "\"refunds\" is negative";
-	if (__builtin_add_overflow(p->revenue, p->refunds, &gross) || gross < 0)
+	if (p->revenue < -p->refunds)
 		return "\"revenue\" and \"refunds\" contradict each other";
+	/* what was ordered; the sum of two int64_t that is not negative fits */
+	gross = (uint64_t) p->revenue + (uint64_t) p->refunds;
 
 	if (p->orders == 0)
 	{
-		if (gross != 0 ||
+		if (gross != 0 || p->by_period ||
 			p->first_order != 0 || p->last_order != 0 ||
 			p->first_purchase != 0 || p->last_purchase != 0 ||
 			p->first_value != 0 || p->first_count != 0)
@@ -168,20 +190,22 @@ purchases_check(const Purchases *p)
 	}
 
 	if (p->first_order < PURCHASES_MIN_TIME || p->last_order >= PURCHASES_END_TIME ||
-		p->first_purchase < PURCHASES_MIN_TIME)
+		purchases_first(p) < PURCHASES_MIN_TIME)
 		return "a time is out of range";
 	if (p->last_order < p->first_order)
 		return "\"last_order\" is before \"first_order\"";
-	if (p->last_purchase < p->first_purchase ||
-		p->first_purchase > p->first_order || p->last_purchase > p->last_order)
+	if (!p->by_period && (p->first_purchase != 0 || p->last_purchase != 0))
+		return "it has times of purchases, but no periods";
+	if (purchases_last(p) < purchases_first(p) ||
+		purchases_first(p) > p->first_order || purchases_last(p) > p->last_order)
 		return "\"first_purchase\" or \"last_purchase\" is out of order";
 	if (p->first_count < 1 || p->first_count > p->orders)
 		return "\"first_count\" must be from 1 to \"orders\"";
-	if (p->first_value < 0 || p->first_value > gross)
+	if (p->first_value < 0 || (uint64_t) p->first_value > gross)
 		return "\"first_value\" must be from 0 to what was ordered";
-	if ((p->first_count == p->orders) != (p->first_purchase == p->last_purchase))
+	if ((p->first_count == p->orders) != (purchases_first(p) == purchases_last(p)))
 		return "\"first_count\" and the times contradict each other";
-	if (p->first_count == p->orders && p->first_value != gross)
+	if (p->first_count == p->orders && (uint64_t) p->first_value != gross)
 		return "\"first_value\" must be all that was ordered if nothing was bought later";
 	return NULL;
 }
@@ -195,8 +219,8 @@ purchases_check(const Purchases *p)
  *  "first_order": "2025-03-01T09:30:00Z", "last_order": "2025-11-20T18:05:00Z",
  *  "first_value": 20.00, "first_count": 1}
  *
- * "first_purchase" and "last_purchase" follow "last_order" where they differ
- * from the orders' times; without orders there are only the first three keys.
+ * "first_purchase" and "last_purchase" follow "last_order" if orders were
+ * counted by period; without orders there are only the first three keys.
  */
 
 /* Days since 2000-01-01 to a date of the proleptic Gregorian calendar. */
@@ -289,7 +313,7 @@ purchases_print(const Purchases *p, char *text)
 	{
 		text = print_time(text, "first_order", p->first_order);
 		text = print_time(text, "last_order", p->last_order);
-		if (p->first_purchase != p->first_order || p->last_purchase != p->last_order)
+		if (p->by_period)
 		{
 			text = print_time(text, "first_purchase", p->first_purchase);
 			text = print_time(text, "last_purchase", p->last_purchase);
@@ -482,10 +506,9 @@ purchases_parse(const char *text, Purchases *p)
 			return "\"first_order\", a time like \"2025-03-01T09:30:00Z\", must follow";
 		if (!take_key(&s, "last_order", false) || !take_time(&s, &p->last_order))
 			return "\"last_order\", a time like \"2025-03-01T09:30:00Z\", must follow";
-		p->first_purchase = p->first_order;
-		p->last_purchase = p->last_order;
 		if (take_key(&s, "first_purchase", false))
 		{
+			p->by_period = 1;
 			if (!take_time(&s, &p->first_purchase))
 				return "\"first_purchase\" must be a time like \"2025-03-01T09:30:00Z\"";
 			if (!take_key(&s, "last_purchase", false) || !take_time(&s, &p->last_purchase))
@@ -533,6 +556,7 @@ purchases_to_wire(const Purchases *p, unsigned char *wire)
 {
 	*wire++ = p->version;
 	*wire++ = p->scale;
+	*wire++ = p->by_period;
 	wire = put_int64(wire, p->orders);
 	wire = put_int64(wire, p->revenue);
 	wire = put_int64(wire, p->refunds);
@@ -553,6 +577,7 @@ purchases_from_wire(const unsigned char *wire, size_t length, Purchases *p)
 	purchases_init(p);
 	p->version = *wire++;
 	p->scale = *wire++;
+	p->by_period = *wire++;
 	wire = get_int64(wire, &p->orders);
 	wire = get_int64(wire, &p->revenue);
 	wire = get_int64(wire, &p->refunds);
