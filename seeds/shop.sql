@@ -75,9 +75,9 @@ INSERT INTO sample.channels VALUES
 CREATE TEMP TABLE _mix ON COMMIT DROP AS
 SELECT n, channel, at_first, at_last, between_them, price
 FROM (VALUES
-	(1, 'direct', 8, 27, 14, 0), (2, 'organic_search', 27, 18, 17, 0), (3, 'paid_search', 19, 19, 14, 4200),
-	(4, 'paid_social', 22, 7, 17, 2800), (5, 'social', 10, 4, 9, 0), (6, 'email', 2, 17, 20, 30),
-	(7, 'affiliate', 7, 5, 5, 3600), (8, 'referral', 5, 3, 4, 0)
+	(1, 'direct', 8, 27, 14, 0), (2, 'organic_search', 27, 18, 17, 0), (3, 'paid_search', 19, 19, 14, 16000),
+	(4, 'paid_social', 22, 7, 17, 11000), (5, 'social', 10, 4, 9, 0), (6, 'email', 2, 17, 20, 100),
+	(7, 'affiliate', 7, 5, 5, 12000), (8, 'referral', 5, 3, 4, 0)
 ) AS v(n, channel, at_first, at_last, between_them, price);
 
 CREATE TEMP TABLE _places ON COMMIT DROP AS
@@ -212,6 +212,7 @@ FROM (
 ) AS drawn
 JOIN _places AS place ON place.n = place_n
 JOIN _mix AS mix ON mix.n = source_n;
+ANALYZE _people;
 
 -- ---------------------------------------------------------------- orders
 
@@ -251,6 +252,7 @@ FROM (
 	) AS o
 	JOIN _hours USING (h)
 ) AS o;
+ANALYZE _orders;
 
 -- The lines of an order: what is to be spent, in shares, each going to the
 -- product of a category whose price is nearest below; the second line is of
@@ -266,7 +268,7 @@ FROM (
 		ELSE rung END) AS product_id
 	FROM (
 		SELECT order_id, line, quantity, companion, category_1 # (CASE line WHEN 1 THEN 0 WHEN 2 THEN 1 WHEN 3 THEN 2 + bit WHEN 4 THEN 4 + bit ELSE 6 + bit END) AS category,
-			width_bucket(spend * share / sum(share) OVER (PARTITION BY order_id) / quantity, (SELECT price FROM _rungs)) AS rung
+			width_bucket(spend * share / sum(share) OVER (PARTITION BY order_id ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) / quantity, (SELECT price FROM _rungs)) AS rung
 		FROM (
 			SELECT order_id, line,
 				sample.gamma(s, id, number + 16, 6) / spends AS spend,
@@ -283,6 +285,7 @@ FROM (
 	WINDOW lines AS (PARTITION BY order_id ORDER BY line)
 ) AS chosen
 JOIN sample.products USING (product_id);
+ANALYZE _items;
 
 -- An account is made at the first order or up to weeks before; one that never
 -- buys, some day.
@@ -420,6 +423,7 @@ FROM (
 ) AS j
 JOIN _mix ON n = channel_n
 WHERE sec BETWEEN 0 AND 1096 * 86400 - 1;
+ANALYZE _touches;
 
 INSERT INTO sample.touches
 SELECT touch_id, visitor_id, customer_id, sample.opening() + sec * interval '1 second', channel, kind, country FROM _touches;
@@ -434,6 +438,7 @@ SELECT o.*, items, line_1, CASE WHEN discounted THEN round(items * 0.10, 2) ELSE
 FROM _orders AS o
 JOIN (SELECT order_id, sum(quantity * unit_price) AS items, sum(quantity * unit_price) FILTER (WHERE line = 1) AS line_1
 	FROM _items GROUP BY order_id) AS i USING (order_id);
+ANALYZE _sold;
 
 INSERT INTO sample.orders
 SELECT order_id, CASE WHEN NOT guest THEN o.id END,
