@@ -23,7 +23,7 @@ SCRIPT       = $(EXTENSION)--$(EXTVERSION).sql
 DATA_built   = $(SCRIPT)
 PGFILEDESC   = "crm - e-commerce CRM inside PostgreSQL"
 
-REGRESS      = init $(CONCEPTS) members
+REGRESS      = init $(CONCEPTS) seeds members
 REGRESS_OPTS = --inputdir=. --load-extension=plpgsql
 ISOLATION    = $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec))
 ISOLATION_OPTS = --inputdir=test --load-extension=crm
