@@ -575,8 +575,6 @@ crm_purchases_period_final(PG_FUNCTION_ARGS)
 	PeriodSort(state);
 	memcpy(result, &state->total, sizeof(Purchases));
 	result->orders = state->count;
-	if (state->count == 0)
-		result->by_period = 0;
 	result->first_count = state->count > 0 ? 1 : 0;
 	PG_RETURN_PURCHASES_P(result);
 }

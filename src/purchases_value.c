@@ -87,7 +87,7 @@ purchases_add_by_period(Purchases *p, int64_t ordered_at, int64_t purchase_at,
 		p->scale = scale;
 	if (__builtin_add_overflow(p->revenue, amount, &p->revenue))
 		return PURCHASES_SUM_TOO_LARGE;
-	if (!p->by_period)
+	if (amount >= 0 && !p->by_period)
 		keep_periods(p);
 	return purchases_add_rest(p, ordered_at, purchase_at, amount);
 }

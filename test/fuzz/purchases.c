@@ -69,6 +69,13 @@ check_merge(const Purchases *p)
 		check_value(&sum);
 }
 
+static PurchasesError
+count_order(Purchases *p, bool by_period, int64_t at, int64_t start, int64_t amount, int scale)
+{
+	return by_period ? purchases_add_by_period(p, at, start, amount, scale) :
+		purchases_add(p, at, amount, scale);
+}
+
 /*
  * The bytes as a list of orders: counted one by one, and in two parts that are
  * merged either way round.
@@ -80,12 +87,14 @@ try_orders(const uint8_t *data, size_t size)
 	Purchases	parts[2];
 	Purchases	merged;
 	int64_t		period;
+	bool		by_period;
 	bool		fits = true;
 
 	if (size < 1)
 		return;
 	/* the orders' own time, or the start of a period */
-	period = data[0] % 4 == 0 ? 1 : (int64_t) data[0] * data[0] * 1000003;
+	by_period = data[0] % 4 != 0;
+	period = by_period ? (int64_t) data[0] * data[0] * 1000003 : 1;
 	data++;
 	size--;
 
@@ -117,15 +126,15 @@ try_orders(const uint8_t *data, size_t size)
 		if (at < PURCHASES_MIN_TIME || at >= PURCHASES_END_TIME)
 		{
 			merged = all;
-			CHECK(purchases_add(&merged, at, at, amount, scale) == PURCHASES_TIME_NOT_FINITE);
+			CHECK(count_order(&merged, by_period, at, at, amount, scale) == PURCHASES_TIME_NOT_FINITE);
 			continue;
 		}
 		if (start < PURCHASES_MIN_TIME)
 			continue;
-		if (purchases_add(&parts[part], at, start, amount, scale) != PURCHASES_OK)
+		if (count_order(&parts[part], by_period, at, start, amount, scale) != PURCHASES_OK)
 			return;
 		if (fits)
-			fits = purchases_add(&all, at, start, amount, scale) == PURCHASES_OK;
+			fits = count_order(&all, by_period, at, start, amount, scale) == PURCHASES_OK;
 	}
 	check_value(&parts[0]);
 	check_value(&parts[1]);
