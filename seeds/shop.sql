@@ -296,8 +296,8 @@ CREATE TABLE sample.customers (
 	customer_id bigint NOT NULL,
 	first_name text NOT NULL,
 	last_name text NOT NULL,
-	email text,
-	phone text,
+	email crm.email,
+	phone crm.phone,
 	country text NOT NULL,
 	region text NOT NULL,
 	city text NOT NULL,
@@ -311,14 +311,14 @@ CREATE TABLE sample.customers (
 INSERT INTO sample.customers
 SELECT p.id,
 	first[f], CASE WHEN f % 2 = 1 THEN last_f[l] ELSE last_m[l] END,
-	CASE WHEN sample.uniform(1, p.id, 40) < 0.97 THEN
-		first_ascii[f] || '.' || last_ascii[l] || '.' || p.id || '@example.' || (ARRAY['com', 'org', 'net'])[1 + floor(3 * sample.uniform(1, p.id, 41))::int] END,
-	CASE WHEN sample.uniform(1, p.id, 42) < 0.7 THEN CASE country
+	(CASE WHEN sample.uniform(1, p.id, 40) < 0.97 THEN
+		first_ascii[f] || '.' || last_ascii[l] || '.' || p.id || '@example.' || (ARRAY['com', 'org', 'net'])[1 + floor(3 * sample.uniform(1, p.id, 41))::int] END)::crm.email,
+	(CASE WHEN sample.uniform(1, p.id, 42) < 0.7 THEN CASE country
 		WHEN 'US' THEN '+1' || (ARRAY['212', '213', '312', '415', '713', '206', '305'])[1 + floor(7 * sample.uniform(1, p.id, 43))::int]
 			|| '55501' || lpad(digits % 100 || '', 2, '0')
 		WHEN 'GB' THEN '+447700900' || lpad(digits % 1000 || '', 3, '0')
 		WHEN 'DE' THEN '+493023125' || lpad(digits % 1000 || '', 3, '0')
-		WHEN 'FR' THEN '+3363998' || lpad(digits % 10000 || '', 4, '0') END END,
+		WHEN 'FR' THEN '+3363998' || lpad(digits % 10000 || '', 4, '0') END END)::crm.phone,
 	country, region, city, p.language,
 	CASE WHEN sample.uniform(1, p.id, 44) < 0.8 THEN (sample.today() AT TIME ZONE 'UTC')::date - (6600 + floor(22000 * sample.uniform(1, p.id, 45) * (0.3 + 0.7 * sample.uniform(1, p.id, 46)))::int) END,
 	CASE WHEN sample.uniform(1, p.id, 47) < 0.02 THEN 'x' WHEN sample.uniform(1, p.id, 47) < 0.9 THEN CASE WHEN f % 2 = 1 THEN 'f' ELSE 'm' END END,
@@ -338,7 +338,7 @@ LEFT JOIN (SELECT id, min(sec) AS first_sec FROM _orders WHERE s = 1 GROUP BY id
 CREATE TABLE sample.orders (
 	order_id bigint NOT NULL,
 	customer_id bigint,
-	guest_email text,
+	guest_email crm.email,
 	visitor_id bigint,
 	ordered_at timestamptz NOT NULL,
 	status text NOT NULL CHECK (status IN ('placed', 'paid', 'shipped', 'delivered', 'cancelled', 'refunded')),
@@ -442,7 +442,7 @@ ANALYZE _sold;
 
 INSERT INTO sample.orders
 SELECT order_id, CASE WHEN NOT guest THEN o.id END,
-	CASE WHEN guest THEN coalesce(c.email, 'guest.' || order_id / 1000 || '@example.net') END,
+	CASE WHEN guest THEN coalesce(c.email, ('guest.' || order_id / 1000 || '@example.net')::crm.email) END,
 	t.visitor_id, sample.opening() + sec_of * interval '1 second',
 	CASE WHEN status_u < 0.03 THEN 'cancelled'
 		WHEN status_u < 0.055 AND refund_sec < 1096 * 86400 THEN 'refunded'

@@ -56,7 +56,7 @@ SELECT count(*) FILTER (WHERE extract(month FROM ordered_at AT TIME ZONE 'UTC') 
 	count(*) FILTER (WHERE customer_id IS NULL) BETWEEN 1 AND 0.3 * count(*) AS guests,
 	count(DISTINCT status) AS states, count(DISTINCT currency) AS currencies
 FROM sample.orders;
-SELECT count(*) > 0 AS guests_with_an_account FROM sample.orders JOIN sample.customers ON guest_email::text = email::text;
+SELECT count(*) > 0 AS guests_with_an_account FROM sample.orders JOIN sample.customers ON guest_email = email;
 -- the best pair of products is bought together far more often than by chance
 SELECT max(n * orders / (a.sold * b.sold)) > 10 AS cross_sell
 FROM (SELECT i.product_id AS a, j.product_id AS b, count(*)::numeric AS n FROM sample.order_items AS i JOIN sample.order_items AS j USING (order_id)
