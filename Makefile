@@ -59,9 +59,12 @@ $(SCRIPT): crm.control Makefile $(CONCEPTS:%=src/%.sql)
 # Everything below runs in a private server in a temporary folder.
 .PHONY: demo test bench fuzz docs dist
 
+# The file comes by standard input: the server's user may not be allowed to read it.
+demo: export DEMO_NAME = $(DEMO_FILE)
 demo:
 	@test/prepare
-	@test/cluster seeds/demo $(if $(DEMO_FILE),"$(abspath $(DEMO_FILE))")
+	@echo "Building crm and starting a private server ..."
+	@$(if $(DEMO_FILE),test/cluster seeds/demo - "$$DEMO_NAME" <"$$DEMO_NAME",test/cluster seeds/demo)
 
 test:
 	@test/prepare
