@@ -285,7 +285,9 @@ SELECT 'a' = 'b' AS literals, 'a'::varchar = 'b' AS varchar, 'a'::varchar = 'a':
 -- text against an email is an email; what is none is an error, not false
 SELECT 'A@b.de'::text = 'a@B.de'::crm.email AS equal;
 SELECT 'jane'::text = 'a@b.de'::crm.email;
-SELECT 'jane' LIKE 'j%', 'a@b.de'::crm.email LIKE 'a%';
+\set VERBOSITY terse
+SELECT 'a@b.de'::crm.email LIKE 'a%';
+\set VERBOSITY default
 SELECT 'a@b.de'::crm.email::text LIKE 'a%' AS cast_first;
 SELECT castsource::regtype, casttarget::regtype, castcontext, castmethod FROM pg_cast
 WHERE 'crm.email'::regtype IN (castsource, casttarget) OR 'crm.phone'::regtype IN (castsource, casttarget)

@@ -347,7 +347,7 @@ check_domain(const char *here, const char *end, ContactFault *fault)
 	}
 	if (!dotted)
 		return refuse(fault, "The domain has no dot.",
-					  "An address that everyone can reach ends like .com.");
+					  "Write the whole domain, like example.com.");
 	if (all_digits)
 		return refuse(fault, "The last part of the domain is a number.", NULL);
 	return true;
