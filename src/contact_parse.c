@@ -201,6 +201,14 @@ is_letter(uint32_t c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+/* atext of RFC 5322, 3.2.3, and the dot */
+static bool
+is_atom(uint32_t c)
+{
+	return is_letter(c) || is_digit(c) ||
+		(c != 0 && strchr(".!#$%&'*+-/=?^_`{|}~", (int) c) != NULL);
+}
+
 static bool
 refuse(ContactFault *fault, const char *detail, const char *hint)
 {
@@ -249,7 +257,7 @@ contact_trim(const char **text, size_t *size, ContactFault *fault)
 
 		if (next == NULL)
 			return refuse(fault, "It is not valid UTF-8.", NULL);
-		if (!IN_RANGES(character, spaces))
+		if ((character > ' ' && character < 0x80) || !IN_RANGES(character, spaces))
 		{
 			if (first == NULL)
 				first = here;
@@ -286,8 +294,7 @@ check_local(const char *here, const char *end, ContactFault *fault)
 		here = take_character(here, end, &c);
 		if (c == '.' && *here == '.')
 			return refuse(fault, "The part before the @ has two dots in a row.", NULL);
-		if (IN_RANGES(c, invisible) ||
-			(c < 0x80 && strchr("\"(),:;<>@[\\]", (int) c) != NULL))
+		if (c < 0x80 ? !is_atom(c) : IN_RANGES(c, invisible))
 			return refuse_character(fault, c, "%s must not stand before the @.");
 	}
 	return true;
@@ -347,7 +354,7 @@ check_domain(const char *here, const char *end, ContactFault *fault)
 	}
 	if (!dotted)
 		return refuse(fault, "The domain has no dot.",
-					  "An address that everyone can reach ends like .com.");
+					  "Write the whole domain, like example.com.");
 	if (all_digits)
 		return refuse(fault, "The last part of the domain is a number.", NULL);
 	return true;

@@ -121,7 +121,8 @@ try_orders(const uint8_t *data, size_t size)
 			amount *= 8388608;
 		amount = amount / grain * grain;
 		start = at % period;
-		start = at - (start < 0 ? start + period : start);
+		if (__builtin_sub_overflow(at, start < 0 ? start + period : start, &start))
+			continue;
 
 		if (at < PURCHASES_MIN_TIME || at >= PURCHASES_END_TIME)
 		{
