@@ -592,7 +592,7 @@ crm_rfm_in(PG_FUNCTION_ARGS)
 		ereturn(fcinfo->context, (Datum) 0,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("invalid input syntax for type %s: \"%s\"", "crm.rfm", text),
-				 errdetail("The value is not one that crm printed: %s.", wrong)));
+				 errdetail("Scores are written like 5-4-5, or 8-9-10/10 if there are 10 bins: %s.", wrong)));
 	PG_RETURN_INT32(result);
 }
 

@@ -66,7 +66,7 @@ take_score(const char **s, int64_t *score)
 const char *
 rfm_parse(const char *text, int32_t *rfm)
 {
-	static const char *const form = "it must be three scores like 5-4-5, or 8-9-10/10 of 10 bins";
+	static const char *const form = "this is something else";
 	const char *s = text_skip_space(text);
 	int64_t		scores[RFM_MEASURES];
 	int64_t		bins = RFM_DEFAULT_BINS;
