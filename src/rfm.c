@@ -17,6 +17,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -446,11 +447,13 @@ crm_rfm_scale_final(PG_FUNCTION_ARGS)
  * without NULLs; *count is how many.
  */
 static Datum *
-Thresholds(FunctionCallInfo fcinfo, int argument, Oid type, int16 length, bool by_value,
-		   const char *name, int *count)
+Thresholds(FunctionCallInfo fcinfo, int argument, Oid type, const char *name, int *count)
 {
 	ArrayType  *array;
 	Datum	   *elements;
+	int16		length;
+	bool		by_value;
+	char		alignment;
 
 	if (PG_ARGISNULL(argument) || array_contains_nulls(PG_GETARG_ARRAYTYPE_P(argument)))
 		ereport(ERROR,
@@ -461,8 +464,8 @@ Thresholds(FunctionCallInfo fcinfo, int argument, Oid type, int16 length, bool b
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("%s thresholds must be an array of one dimension", name)));
-	deconstruct_array(array, type, length, by_value, type == NUMERICOID ? TYPALIGN_INT : TYPALIGN_DOUBLE,
-					  &elements, NULL, count);
+	get_typlenbyvalalign(type, &length, &by_value, &alignment);
+	deconstruct_array(array, type, length, by_value, alignment, &elements, NULL, count);
 	return elements;
 }
 
@@ -489,17 +492,13 @@ IntervalUsecs(const Interval *interval)
 Datum
 crm_rfm_scale_of_thresholds(PG_FUNCTION_ARGS)
 {
-	static const char *const names[RFM_MEASURES] = {"recency", "frequency", "monetary"};
+	static const Oid types[RFM_MEASURES] = {INTERVALOID, INT8OID, NUMERICOID};
 	RfmScale   *result = palloc(sizeof(RfmScale));
 	Datum	   *elements[RFM_MEASURES];
 	int			counts[RFM_MEASURES];
 
-	elements[RFM_RECENCY] = Thresholds(fcinfo, RFM_RECENCY, INTERVALOID, sizeof(Interval), false,
-									   names[RFM_RECENCY], &counts[RFM_RECENCY]);
-	elements[RFM_FREQUENCY] = Thresholds(fcinfo, RFM_FREQUENCY, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-										 names[RFM_FREQUENCY], &counts[RFM_FREQUENCY]);
-	elements[RFM_MONETARY] = Thresholds(fcinfo, RFM_MONETARY, NUMERICOID, -1, false,
-										names[RFM_MONETARY], &counts[RFM_MONETARY]);
+	for (int i = 0; i < RFM_MEASURES; i++)
+		elements[i] = Thresholds(fcinfo, i, types[i], rfm_measure_names[i], &counts[i]);
 	if (counts[RFM_FREQUENCY] != counts[RFM_RECENCY] || counts[RFM_MONETARY] != counts[RFM_RECENCY] ||
 		counts[RFM_RECENCY] < RFM_MIN_BINS - 1 || counts[RFM_RECENCY] > RFM_MAX_CUTS)
 		ereport(ERROR,
@@ -522,7 +521,7 @@ crm_rfm_scale_of_thresholds(PG_FUNCTION_ARGS)
 			if (result->cuts[i][k] < result->cuts[i][k - 1])
 				ereport(ERROR,
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						 errmsg("%s thresholds must be in ascending order", names[i])));
+						 errmsg("%s thresholds must be in ascending order", rfm_measure_names[i])));
 	}
 	PG_RETURN_POINTER(result);
 }
@@ -532,6 +531,18 @@ Datum
 crm_rfm_scale_bins(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT32(PG_GETARG_RFM_SCALE_P(0)->bins);
+}
+
+/* An array of the cut points of one measure. */
+static Datum
+CutArray(Datum *cuts, int count, Oid type)
+{
+	int16		length;
+	bool		by_value;
+	char		alignment;
+
+	get_typlenbyvalalign(type, &length, &by_value, &alignment);
+	return PointerGetDatum(construct_array(cuts, count, type, length, by_value, alignment));
 }
 
 /* recency_cuts(rfm_scale) returns interval[]: in days and time. */
@@ -550,8 +561,7 @@ crm_recency_cuts(PG_FUNCTION_ARGS)
 		interval->time = cut % USECS_PER_DAY;
 		cuts[k] = IntervalPGetDatum(interval);
 	}
-	PG_RETURN_ARRAYTYPE_P(construct_array(cuts, scale->bins - 1, INTERVALOID,
-										  sizeof(Interval), false, TYPALIGN_DOUBLE));
+	PG_RETURN_DATUM(CutArray(cuts, scale->bins - 1, INTERVALOID));
 }
 
 /* frequency_cuts(rfm_scale) returns bigint[] */
@@ -563,8 +573,7 @@ crm_frequency_cuts(PG_FUNCTION_ARGS)
 
 	for (int k = 0; k < scale->bins - 1; k++)
 		cuts[k] = Int64GetDatum(scale->cuts[RFM_FREQUENCY][k]);
-	PG_RETURN_ARRAYTYPE_P(construct_array(cuts, scale->bins - 1, INT8OID,
-										  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	PG_RETURN_DATUM(CutArray(cuts, scale->bins - 1, INT8OID));
 }
 
 /* monetary_cuts(rfm_scale) returns numeric[] */
@@ -576,8 +585,7 @@ crm_monetary_cuts(PG_FUNCTION_ARGS)
 
 	for (int k = 0; k < scale->bins - 1; k++)
 		cuts[k] = NumericGetDatum(AmountToNumeric(scale->cuts[RFM_MONETARY][k], scale->decimals));
-	PG_RETURN_ARRAYTYPE_P(construct_array(cuts, scale->bins - 1, NUMERICOID,
-										  -1, false, TYPALIGN_INT));
+	PG_RETURN_DATUM(CutArray(cuts, scale->bins - 1, NUMERICOID));
 }
 
 /* rfm_in(cstring) returns rfm: reads '5-4-5'. */
@@ -779,7 +787,6 @@ MapScore(const JsonbValue *value)
 static void
 MapBounds(JsonbIterator **at, const char *segment, int measure, RfmBox *box)
 {
-	static const char *const names[RFM_MEASURES] = {"recency", "frequency", "monetary"};
 	int			bounds[2] = {0, 0};
 	int			count = 0;
 	JsonbValue	value;
@@ -798,7 +805,7 @@ MapBounds(JsonbIterator **at, const char *segment, int measure, RfmBox *box)
 	}
 	if (bounds[0] == 0 || bounds[1] == 0 || bounds[0] > bounds[1])
 		BadMap(psprintf("\"%s\" of segment \"%s\" must be a whole number from 1 to 10, or two of them, the lowest and the highest.",
-						names[measure], segment));
+						rfm_measure_names[measure], segment));
 	box->low[measure] = bounds[0];
 	box->high[measure] = bounds[1];
 }
@@ -835,18 +842,19 @@ MapBox(JsonbContainer *object, SegmentMap *map)
 	while (JsonbIteratorNext(&at, &key, true) == WJB_KEY)
 	{
 		JsonbValue	skipped;
+		int			measure = 0;
 
 		if (IsKey(&key, "segment"))
+		{
 			JsonbIteratorNext(&at, &skipped, true);
-		else if (IsKey(&key, "recency"))
-			MapBounds(&at, segment, RFM_RECENCY, box);
-		else if (IsKey(&key, "frequency"))
-			MapBounds(&at, segment, RFM_FREQUENCY, box);
-		else if (IsKey(&key, "monetary"))
-			MapBounds(&at, segment, RFM_MONETARY, box);
-		else
+			continue;
+		}
+		while (measure < RFM_MEASURES && !IsKey(&key, rfm_measure_names[measure]))
+			measure++;
+		if (measure == RFM_MEASURES)
 			BadMap(psprintf("\"%s\" of segment \"%s\" is not known.",
 							pnstrdup(key.val.string.val, key.val.string.len), segment));
+		MapBounds(&at, segment, measure, box);
 	}
 	map->count++;
 }

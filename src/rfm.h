@@ -21,6 +21,8 @@
 #define RFM_MONETARY		2
 #define RFM_MEASURES		3
 
+extern const char *const rfm_measure_names[RFM_MEASURES];
+
 #define RFM_MIN_BINS		2
 #define RFM_MAX_BINS		10
 #define RFM_MAX_CUTS		(RFM_MAX_BINS - 1)

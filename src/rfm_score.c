@@ -9,7 +9,7 @@
 
 #include "crm_text.h"
 
-static const char *const measure_names[RFM_MEASURES] = {"recency", "frequency", "monetary"};
+const char *const rfm_measure_names[RFM_MEASURES] = {"recency", "frequency", "monetary"};
 
 /*
  * Scores
@@ -208,7 +208,7 @@ rfm_scale_print(const RfmScale *scale, char *text)
 	text += sprintf(text, "{\"bins\": %d", scale->bins);
 	for (int i = 0; i < RFM_MEASURES; i++)
 	{
-		text += sprintf(text, ", \"%s\": [", measure_names[i]);
+		text += sprintf(text, ", \"%s\": [", rfm_measure_names[i]);
 		for (int k = 0; k < scale->bins - 1; k++)
 		{
 			if (k > 0)
@@ -286,7 +286,7 @@ rfm_scale_parse(const char *text, RfmScale *scale)
 	scale->bins = (uint8_t) bins;
 	for (int i = 0; i < RFM_MEASURES; i++)
 	{
-		if (!text_take_key(&s, measure_names[i], false) || !text_take(&s, "["))
+		if (!text_take_key(&s, rfm_measure_names[i], false) || !text_take(&s, "["))
 			return "arrays \"recency\", \"frequency\" and \"monetary\" must follow, in this order";
 		for (int k = 0; k < bins - 1; k++)
 		{
