@@ -6,10 +6,7 @@
  */
 #include "purchases.h"
 
-#include <stdio.h>
-#include <string.h>
-
-static const int64_t power_of_ten[] = {1, 10, 100, 1000, 10000};
+#include "crm_text.h"
 
 /* Make p the summary of no order at all. */
 void
@@ -165,7 +162,7 @@ purchases_check(const Purchases *p)
 		return "its version is unknown";
 	if (p->scale > PURCHASES_MAX_SCALE)
 		return "it has more than four decimals";
-	grain = power_of_ten[PURCHASES_MAX_SCALE - p->scale];
+	grain = text_power_of_ten(PURCHASES_MAX_SCALE - p->scale);
 	if (p->revenue % grain != 0 || p->refunds % grain != 0 || p->first_value % grain != 0)
 		return "its amounts have more decimals than it says";
 	if (p->by_period > 1)
@@ -290,16 +287,8 @@ print_time(char *text, const char *key, int64_t at)
 static char *
 print_amount(char *text, const char *key, int64_t amount, int scale)
 {
-	/* as unsigned, the smallest int64_t has a positive counterpart too */
-	uint64_t	size = amount < 0 ? -(uint64_t) amount : (uint64_t) amount;
-	const char *sign = amount < 0 ? "-" : "";
-
-	size /= power_of_ten[PURCHASES_MAX_SCALE - scale];
-	if (scale == 0)
-		return text + sprintf(text, ", \"%s\": %s%llu", key, sign, (unsigned long long) size);
-	return text + sprintf(text, ", \"%s\": %s%llu.%0*llu", key, sign,
-						  (unsigned long long) (size / power_of_ten[scale]), scale,
-						  (unsigned long long) (size % power_of_ten[scale]));
+	text += sprintf(text, ", \"%s\": ", key);
+	return text_put_amount(text, amount, scale);
 }
 
 /* Write the text form; text has room for PURCHASES_TEXT_SIZE bytes. */
@@ -324,107 +313,11 @@ purchases_print(const Purchases *p, char *text)
 	strcpy(text, "}");
 }
 
-static const char *
-skip_space(const char *s)
-{
-	while (*s == ' ' || *s == '\t' || *s == '\n' || *s == '\r')
-		s++;
-	return s;
-}
-
-/* Step over one token if it is there. */
-static bool
-take(const char **s, const char *token)
-{
-	size_t		length = strlen(token);
-	const char *here = skip_space(*s);
-
-	if (strncmp(here, token, length) != 0)
-		return false;
-	*s = here + length;
-	return true;
-}
-
-/* Step over `, "key":` or, for the first key, `"key":` */
-static bool
-take_key(const char **s, const char *key, bool first)
-{
-	const char *here = *s;
-	size_t		length = strlen(key);
-
-	if (!first && !take(&here, ","))
-		return false;
-	if (!take(&here, "\""))
-		return false;
-	if (strncmp(here, key, length) != 0 || here[length] != '"')
-		return false;
-	here += length + 1;
-	if (!take(&here, ":"))
-		return false;
-	*s = here;
-	return true;
-}
-
-/*
- * A decimal number as a count of 10^-decimals; *scale is how many decimals
- * stand there.
- */
-static bool
-take_number(const char **s, int decimals, int64_t *value, int *scale)
-{
-	const char *here = skip_space(*s);
-	bool		negative = (*here == '-');
-	int64_t		sum = 0;
-	int			digits = 0;
-
-	*scale = 0;
-	if (negative)
-		here++;
-	for (; *here >= '0' && *here <= '9'; here++, digits++)
-		if (__builtin_mul_overflow(sum, 10, &sum) ||
-			__builtin_sub_overflow(sum, *here - '0', &sum))
-			return false;
-	if (digits == 0)
-		return false;
-	if (decimals > 0 && *here == '.')
-	{
-		here++;
-		for (; *here >= '0' && *here <= '9'; here++, (*scale)++)
-			if (*scale >= decimals || __builtin_mul_overflow(sum, 10, &sum) ||
-				__builtin_sub_overflow(sum, *here - '0', &sum))
-				return false;
-		if (*scale == 0)
-			return false;
-	}
-	if (__builtin_mul_overflow(sum, power_of_ten[decimals - *scale], &sum))
-		return false;
-	/* summed up below zero, where there is one more value */
-	if (!negative && __builtin_sub_overflow(0, sum, &sum))
-		return false;
-	*value = sum;
-	*s = here;
-	return true;
-}
-
-/* exactly as many digits as asked for */
-static bool
-take_digits(const char **s, int digits, int *value)
-{
-	*value = 0;
-	for (; digits > 0; digits--, (*s)++)
-	{
-		if (**s < '0' || **s > '9')
-			return false;
-		*value = *value * 10 + (**s - '0');
-	}
-	return true;
-}
-
 /* "2025-03-01T09:30:00.000001Z", with quotes */
 static bool
 take_time(const char **s, int64_t *at)
 {
-	const char *here = skip_space(*s);
+	const char *here = text_skip_space(*s);
 	bool		negative;
 	int			year = 0;
 	int			digits = 0;
@@ -446,16 +339,16 @@ take_time(const char **s, int64_t *at)
 		here++;
 	for (; *here >= '0' && *here <= '9' && digits < 7; here++, digits++)
 		year = year * 10 + (*here - '0');
-	if (digits < 4 || *here++ != '-' || !take_digits(&here, 2, &month) ||
-		*here++ != '-' || !take_digits(&here, 2, &day) ||
-		*here++ != 'T' || !take_digits(&here, 2, &hour) ||
-		*here++ != ':' || !take_digits(&here, 2, &minute) ||
-		*here++ != ':' || !take_digits(&here, 2, &second))
+	if (digits < 4 || *here++ != '-' || !text_take_digits(&here, 2, &month) ||
+		*here++ != '-' || !text_take_digits(&here, 2, &day) ||
+		*here++ != 'T' || !text_take_digits(&here, 2, &hour) ||
+		*here++ != ':' || !text_take_digits(&here, 2, &minute) ||
+		*here++ != ':' || !text_take_digits(&here, 2, &second))
 		return false;
 	if (*here == '.')
 	{
 		here++;
-		if (!take_digits(&here, 6, &fraction))
+		if (!text_take_digits(&here, 6, &fraction))
 			return false;
 	}
 	if (*here++ != 'Z' || *here++ != '"')
@@ -490,64 +383,43 @@ purchases_parse(const char *text, Purchases *p)
 	int			none;
 
 	purchases_init(p);
-	if (!take(&s, "{") || !take_key(&s, "orders", true) ||
-		!take_number(&s, 0, &p->orders, &none))
+	if (!text_take(&s, "{") || !text_take_key(&s, "orders", true) ||
+		!text_take_number(&s, 0, &p->orders, &none))
 		return "it must begin with {\"orders\": and a whole number";
-	if (!take_key(&s, "revenue", false) ||
-		!take_number(&s, PURCHASES_MAX_SCALE, &p->revenue, &scales[0]))
+	if (!text_take_key(&s, "revenue", false) ||
+		!text_take_number(&s, PURCHASES_MAX_SCALE, &p->revenue, &scales[0]))
 		return "\"revenue\", a number of up to four decimals, must follow";
-	if (!take_key(&s, "refunds", false) ||
-		!take_number(&s, PURCHASES_MAX_SCALE, &p->refunds, &scales[1]))
+	if (!text_take_key(&s, "refunds", false) ||
+		!text_take_number(&s, PURCHASES_MAX_SCALE, &p->refunds, &scales[1]))
 		return "\"refunds\", a number of up to four decimals, must follow";
 	scales[2] = scales[0];
 	if (p->orders > 0)
 	{
-		if (!take_key(&s, "first_order", false) || !take_time(&s, &p->first_order))
+		if (!text_take_key(&s, "first_order", false) || !take_time(&s, &p->first_order))
 			return "\"first_order\", a time like \"2025-03-01T09:30:00Z\", must follow";
-		if (!take_key(&s, "last_order", false) || !take_time(&s, &p->last_order))
+		if (!text_take_key(&s, "last_order", false) || !take_time(&s, &p->last_order))
 			return "\"last_order\", a time like \"2025-03-01T09:30:00Z\", must follow";
-		if (take_key(&s, "first_purchase", false))
+		if (text_take_key(&s, "first_purchase", false))
 		{
 			p->by_period = 1;
 			if (!take_time(&s, &p->first_purchase))
 				return "\"first_purchase\" must be a time like \"2025-03-01T09:30:00Z\"";
-			if (!take_key(&s, "last_purchase", false) || !take_time(&s, &p->last_purchase))
+			if (!text_take_key(&s, "last_purchase", false) || !take_time(&s, &p->last_purchase))
 				return "\"last_purchase\", a time like \"2025-03-01T09:30:00Z\", must follow";
 		}
-		if (!take_key(&s, "first_value", false) ||
-			!take_number(&s, PURCHASES_MAX_SCALE, &p->first_value, &scales[2]))
+		if (!text_take_key(&s, "first_value", false) ||
+			!text_take_number(&s, PURCHASES_MAX_SCALE, &p->first_value, &scales[2]))
 			return "\"first_value\", a number of up to four decimals, must follow";
-		if (!take_key(&s, "first_count", false) ||
-			!take_number(&s, 0, &p->first_count, &none))
+		if (!text_take_key(&s, "first_count", false) ||
+			!text_take_number(&s, 0, &p->first_count, &none))
 			return "\"first_count\", a whole number, must follow";
 	}
-	if (!take(&s, "}") || *skip_space(s) != '\0')
+	if (!text_take(&s, "}") || *text_skip_space(s) != '\0')
 		return "it must end with }";
 	if (scales[1] != scales[0] || scales[2] != scales[0])
 		return "its amounts must have the same number of decimals";
 	p->scale = scales[0];
 	return purchases_check(p);
-}
-
-static unsigned char *
-put_int64(unsigned char *wire, int64_t value)
-{
-	uint64_t	bits = (uint64_t) value;
-
-	for (int i = 7; i >= 0; i--, bits >>= 8)
-		wire[i] = bits & 0xFF;
-	return wire + 8;
-}
-
-static const unsigned char *
-get_int64(const unsigned char *wire, int64_t *value)
-{
-	uint64_t	bits = 0;
-
-	for (int i = 0; i < 8; i++)
-		bits = bits << 8 | wire[i];
-	*value = (int64_t) bits;
-	return wire + 8;
 }
 
 /* Write the binary form, PURCHASES_WIRE_SIZE bytes. */
@@ -557,15 +429,15 @@ purchases_to_wire(const Purchases *p, unsigned char *wire)
 	*wire++ = p->version;
 	*wire++ = p->scale;
 	*wire++ = p->by_period;
-	wire = put_int64(wire, p->orders);
-	wire = put_int64(wire, p->revenue);
-	wire = put_int64(wire, p->refunds);
-	wire = put_int64(wire, p->first_order);
-	wire = put_int64(wire, p->last_order);
-	wire = put_int64(wire, p->first_purchase);
-	wire = put_int64(wire, p->last_purchase);
-	wire = put_int64(wire, p->first_value);
-	put_int64(wire, p->first_count);
+	wire = wire_put_int64(wire, p->orders);
+	wire = wire_put_int64(wire, p->revenue);
+	wire = wire_put_int64(wire, p->refunds);
+	wire = wire_put_int64(wire, p->first_order);
+	wire = wire_put_int64(wire, p->last_order);
+	wire = wire_put_int64(wire, p->first_purchase);
+	wire = wire_put_int64(wire, p->last_purchase);
+	wire = wire_put_int64(wire, p->first_value);
+	wire_put_int64(wire, p->first_count);
 }
 
 /* Read the binary form.  Returns NULL, or what is wrong with it. */
@@ -578,14 +450,14 @@ purchases_from_wire(const unsigned char *wire, size_t length, Purchases *p)
 	p->version = *wire++;
 	p->scale = *wire++;
 	p->by_period = *wire++;
-	wire = get_int64(wire, &p->orders);
-	wire = get_int64(wire, &p->revenue);
-	wire = get_int64(wire, &p->refunds);
-	wire = get_int64(wire, &p->first_order);
-	wire = get_int64(wire, &p->last_order);
-	wire = get_int64(wire, &p->first_purchase);
-	wire = get_int64(wire, &p->last_purchase);
-	wire = get_int64(wire, &p->first_value);
-	get_int64(wire, &p->first_count);
+	wire = wire_get_int64(wire, &p->orders);
+	wire = wire_get_int64(wire, &p->revenue);
+	wire = wire_get_int64(wire, &p->refunds);
+	wire = wire_get_int64(wire, &p->first_order);
+	wire = wire_get_int64(wire, &p->last_order);
+	wire = wire_get_int64(wire, &p->first_purchase);
+	wire = wire_get_int64(wire, &p->last_purchase);
+	wire = wire_get_int64(wire, &p->first_value);
+	wire_get_int64(wire, &p->first_count);
 	return purchases_check(p);
 }

@@ -107,7 +107,7 @@ try_orders(const uint8_t *data, size_t size)
 		int64_t		amount = 0;
 		int64_t		start;
 		int			scale = data[0] % 5;
-		int64_t		grain = power_of_ten[PURCHASES_MAX_SCALE - scale];
+		int64_t		grain = text_power_of_ten(PURCHASES_MAX_SCALE - scale);
 		int			part = data[0] / 5 % 2;
 
 		for (int i = 1; i < 5; i++)
