@@ -47,6 +47,7 @@ for my $case ([',', 'a comma'], [';', 'a semicolon'], ["\t", 'a tab'], ['|', 'a 
 	is($status, 0, "$what: status");
 	figures_are($said, [2, 3, '25.28', '5.05'], $what);
 	like($said, qr/delimiter is $what/, "$what: told");
+	like($said, qr/^ all\s+\|\s+2 \|\s+100\.0 \|\s+25\.28 \|\s+100\.0 /m, "$what: all segments");
 	like($said, qr/up to 2025-03-02 00:00:00\+00/, "$what: as of the last time");
 	unlike($said, qr/WARNING/, "$what: nothing left out");
 }
@@ -130,6 +131,17 @@ for my $case (
 	my ($status, $said) = demo($text);
 	isnt($status, 0, "$what: status");
 	like($said, $pattern, "$what: told");
+}
+
+# the sample shop: three currencies, each the same twice
+{
+	my $said = `seeds/demo 2>&1`;
+	is($?, 0, 'the sample shop: status');
+	my %by;
+	push @{$by{$2}}, "$1$3" while $said =~ /^ ([A-Z]{3})\s+\| (crm|plain SQL)\s+\|(.*)$/mg;
+	is(scalar @{$by{crm}}, 3, 'the sample shop: currencies');
+	is_deeply($by{crm}, $by{'plain SQL'}, 'the sample shop: crm and plain SQL');
+	like($said, qr/^ Champions /m, 'the sample shop: segments');
 }
 
 is(`psql -Xqt -d postgres -c "SELECT count(*) FROM pg_database WHERE datname LIKE 'crm_demo%'"` + 0, 0, 'no database is left behind');
