@@ -363,19 +363,18 @@ SELECT count(*) FROM visit WHERE email = 'Customer8@example.com';
 SELECT plan_has('SELECT count(*) FROM visit WHERE crm.domain(email) = ''example.org''', 'Index Cond: (crm.domain(email) = ') AS domain_index;
 RESET enable_seqscan;
 
--- Stored forms: text and binary COPY give back the same.
-\getenv folder PG_ABS_BUILDDIR
-\set text_file :folder /results/contact.txt
-\set binary_file :folder /results/contact.bin
+-- Stored forms. That binary COPY gives back the same, test/t/080_contact.pl
+-- checks: a server file is not at hand under installcheck.
 CREATE TEMP TABLE kept (email crm.email, phone crm.phone);
-INSERT INTO kept VALUES ('JÖRG@bücher.DE', '+49 30 123456'), ('用户@例子.广告', NULL), (NULL, '+1 212 5550123');
-CREATE TEMP TABLE restored (LIKE kept);
+COPY kept FROM STDIN;
+ JÖRG@bücher.DE	+49 30 123456
+用户@例子.广告	\N
+\N	+1 (212) 555-0123
+\.
 COPY kept TO STDOUT;
-COPY kept TO :'text_file';
-COPY restored FROM :'text_file';
-COPY kept TO :'binary_file' (FORMAT binary);
-COPY restored FROM :'binary_file' (FORMAT binary);
-SELECT k.email, k.phone, count(*) FROM kept k JOIN restored r ON (k.email::text, k.phone::text) IS NOT DISTINCT FROM (r.email::text, r.phone::text) GROUP BY k.email, k.phone ORDER BY k.email;
+COPY kept FROM STDIN;
+jane@example.com	+49 30
+\.
 SELECT encode(crm.email_send('a@b.de'), 'escape') AS email, encode(crm.phone_send('+49 30 123456'), 'escape') AS phone;
 
 -- size on disk: the text and a byte; eight bytes
