@@ -1,7 +1,6 @@
 -- crm.rfm_scale, crm.rfm and segments.
 CREATE SCHEMA rfm_test;
--- crm is there for its operators
-SET search_path = rfm_test, public, crm;
+SET search_path = rfm_test, public;
 SET timezone = 'UTC';
 \pset format unaligned
 -- what a statement gives, or how it fails
@@ -293,7 +292,7 @@ FROM cube, LATERAL (SELECT min(segment) FILTER (WHERE place = least) AS first, c
 	FROM (SELECT *, min(place) OVER () AS least FROM my_map WHERE r <@ recency AND f <@ frequency AND m <@ monetary) s) t;
 SELECT crm.segment(rfm, :'map'::jsonb), count(*) FROM cube WHERE bins = 5 GROUP BY 1 ORDER BY 2 DESC, 1;
 -- its overlaps and holes
-SELECT cardinality(segments) AS segments, count(*), min(score::text), max(score::text) FROM crm.check_segment_map(:'map') GROUP BY 1 ORDER BY 1;
+SELECT cardinality(segments) AS segments, count(*), min(score), max(score) FROM crm.check_segment_map(:'map') GROUP BY 1 ORDER BY 1;
 SELECT * FROM crm.check_segment_map('[{"segment": "good", "recency": [2, 3]}, {"segment": "bad", "recency": 1, "frequency": [1, 2]}, {"segment": "bad", "recency": [1, 2], "frequency": 1}]', 3);
 SELECT count(*) AS partition FROM crm.check_segment_map('[{"segment": "good", "recency": [4, 10]}, {"segment": "bad", "recency": [1, 3]}]', 10);
 SELECT outcome('(SELECT count(*) FROM crm.check_segment_map(''[]'', 11))');

@@ -175,7 +175,10 @@ CREATE FUNCTION crm.bins(crm.rfm) RETURNS int
 AS 'MODULE_PATHNAME', 'crm_bins' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION crm.bins(crm.rfm) IS 'number of bins: scores are from 1 to this; null without an order';
 
-/* Comparing scores is comparing integers. */
+/*
+ * Comparing scores is comparing integers.  As those of the contact types, the
+ * operators and min() and max() live in pg_catalog.
+ */
 
 CREATE FUNCTION crm.rfm_lt(crm.rfm, crm.rfm) RETURNS boolean
 AS 'int4lt' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
@@ -205,6 +208,14 @@ CREATE FUNCTION crm.rfm_cmp(crm.rfm, crm.rfm) RETURNS int
 AS 'btint4cmp' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION crm.rfm_cmp(crm.rfm, crm.rfm) IS 'less-equal-greater';
 
+CREATE FUNCTION crm.rfm_larger(crm.rfm, crm.rfm) RETURNS crm.rfm
+AS 'int4larger' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION crm.rfm_larger(crm.rfm, crm.rfm) IS 'larger of two';
+
+CREATE FUNCTION crm.rfm_smaller(crm.rfm, crm.rfm) RETURNS crm.rfm
+AS 'int4smaller' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION crm.rfm_smaller(crm.rfm, crm.rfm) IS 'smaller of two';
+
 CREATE FUNCTION crm.rfm_hash(crm.rfm) RETURNS int
 AS 'hashint4' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION crm.rfm_hash(crm.rfm) IS 'hash';
@@ -213,56 +224,56 @@ CREATE FUNCTION crm.rfm_hash_extended(crm.rfm, bigint) RETURNS bigint
 AS 'hashint4extended' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION crm.rfm_hash_extended(crm.rfm, bigint) IS 'hash';
 
-CREATE OPERATOR crm.< (
+CREATE OPERATOR pg_catalog.< (
 	FUNCTION = crm.rfm_lt, LEFTARG = crm.rfm, RIGHTARG = crm.rfm,
-	COMMUTATOR = OPERATOR(crm.>), NEGATOR = OPERATOR(crm.>=),
+	COMMUTATOR = OPERATOR(pg_catalog.>), NEGATOR = OPERATOR(pg_catalog.>=),
 	RESTRICT = scalarltsel, JOIN = scalarltjoinsel
 );
-COMMENT ON OPERATOR crm.< (crm.rfm, crm.rfm) IS 'less than: by recency, then frequency, then monetary';
+COMMENT ON OPERATOR pg_catalog.< (crm.rfm, crm.rfm) IS 'less than: by recency, then frequency, then monetary';
 
-CREATE OPERATOR crm.<= (
+CREATE OPERATOR pg_catalog.<= (
 	FUNCTION = crm.rfm_le, LEFTARG = crm.rfm, RIGHTARG = crm.rfm,
-	COMMUTATOR = OPERATOR(crm.>=), NEGATOR = OPERATOR(crm.>),
+	COMMUTATOR = OPERATOR(pg_catalog.>=), NEGATOR = OPERATOR(pg_catalog.>),
 	RESTRICT = scalarlesel, JOIN = scalarlejoinsel
 );
-COMMENT ON OPERATOR crm.<= (crm.rfm, crm.rfm) IS 'less than or equal: by recency, then frequency, then monetary';
+COMMENT ON OPERATOR pg_catalog.<= (crm.rfm, crm.rfm) IS 'less than or equal: by recency, then frequency, then monetary';
 
-CREATE OPERATOR crm.= (
+CREATE OPERATOR pg_catalog.= (
 	FUNCTION = crm.rfm_eq, LEFTARG = crm.rfm, RIGHTARG = crm.rfm,
-	COMMUTATOR = OPERATOR(crm.=), NEGATOR = OPERATOR(crm.<>),
+	COMMUTATOR = OPERATOR(pg_catalog.=), NEGATOR = OPERATOR(pg_catalog.<>),
 	RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES
 );
-COMMENT ON OPERATOR crm.= (crm.rfm, crm.rfm) IS 'equal, the number of bins too';
+COMMENT ON OPERATOR pg_catalog.= (crm.rfm, crm.rfm) IS 'equal, the number of bins too';
 
-CREATE OPERATOR crm.>= (
+CREATE OPERATOR pg_catalog.>= (
 	FUNCTION = crm.rfm_ge, LEFTARG = crm.rfm, RIGHTARG = crm.rfm,
-	COMMUTATOR = OPERATOR(crm.<=), NEGATOR = OPERATOR(crm.<),
+	COMMUTATOR = OPERATOR(pg_catalog.<=), NEGATOR = OPERATOR(pg_catalog.<),
 	RESTRICT = scalargesel, JOIN = scalargejoinsel
 );
-COMMENT ON OPERATOR crm.>= (crm.rfm, crm.rfm) IS 'greater than or equal: by recency, then frequency, then monetary';
+COMMENT ON OPERATOR pg_catalog.>= (crm.rfm, crm.rfm) IS 'greater than or equal: by recency, then frequency, then monetary';
 
-CREATE OPERATOR crm.> (
+CREATE OPERATOR pg_catalog.> (
 	FUNCTION = crm.rfm_gt, LEFTARG = crm.rfm, RIGHTARG = crm.rfm,
-	COMMUTATOR = OPERATOR(crm.<), NEGATOR = OPERATOR(crm.<=),
+	COMMUTATOR = OPERATOR(pg_catalog.<), NEGATOR = OPERATOR(pg_catalog.<=),
 	RESTRICT = scalargtsel, JOIN = scalargtjoinsel
 );
-COMMENT ON OPERATOR crm.> (crm.rfm, crm.rfm) IS 'greater than: by recency, then frequency, then monetary';
+COMMENT ON OPERATOR pg_catalog.> (crm.rfm, crm.rfm) IS 'greater than: by recency, then frequency, then monetary';
 
-CREATE OPERATOR crm.<> (
+CREATE OPERATOR pg_catalog.<> (
 	FUNCTION = crm.rfm_ne, LEFTARG = crm.rfm, RIGHTARG = crm.rfm,
-	COMMUTATOR = OPERATOR(crm.<>), NEGATOR = OPERATOR(crm.=),
+	COMMUTATOR = OPERATOR(pg_catalog.<>), NEGATOR = OPERATOR(pg_catalog.=),
 	RESTRICT = neqsel, JOIN = neqjoinsel
 );
-COMMENT ON OPERATOR crm.<> (crm.rfm, crm.rfm) IS 'not equal';
+COMMENT ON OPERATOR pg_catalog.<> (crm.rfm, crm.rfm) IS 'not equal';
 
 CREATE OPERATOR FAMILY crm.rfm_ops USING btree;
 COMMENT ON OPERATOR FAMILY crm.rfm_ops USING btree IS 'by recency, then frequency, then monetary';
 CREATE OPERATOR CLASS crm.rfm_ops DEFAULT FOR TYPE crm.rfm USING btree FAMILY crm.rfm_ops AS
-	OPERATOR 1 crm.<,
-	OPERATOR 2 crm.<=,
-	OPERATOR 3 crm.=,
-	OPERATOR 4 crm.>=,
-	OPERATOR 5 crm.>,
+	OPERATOR 1 pg_catalog.<,
+	OPERATOR 2 pg_catalog.<=,
+	OPERATOR 3 pg_catalog.=,
+	OPERATOR 4 pg_catalog.>=,
+	OPERATOR 5 pg_catalog.>,
 	FUNCTION 1 crm.rfm_cmp(crm.rfm, crm.rfm),
 	FUNCTION 2 pg_catalog.btint4sortsupport(internal),
 	FUNCTION 4 pg_catalog.btequalimage(oid);
@@ -271,10 +282,28 @@ COMMENT ON OPERATOR CLASS crm.rfm_ops USING btree IS 'by recency, then frequency
 CREATE OPERATOR FAMILY crm.rfm_ops USING hash;
 COMMENT ON OPERATOR FAMILY crm.rfm_ops USING hash IS 'equality of scores';
 CREATE OPERATOR CLASS crm.rfm_ops DEFAULT FOR TYPE crm.rfm USING hash FAMILY crm.rfm_ops AS
-	OPERATOR 1 crm.=,
+	OPERATOR 1 pg_catalog.=,
 	FUNCTION 1 crm.rfm_hash(crm.rfm),
 	FUNCTION 2 crm.rfm_hash_extended(crm.rfm, bigint);
 COMMENT ON OPERATOR CLASS crm.rfm_ops USING hash IS 'equality of scores';
+
+CREATE AGGREGATE pg_catalog.max(crm.rfm) (
+	SFUNC = crm.rfm_larger,
+	STYPE = crm.rfm,
+	COMBINEFUNC = crm.rfm_larger,
+	SORTOP = OPERATOR(pg_catalog.>),
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE pg_catalog.max(crm.rfm) IS 'best scores';
+
+CREATE AGGREGATE pg_catalog.min(crm.rfm) (
+	SFUNC = crm.rfm_smaller,
+	STYPE = crm.rfm,
+	COMBINEFUNC = crm.rfm_smaller,
+	SORTOP = OPERATOR(pg_catalog.<),
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE pg_catalog.min(crm.rfm) IS 'worst scores';
 
 /* Segments by a standard map. */
 
