@@ -23,7 +23,11 @@ my %examples = (
 		  . ' "last_order": "2025-11-20T18:05:00.000001Z", "first_value": 20.00, "first_count": 1}',
 		'{"orders": 2, "revenue": -1.0000, "refunds": 3.0000, "first_order": "-4713-11-24T00:00:00Z",'
 		  . ' "last_order": "294276-12-31T23:59:59.999999Z", "first_purchase": "-4713-11-24T00:00:00Z",'
-		  . ' "last_purchase": "294276-12-01T00:00:00Z", "first_value": 2.0000, "first_count": 1}' ]);
+		  . ' "last_purchase": "294276-12-01T00:00:00Z", "first_value": 2.0000, "first_count": 1}' ],
+	rfm => [ '5-4-5', '8-9-10/10', '0-0-0' ],
+	rfm_scale => [
+		'{"bins": 2, "recency": ["30 days 00:00:00"], "frequency": [1], "monetary": [19.90]}',
+		'{"bins": 3, "recency": ["0 days -00:00:00.000001", "2 days 23:59:59"], "frequency": [1, 1], "monetary": [-5.00, 499.95]}' ]);
 
 # A generator of our own, so that every Perl makes the same bytes.
 my $state = 20250301;
