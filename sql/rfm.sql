@@ -194,7 +194,7 @@ SET enable_partitionwise_aggregate = on;
 SELECT region, crm.rfm_scale(p, '2026-01-01 00:00Z', 10)::text = (SELECT scale::text FROM serial WHERE serial.region = many.region) AS parallel FROM many GROUP BY region ORDER BY region;
 RESET enable_partitionwise_aggregate;
 -- bins of workers that differ; no row for any worker
-SELECT crm.rfm_scale(p, '2026-01-01 00:00Z', 2 + region) FROM many;
+SELECT outcome('(SELECT crm.rfm_scale(p, ''2026-01-01 00:00Z'', 2 + region) FROM many)');
 SELECT crm.rfm_scale(p, '2026-01-01 00:00Z') IS NULL AS none FROM many WHERE region > 5;
 RESET max_parallel_workers_per_gather;
 RESET parallel_setup_cost;

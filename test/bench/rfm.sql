@@ -4,6 +4,9 @@
 -- that ntile() parts equal customers.
 
 -- setup
+CREATE EXTENSION IF NOT EXISTS crm;
+DROP SCHEMA IF EXISTS bench CASCADE;
+CREATE SCHEMA bench;
 SELECT setseed(0.5);
 CREATE TABLE bench.orders AS
 SELECT c AS customer,
