@@ -233,7 +233,7 @@ RESET enable_nestloop;
 -- Read back from its text; the binary form (that it is read back, in bulk and at random, is tested by TAP).
 CREATE TABLE stored AS SELECT kind, bins, scale, (SELECT rfm FROM cube c WHERE c.bins = scales.bins ORDER BY hashint4(r * f + m) LIMIT 1) FROM scales;
 INSERT INTO stored VALUES ('prospect', 5, :'scale', '0-0-0');
-SELECT count(*), count(*) FILTER (WHERE scale::text::crm.rfm_scale::text = scale::text AND rfm::text::crm.rfm IS NOT DISTINCT FROM rfm) AS same FROM stored;
+SELECT count(*), count(*) FILTER (WHERE scale::text::crm.rfm_scale::text IS NOT DISTINCT FROM scale::text AND rfm::text::crm.rfm IS NOT DISTINCT FROM rfm) AS same FROM stored;
 SELECT encode(crm.rfm_scale_send(s), 'hex') FROM crm.rfm_scale('{1 day}'::interval[], '{2}', '{-0.5}') s;
 
 -- Segments: the three maps, written as they are published, (R, X) as a pattern.
