@@ -75,7 +75,7 @@ $node->command_ok([ 'pg_dump', '-d', $node->connstr('db_utf8'), '-f', $dump ], '
 $node->safe_psql('postgres', "CREATE DATABASE restored TEMPLATE template0");
 $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $dump ], 'restored');
 for my $query ('SELECT * FROM both_of ORDER BY email', 'SELECT * FROM domains ORDER BY domain',
-	'SELECT tableoid::regclass, count(*), sum(n) FROM part GROUP BY 1 ORDER BY 1::text')
+	'SELECT tableoid::regclass, count(*), sum(n) FROM part GROUP BY 1 ORDER BY tableoid::regclass::text')
 {
 	is($node->safe_psql('restored', $query), $node->safe_psql('db_utf8', $query), $query);
 }
