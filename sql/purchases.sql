@@ -70,6 +70,15 @@ SELECT crm.purchases(now(), 922337203685477) FROM generate_series(1, 2);
 SELECT crm.purchases(now(), a) FROM (VALUES (922337203685477.0), (-922337203685477), (922337203685477)) v (a);
 SELECT crm.rollup(p) FROM (SELECT crm.purchases(now(), 922337203685477) FROM generate_series(1, 2) g GROUP BY g) s (p);
 SELECT crm.observed_days(p, 'infinity') FROM summary;
+-- from one end of time to the other is more microseconds than a bigint has
+SELECT crm.active_days(p) = extract(julian FROM date '294276-12-31') AS active_days, crm.average_gap(p)
+FROM (SELECT crm.purchases(at, 1) FROM unnest(ARRAY['4714-11-24 BC', '294276-12-31']::date[]) at) s (p);
+SELECT crm.observed_days(p, '294276-12-31 00:00+00') FROM (SELECT crm.purchases('4714-11-24 BC'::date, 1)) s (p);
+-- more orders than a bigint has
+SELECT crm.purchases_add('{"orders": 9223372036854775807, "revenue": 0, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "first_value": 0, "first_count": 9223372036854775807}', at, 0)
+FROM unnest(ARRAY['2025-03-01']::date[]) at;
+SELECT crm.purchases_add('{"orders": 9223372036854775807, "revenue": 0, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "first_value": 0, "first_count": 9223372036854775807}', at, 0)
+FROM unnest(ARRAY['2025-03-02']::date[]) at;
 
 -- Times: timestamp and date are read as UTC, whatever the TimeZone.
 SET timezone = 'America/Los_Angeles';
