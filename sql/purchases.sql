@@ -50,6 +50,10 @@ SELECT a, crm.revenue(crm.purchases('2025-01-01 00:00+00', a)) AS ra, crm.revenu
 -- double precision: the nearest 1/10000; integers and real come here too
 SELECT crm.revenue(crm.purchases('2025-01-01 00:00+00', a)) FROM unnest(ARRAY[12.34, 0.1 + 0.2, 1.0 / 3, -0.00004, 1e14, 100, 'NaN']::float8[]) a WHERE a < 'NaN' GROUP BY a ORDER BY a;
 SELECT crm.revenue(crm.purchases('2025-01-01 00:00+00', 12.3::real)) AS r, crm.revenue(crm.purchases('2025-01-01 00:00+00', 12)) AS i, crm.revenue(crm.purchases('2025-01-01 00:00+00', 12::bigint)) AS b;
+-- the largest integers, exactly
+SELECT crm.revenue(crm.purchases('2025-01-01 00:00+00', a)) FROM unnest(ARRAY[900000000000001, 922337203685477, -922337203685477, 123456789012345]::bigint[]) a GROUP BY a ORDER BY a;
+SELECT crm.purchases('2025-01-01 00:00+00', 922337203685478::bigint);
+SELECT crm.purchases('2025-01-01 00:00+00', -922337203685477.625::float8);
 SELECT crm.revenue(crm.purchases('2025-01-01 00:00+00', 0.1::float8)) AS ten_times FROM generate_series(1, 10);
 
 -- What is refused.
