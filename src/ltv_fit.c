@@ -26,6 +26,7 @@
 
 /* how far the logarithm of a parameter may be from that of its scale */
 #define RANGE			12.0
+#define AT_BOUND		1e-9
 
 /*
  * The least share of the rows that the first steps are done on: below some
@@ -304,6 +305,100 @@ best_step(const double *slope, const double *curve, int n, double radius, double
 }
 
 /*
+ * The step to take from a point, in the parameters that a bound doesn't stop:
+ * its Newton decrement, and whether the likelihood curves down there.
+ */
+typedef struct Step
+{
+	double		step[MAX_SIZE];
+	double		length;
+	double		expected;		/* the gain by the quadratic model */
+	double		decrement;
+	bool		definite;
+} Step;
+
+static void
+choose_step(const Problem *problem, const Point *point, double radius, Step *result)
+{
+	const int	size = problem->size;
+	bool		stopped[MAX_SIZE];
+	bool		again;
+	double		part = 1;
+
+	for (int i = 0; i < size; i++)
+		stopped[i] = (point->logs[i] <= problem->lower[i] && point->gradient[i] <= 0) ||
+			(point->logs[i] >= problem->upper[i] && point->gradient[i] >= 0);
+
+	do
+	{
+		int			of[MAX_SIZE];
+		int			n = 0;
+		double		matrix[MAX_SIZE][MAX_SIZE];
+		double		curve[MAX_SIZE];
+		double		vectors[MAX_SIZE][MAX_SIZE];
+		double		slope[MAX_SIZE];
+		double		along[MAX_SIZE];
+
+		for (int i = 0; i < size; i++)
+			if (!stopped[i])
+				of[n++] = i;
+		for (int i = 0; i < n; i++)
+			for (int j = 0; j < n; j++)
+				matrix[i][j] = -point->hessian[of[i]][of[j]];
+		eigen(matrix, n, curve, vectors);
+
+		result->definite = true;
+		result->decrement = 0;
+		for (int i = 0; i < n; i++)
+		{
+			slope[i] = 0;
+			for (int j = 0; j < n; j++)
+				slope[i] += vectors[j][i] * point->gradient[of[j]];
+			if (curve[i] <= 0)
+				result->definite = false;
+			result->decrement += slope[i] * slope[i] / fabs(curve[i]);
+		}
+		best_step(slope, curve, n, radius, along);
+		memset(result->step, 0, sizeof(result->step));
+		for (int i = 0; i < n; i++)
+			for (int j = 0; j < n; j++)
+				result->step[of[i]] += vectors[i][j] * along[j];
+
+		/* one at its bound that the others would drag over it stays */
+		again = false;
+		for (int i = 0; i < size; i++)
+			if (!stopped[i] &&
+				((point->logs[i] <= problem->lower[i] && result->step[i] < 0) ||
+				 (point->logs[i] >= problem->upper[i] && result->step[i] > 0)))
+				stopped[i] = again = true;
+	} while (again);
+
+	/* the first that meets its bound ends the step */
+	for (int i = 0; i < size; i++)
+	{
+		double		room = (result->step[i] < 0 ? problem->lower[i] : problem->upper[i]) -
+			point->logs[i];
+
+		if (fabs(result->step[i]) > fabs(room))
+			part = fmin(part, room / result->step[i]);
+	}
+	result->length = 0;
+	result->expected = 0;
+	for (int i = 0; i < size; i++)
+	{
+		result->step[i] *= part;
+		result->length += result->step[i] * result->step[i];
+	}
+	result->length = sqrt(result->length);
+	for (int i = 0; i < size; i++)
+	{
+		result->expected += result->step[i] * point->gradient[i];
+		for (int j = 0; j < size; j++)
+			result->expected += result->step[i] * point->hessian[i][j] * result->step[j] / 2;
+	}
+}
+
+/*
  * Climb from point, which is evaluated, until another Newton step would gain
  * less than half of tolerance x (1 + |value|).
  */
@@ -316,87 +411,46 @@ climb(const Problem *problem, Point *point, double tolerance, LtvFit *fit)
 	fit->outcome = LTV_STOPPED;
 	for (fit->steps = 0; fit->steps < MAX_STEPS; fit->steps++)
 	{
-		Point		trial;
-		int			of[MAX_SIZE];	/* the parameters that are not at a bound */
-		int			n = 0;
-		double		matrix[MAX_SIZE][MAX_SIZE];
-		double		curve[MAX_SIZE];
-		double		vectors[MAX_SIZE][MAX_SIZE];
-		double		slope[MAX_SIZE];
-		double		along[MAX_SIZE];
-		double		step[MAX_SIZE] = {0};
-		double		length = 0;
-		double		expected = 0;
-		bool		definite = true;
-		bool		in_noise;
 		double		noise = 1e-13 * (1 + fabs(point->value));
+		Step		step;
+		Point		trial;
+		double		gain;
 
-		for (int i = 0; i < problem->size; i++)
-			if (!(point->logs[i] <= problem->lower[i] && point->gradient[i] < 0) &&
-				!(point->logs[i] >= problem->upper[i] && point->gradient[i] > 0))
-				of[n++] = i;
-		for (int i = 0; i < n; i++)
-			for (int j = 0; j < n; j++)
-				matrix[i][j] = -point->hessian[of[i]][of[j]];
-		eigen(matrix, n, curve, vectors);
-
-		fit->decrement = 0;
-		for (int i = 0; i < n; i++)
-		{
-			slope[i] = 0;
-			for (int j = 0; j < n; j++)
-				slope[i] += vectors[j][i] * point->gradient[of[j]];
-			if (curve[i] <= 0)
-				definite = false;
-			fit->decrement += slope[i] * slope[i] / fabs(curve[i]);
-		}
+		choose_step(problem, point, radius, &step);
+		fit->decrement = step.decrement;
 
 		/* zero, or as small as rounding lets it become */
-		if (definite && fit->decrement <= tolerance * (1 + fabs(point->value)))
-			fit->outcome = LTV_OPTIMUM;
-		else if (last_decrement <= noise && fit->decrement > last_decrement / 4)
-			fit->outcome = definite ? LTV_OPTIMUM : LTV_FLAT;
-		if (fit->outcome != LTV_STOPPED)
-			break;
-
-		best_step(slope, curve, n, radius, along);
-		for (int i = 0; i < n; i++)
-			for (int j = 0; j < n; j++)
-				step[of[i]] += vectors[i][j] * along[j];
-		for (int i = 0; i < problem->size; i++)
+		if ((step.definite && step.decrement <= tolerance * (1 + fabs(point->value))) ||
+			step.decrement > last_decrement / 4)
 		{
-			trial.logs[i] = fmin(fmax(point->logs[i] + step[i], problem->lower[i]),
-								 problem->upper[i]);
-			step[i] = trial.logs[i] - point->logs[i];
-			length += step[i] * step[i];
-		}
-		length = sqrt(length);
-		for (int i = 0; i < problem->size; i++)
-		{
-			expected += step[i] * point->gradient[i];
-			for (int j = 0; j < problem->size; j++)
-				expected += step[i] * point->hessian[i][j] * step[j] / 2;
+			fit->outcome = step.definite ? LTV_OPTIMUM : LTV_FLAT;
+			return;
 		}
 
-		/* what is gained is lost in rounding: the gradient alone tells */
-		in_noise = expected <= noise;
+		for (int i = 0; i < problem->size; i++)
+		{
+			trial.logs[i] = point->logs[i] + step.step[i];
+			if (trial.logs[i] < problem->lower[i] + AT_BOUND)
+				trial.logs[i] = problem->lower[i];
+			if (trial.logs[i] > problem->upper[i] - AT_BOUND)
+				trial.logs[i] = problem->upper[i];
+		}
 		evaluate(problem, &trial);
+		gain = trial.value - point->value;
+
+		/* where rounding hides the gain, the decrement tells when to end */
 		if (!is_finite(problem, &trial) ||
-			(!in_noise && trial.value - point->value < 1e-4 * expected))
+			(gain < 1e-4 * step.expected && step.expected > noise))
 		{
-			radius = length / 4;
-			if (radius < 1e-14)
-			{
-				fit->outcome = LTV_FLAT;
-				break;
-			}
+			radius = step.length / 4;
 			continue;
 		}
-		if (!in_noise && trial.value - point->value < 0.25 * expected)
-			radius = length / 2;
-		else if (length > 0.9 * radius)
+		if (step.decrement <= noise)
+			last_decrement = step.decrement;
+		if (gain < 0.25 * step.expected)
+			radius = step.length / 2;
+		else if (step.length > 0.9 * radius)
 			radius = fmin(2 * radius, 4);
-		last_decrement = in_noise ? fmin(fit->decrement, noise) : INFINITY;
 		*point = trial;
 	}
 }
