@@ -26,7 +26,9 @@
 
 /* how far the logarithm of a parameter may be from that of its scale */
 #define RANGE			12.0
-#define AT_BOUND		1e-9
+#define AT_BOUND		2.0		/* so near to that it is as good as there */
+#define RIDGE_TOLERANCE	1e-10
+#define LEAST_RADIUS	1e-10	/* a step that rounding makes meaningless */
 
 /*
  * The least share of the rows that the first steps are done on: below some
@@ -175,6 +177,15 @@ is_finite(const Problem *problem, const Point *point)
 			sum += point->hessian[i][j];
 	}
 	return isfinite(sum);
+}
+
+/* -1 if a parameter is as good as zero, 1 as infinity, else 0. */
+static int
+side_of(const Problem *problem, const Point *point, int i)
+{
+	if (point->logs[i] < problem->lower[i] + AT_BOUND)
+		return -1;
+	return point->logs[i] > problem->upper[i] - AT_BOUND;
 }
 
 /*
@@ -412,16 +423,22 @@ climb(const Problem *problem, Point *point, double tolerance, LtvFit *fit)
 	for (fit->steps = 0; fit->steps < MAX_STEPS; fit->steps++)
 	{
 		double		noise = 1e-13 * (1 + fabs(point->value));
+		double		enough = tolerance;
 		Step		step;
 		Point		trial;
 		double		gain;
+
+		/* on the way to a bound what is left to gain halves and halves */
+		for (int i = 0; i < problem->size; i++)
+			if (side_of(problem, point, i) != 0)
+				enough = fmax(tolerance, RIDGE_TOLERANCE);
 
 		choose_step(problem, point, radius, &step);
 		fit->decrement = step.decrement;
 
 		/* zero, or as small as rounding lets it become */
-		if ((step.definite && step.decrement <= tolerance * (1 + fabs(point->value))) ||
-			step.decrement > last_decrement / 4)
+		if ((step.definite && step.decrement <= enough * (1 + fabs(point->value))) ||
+			step.decrement > last_decrement / 4 || radius < LEAST_RADIUS)
 		{
 			fit->outcome = step.definite ? LTV_OPTIMUM : LTV_FLAT;
 			return;
@@ -430,9 +447,9 @@ climb(const Problem *problem, Point *point, double tolerance, LtvFit *fit)
 		for (int i = 0; i < problem->size; i++)
 		{
 			trial.logs[i] = point->logs[i] + step.step[i];
-			if (trial.logs[i] < problem->lower[i] + AT_BOUND)
+			if (trial.logs[i] < problem->lower[i] + LEAST_RADIUS)
 				trial.logs[i] = problem->lower[i];
-			if (trial.logs[i] > problem->upper[i] - AT_BOUND)
+			if (trial.logs[i] > problem->upper[i] - LEAST_RADIUS)
 				trial.logs[i] = problem->upper[i];
 		}
 		evaluate(problem, &trial);
@@ -462,17 +479,21 @@ conclude(const Problem *problem, const Point *point, LtvFit *fit)
 	double		matrix[MAX_SIZE][MAX_SIZE];
 	double		curve[MAX_SIZE];
 	double		vectors[MAX_SIZE][MAX_SIZE];
+	double		steepest = 0;
+	double		flattest = INFINITY;
 	int			at = 0;
 
 	fit->log_likelihood = point->value;
 	memset(fit->covariance, 0, sizeof(fit->covariance));
 	memset(fit->parameters, 0, sizeof(fit->parameters));
-	for (int i = 0; i < problem->size; i++)
+	for (int i = problem->size - 1; i >= 0; i--)
 	{
+		int			side = side_of(problem, point, i);
+
 		fit->parameters[i] = exp(point->logs[i]);
-		if (point->logs[i] <= problem->lower[i] || point->logs[i] >= problem->upper[i])
+		if (side != 0)
 		{
-			fit->outcome = point->logs[i] <= problem->lower[i] ? LTV_AT_ZERO : LTV_AT_INFINITY;
+			fit->outcome = side < 0 ? LTV_AT_ZERO : LTV_AT_INFINITY;
 			fit->which = i;
 		}
 	}
@@ -484,12 +505,15 @@ conclude(const Problem *problem, const Point *point, LtvFit *fit)
 			matrix[i][j] = -point->hessian[i][j];
 	eigen(matrix, problem->size, curve, vectors);
 	for (int k = 0; k < problem->size; k++)
-		if (!(curve[k] * RANGE * RANGE > 1))
-		{
-			/* as good as any other within the range */
-			fit->outcome = LTV_FLAT;
-			return;
-		}
+	{
+		steepest = fmax(steepest, curve[k]);
+		flattest = fmin(flattest, curve[k]);
+	}
+	if (flattest <= 1e-13 * steepest)
+	{
+		fit->outcome = LTV_FLAT;
+		return;
+	}
 	for (int i = 0; i < problem->size; i++)
 		for (int j = 0; j <= i; j++)
 		{
