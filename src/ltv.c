@@ -205,14 +205,14 @@ CustomerFromPurchases(const Purchases *p, TimestampTz as_of, LtvCustomer *custom
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("as_of must be finite")));
-	if (p->orders == 0 || p->first_purchase > as_of)
+	if (p->orders == 0 || purchases_first(p) > as_of)
 		return false;
-	if (unlikely(p->last_purchase > as_of))
+	if (unlikely(purchases_last(p) > as_of))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a customer's last purchase is later than as_of"),
 				 errdetail("The purchase is of %s, as_of is %s.",
-						   timestamptz_to_str(p->last_purchase),
+						   timestamptz_to_str(purchases_last(p)),
 						   pstrdup(timestamptz_to_str(as_of))),
 				 errhint("Summarise with FILTER (WHERE ordered_at <= as_of), to know no more than was known then.")));
 	if (unlikely(p->orders > LTV_MAX_X))
@@ -221,8 +221,8 @@ CustomerFromPurchases(const Purchases *p, TimestampTz as_of, LtvCustomer *custom
 				 errmsg("a customer has too many purchases for a model")));
 	customer->x = purchases_repeats(p);
 	customer->t_x = customer->x > 0 ?
-		(double) (p->last_purchase - p->first_purchase) / USECS_PER_DAY : 0;
-	customer->t = (double) (as_of - p->first_purchase) / USECS_PER_DAY;
+		(double) (purchases_last(p) - purchases_first(p)) / USECS_PER_DAY : 0;
+	customer->t = (double) (as_of - purchases_first(p)) / USECS_PER_DAY;
 	customer->weight = 1;
 	return true;
 }
@@ -1503,7 +1503,7 @@ crm_next_order(PG_FUNCTION_ARGS)
 
 	if (p->orders < 2)
 		PG_RETURN_NULL();
-	return TimeAfterLastOrder(p, (double) ((p->last_purchase - p->first_purchase) /
+	return TimeAfterLastOrder(p, (double) ((purchases_last(p) - purchases_first(p)) /
 										   purchases_repeats(p)));
 }
 
@@ -1520,7 +1520,7 @@ crm_next_order_model(PG_FUNCTION_ARGS)
 	Purchases  *p = PG_GETARG_PURCHASES_P(1);
 	LtvCustomer c;
 
-	if (!CustomerFromPurchases(p, p->last_purchase, &c))
+	if (!CustomerFromPurchases(p, purchases_last(p), &c))
 		PG_RETURN_NULL();
 	return TimeAfterLastOrder(p, USECS_PER_DAY *
 							  ltv_next_order_within(model->process, model->parameters,

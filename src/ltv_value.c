@@ -6,10 +6,10 @@
  */
 #include "ltv.h"
 
+#include "crm_text.h"
+
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* in the order of LtvProcess */
 const char *const ltv_process_names[] = {"bg_nbd", "mbg_nbd", "pareto_nbd"};
@@ -196,45 +196,6 @@ ltv_print(const LtvModel *model, char *text)
 }
 
 static const char *
-skip_space(const char *s)
-{
-	while (*s == ' ' || *s == '\t' || *s == '\n' || *s == '\r')
-		s++;
-	return s;
-}
-
-/* Step over one token if it is there. */
-static bool
-take(const char **s, const char *token)
-{
-	size_t		length = strlen(token);
-	const char *here = skip_space(*s);
-
-	if (strncmp(here, token, length) != 0)
-		return false;
-	*s = here + length;
-	return true;
-}
-
-/* Step over `, "key":` */
-static bool
-take_key(const char **s, const char *key)
-{
-	const char *here = *s;
-	size_t		length = strlen(key);
-
-	if (!take(&here, ",") || !take(&here, "\""))
-		return false;
-	if (strncmp(here, key, length) != 0 || here[length] != '"')
-		return false;
-	here += length + 1;
-	if (!take(&here, ":"))
-		return false;
-	*s = here;
-	return true;
-}
-
-static const char *
 skip_digits(const char *s)
 {
 	while (*s >= '0' && *s <= '9')
@@ -246,7 +207,7 @@ skip_digits(const char *s)
 static bool
 take_number(const char **s, double *value)
 {
-	const char *start = skip_space(*s);
+	const char *start = text_skip_space(*s);
 	const char *here = start;
 	const char *digits;
 	char	   *end;
@@ -282,28 +243,20 @@ take_number(const char **s, double *value)
 static bool
 take_numbers(const char **s, double *values, int n)
 {
-	if (!take(s, "["))
+	if (!text_take(s, "["))
 		return false;
 	for (int i = 0; i < n; i++)
-		if ((i > 0 && !take(s, ",")) || !take_number(s, &values[i]))
+		if ((i > 0 && !text_take(s, ",")) || !take_number(s, &values[i]))
 			return false;
-	return take(s, "]");
+	return text_take(s, "]");
 }
 
-/* A whole number from 0 to the greatest int64_t. */
 static bool
 take_count(const char **s, int64_t *count)
 {
-	const char *start = skip_space(*s);
-	const char *here;
+	int			scale;
 
-	*count = 0;
-	for (here = start; *here >= '0' && *here <= '9'; here++)
-		if (__builtin_mul_overflow(*count, 10, count) ||
-			__builtin_add_overflow(*count, *here - '0', count))
-			return false;
-	*s = here;
-	return here > start;
+	return text_take_number(s, 0, count, &scale);
 }
 
 /*
@@ -318,67 +271,59 @@ ltv_parse(const char *text, LtvModel *model)
 	LtvProcess	process;
 
 	ltv_init(model, LTV_BG_NBD);
-	if (!take(&s, "{") || !take(&s, "\"model\"") || !take(&s, ":") || !take(&s, "\"") ||
+	if (!text_take(&s, "{") || !text_take_key(&s, "model", true) || !text_take(&s, "\"") ||
 		(end = strchr(s, '"')) == NULL)
 		return "it must begin with {\"model\": and its name";
 	if (!ltv_process_by_name(s, end - s, &process))
 		return "its kind is unknown";
 	model->process = (uint8_t) process;
 	s = end + 1;
-	if (take_key(&s, "unit"))
+	if (text_take_key(&s, "unit", false))
 	{
-		if (!take(&s, "\"days\""))
+		if (!text_take(&s, "\"days\""))
 			return "\"unit\" must be \"days\"";
 		model->flags |= LTV_IN_DAYS;
 	}
-	if (!take_key(&s, "parameters") ||
+	if (!text_take_key(&s, "parameters", false) ||
 		!take_numbers(&s, model->parameters, LTV_PARAMETERS))
 		return "\"parameters\", four numbers, must follow";
-	if (take_key(&s, "customers"))
+	if (text_take_key(&s, "customers", false))
 	{
 		model->flags |= LTV_FITTED;
 		if (!take_count(&s, &model->customers) ||
-			!take_key(&s, "repeat_purchases") || !take_count(&s, &model->repeat_purchases) ||
-			!take_key(&s, "log_likelihood") || !take_number(&s, &model->log_likelihood))
+			!text_take_key(&s, "repeat_purchases", false) || !take_count(&s, &model->repeat_purchases) ||
+			!text_take_key(&s, "log_likelihood", false) || !take_number(&s, &model->log_likelihood))
 			return "\"customers\", \"repeat_purchases\" and \"log_likelihood\" must follow";
 	}
-	if (take_key(&s, "covariance"))
+	if (text_take_key(&s, "covariance", false))
 	{
 		model->flags |= LTV_CONVERGED;
 		if (!take_numbers(&s, model->covariance, 10))
 			return "\"covariance\" must be ten numbers";
 	}
-	if (take_key(&s, "spend"))
+	if (text_take_key(&s, "spend", false))
 	{
 		model->flags |= LTV_SPEND;
 		if (!take_numbers(&s, model->spend, LTV_SPEND_PARAMETERS))
 			return "\"spend\" must be three numbers";
 	}
-	if (take_key(&s, "spend_customers"))
+	if (text_take_key(&s, "spend_customers", false))
 	{
 		model->flags |= LTV_SPEND_FITTED;
 		if (!take_count(&s, &model->spend_customers) ||
-			!take_key(&s, "spend_log_likelihood") ||
+			!text_take_key(&s, "spend_log_likelihood", false) ||
 			!take_number(&s, &model->spend_log_likelihood))
 			return "\"spend_customers\" and \"spend_log_likelihood\" must follow";
 	}
-	if (take_key(&s, "spend_covariance"))
+	if (text_take_key(&s, "spend_covariance", false))
 	{
 		model->flags |= LTV_SPEND_CONVERGED;
 		if (!take_numbers(&s, model->spend_covariance, 6))
 			return "\"spend_covariance\" must be six numbers";
 	}
-	if (!take(&s, "}") || *skip_space(s) != '\0')
+	if (!text_take(&s, "}") || *text_skip_space(s) != '\0')
 		return "it must end with }";
 	return ltv_check(model);
-}
-
-static unsigned char *
-put_bits(unsigned char *wire, uint64_t bits)
-{
-	for (int i = 7; i >= 0; i--, bits >>= 8)
-		wire[i] = bits & 0xFF;
-	return wire + 8;
 }
 
 static unsigned char *
@@ -386,30 +331,11 @@ put_doubles(unsigned char *wire, const double *values, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		uint64_t	bits;
+		int64_t		bits;
 
 		memcpy(&bits, &values[i], sizeof(bits));
-		wire = put_bits(wire, bits);
+		wire = wire_put_int64(wire, bits);
 	}
-	return wire;
-}
-
-static const unsigned char *
-get_bits(const unsigned char *wire, uint64_t *bits)
-{
-	*bits = 0;
-	for (int i = 0; i < 8; i++)
-		*bits = *bits << 8 | wire[i];
-	return wire + 8;
-}
-
-static const unsigned char *
-get_count(const unsigned char *wire, int64_t *count)
-{
-	uint64_t	bits;
-
-	wire = get_bits(wire, &bits);
-	*count = (int64_t) bits;
 	return wire;
 }
 
@@ -418,9 +344,9 @@ get_doubles(const unsigned char *wire, double *values, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		uint64_t	bits;
+		int64_t		bits;
 
-		wire = get_bits(wire, &bits);
+		wire = wire_get_int64(wire, &bits);
 		memcpy(&values[i], &bits, sizeof(bits));
 	}
 	return wire;
@@ -433,9 +359,9 @@ ltv_to_wire(const LtvModel *model, unsigned char *wire)
 	*wire++ = model->version;
 	*wire++ = model->process;
 	*wire++ = model->flags;
-	wire = put_bits(wire, (uint64_t) model->customers);
-	wire = put_bits(wire, (uint64_t) model->repeat_purchases);
-	wire = put_bits(wire, (uint64_t) model->spend_customers);
+	wire = wire_put_int64(wire, model->customers);
+	wire = wire_put_int64(wire, model->repeat_purchases);
+	wire = wire_put_int64(wire, model->spend_customers);
 	wire = put_doubles(wire, model->parameters, LTV_PARAMETERS);
 	wire = put_doubles(wire, model->spend, LTV_SPEND_PARAMETERS);
 	wire = put_doubles(wire, &model->log_likelihood, 1);
@@ -454,9 +380,9 @@ ltv_from_wire(const unsigned char *wire, size_t length, LtvModel *model)
 	model->version = *wire++;
 	model->process = *wire++;
 	model->flags = *wire++;
-	wire = get_count(wire, &model->customers);
-	wire = get_count(wire, &model->repeat_purchases);
-	wire = get_count(wire, &model->spend_customers);
+	wire = wire_get_int64(wire, &model->customers);
+	wire = wire_get_int64(wire, &model->repeat_purchases);
+	wire = wire_get_int64(wire, &model->spend_customers);
 	wire = get_doubles(wire, model->parameters, LTV_PARAMETERS);
 	wire = get_doubles(wire, model->spend, LTV_SPEND_PARAMETERS);
 	wire = get_doubles(wire, &model->log_likelihood, 1);
