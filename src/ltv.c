@@ -689,7 +689,7 @@ crm_ltv_model_final(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("the customers do not identify a model"),
-				 errdetail("The %.0f customers have only %zu different histories.", customers,
+				 errdetail("Among %.0f customers are only %zu different histories.", customers,
 						   state->customer_count),
 				 errhint("Fit a model to more customers.")));
 

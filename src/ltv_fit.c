@@ -533,7 +533,7 @@ maximise(Problem *problem, int starts, const double start[][MAX_SIZE], LtvFit *f
 {
 	/* half of this is the gain that is given up, of 1 + |value| */
 	const double loose = 1e-7;
-	const double tight = 1e-20;
+	const double tight = 1e-16;
 	Point		best;
 	bool		any = false;
 
@@ -569,6 +569,16 @@ maximise(Problem *problem, int starts, const double start[][MAX_SIZE], LtvFit *f
 			climb(problem, &best, loose, fit);
 	}
 	climb(problem, &best, tight, fit);
+	if (fit->outcome == LTV_OPTIMUM)
+	{
+		/* so near, the last step is exact, and needs no look at all rows */
+		Step		last;
+
+		choose_step(problem, &best, 1, &last);
+		for (int i = 0; i < problem->size; i++)
+			best.logs[i] += last.step[i];
+		best.value += last.expected;
+	}
 	conclude(problem, &best, fit);
 }
 
