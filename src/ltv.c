@@ -288,9 +288,10 @@ GetCustomerArg(FunctionCallInfo fcinfo, int n)
  * The aggregate
  *
  * The state is an array of rows.  When it is full, equal rows are folded into
- * one; only if that frees less than half of it does it grow.  So it has at
- * most 4 rows of memory for each row that differs, and while it folds half as
- * much again: 32 bytes for a customer, 24 for the value of his purchases.
+ * one; only if that frees less than half of it does it grow, and fourfold if
+ * hardly any were equal.  So it uses memory for at most 16/3 rows for each row
+ * that differs, and while it folds half as much again: 32 bytes for a
+ * customer, 24 for the value of his purchases.
  */
 typedef struct LtvState
 {
@@ -344,11 +345,12 @@ StateFold(LtvState *state, bool spenders, bool grow)
 	size_t		room = spenders ? state->spender_room : state->customer_room;
 	size_t		width = spenders ? sizeof(LtvSpender) : sizeof(LtvCustomer);
 	void	   *rows = spenders ? (void *) state->spenders : (void *) state->customers;
-	size_t		new_room = grow ? Max(room * 2, LTV_FIRST_ROOM) : Max(count, 1);
+	size_t		new_room = grow ? Max(room * 4, LTV_FIRST_ROOM) : Max(count, 1);
 	void	   *folded;
 	void	   *scratch;
 
-	if (new_room > Min(MaxAllocHugeSize / width, LTV_MAX_ROWS))
+	new_room = Min(new_room, Min(MaxAllocHugeSize / width, LTV_MAX_ROWS));
+	if (new_room <= count && grow)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("too many customers that differ")));
@@ -362,8 +364,9 @@ StateFold(LtvState *state, bool spenders, bool grow)
 		pfree(scratch);
 		pfree(rows);
 	}
-	if (grow && room > 0 && count <= room / 2)
-		new_room = room;
+	/* memory that is never touched costs nothing */
+	if (grow && room > 0 && count <= room / 4 * 3)
+		new_room = Min(new_room, count <= room / 2 ? room : room * 2);
 	if (spenders)
 	{
 		state->spenders = folded;
