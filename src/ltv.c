@@ -291,7 +291,7 @@ GetCustomerArg(FunctionCallInfo fcinfo, int n)
  * one; only if that frees less than half of it does it grow, and fourfold if
  * hardly any were equal.  So it uses memory for at most 16/3 rows for each row
  * that differs, and while it folds half as much again: 32 bytes for a
- * customer, 24 for the value of his purchases.
+ * customer, 24 for the value of the purchases.
  */
 typedef struct LtvState
 {
