@@ -2,20 +2,10 @@
  * ltv.c
  *		Fuzz target: models' text and binary forms, the folding of customers,
  *		and fits.
+ *
+ * Links: ../../src/ltv_models.c ../../src/ltv_special.c ../../src/ltv_bg_nbd.c ../../src/ltv_pareto_nbd.c ../../src/ltv_gamma_gamma.c
  */
 #include "fuzz.h"
-
-#include "../../src/ltv_special.c"
-#include "../../src/ltv_bg_nbd.c"
-#include "../../src/ltv_pareto_nbd.c"
-#include "../../src/ltv_models.c"
-
-/* has names in common with the processes */
-#undef SUMS
-#define CountTerms		SpendCountTerms
-#define count_terms		spend_count_terms
-#define VALUE			SPEND_VALUE
-#include "../../src/ltv_gamma_gamma.c"
 
 #include "../../src/ltv_value.c"
 #include "../../src/ltv_rows.c"
