@@ -37,6 +37,7 @@
  */
 #define THINNING		16
 #define ENOUGH_ROWS		1500
+#define MANY_ROWS		100000	/* here a step costs more than it is worth to check it */
 
 /* What is maximised: of a process, or of spend where customers is NULL. */
 typedef struct Problem
@@ -418,6 +419,8 @@ climb(const Problem *problem, Point *point, double tolerance, LtvFit *fit)
 {
 	double		radius = 1;
 	double		last_decrement = INFINITY;
+	double		before = 0;		/* the decrement before a Newton step, else 0 */
+	double		rate;
 
 	fit->outcome = LTV_STOPPED;
 	for (fit->steps = 0; fit->steps < MAX_STEPS; fit->steps++)
@@ -435,9 +438,16 @@ climb(const Problem *problem, Point *point, double tolerance, LtvFit *fit)
 
 		choose_step(problem, point, radius, &step);
 		fit->decrement = step.decrement;
+		rate = before > 0 ? step.decrement / (before * before) : INFINITY;
+		before = 0;
 
-		/* zero, or as small as rounding lets it become */
+		/*
+		 * zero, or what is left goes with the square of what is left now, or
+		 * as small as rounding lets it become
+		 */
 		if ((step.definite && step.decrement <= enough * (1 + fabs(point->value))) ||
+			(problem->rows > MANY_ROWS && step.definite &&
+			 rate * step.decrement * step.decrement <= tolerance * 1e-5 * (1 + fabs(point->value))) ||
 			step.decrement > last_decrement / 4 || radius < LEAST_RADIUS)
 		{
 			fit->outcome = step.definite ? LTV_OPTIMUM : LTV_FLAT;
@@ -464,6 +474,7 @@ climb(const Problem *problem, Point *point, double tolerance, LtvFit *fit)
 		}
 		if (step.decrement <= noise)
 			last_decrement = step.decrement;
+		before = step.length < radius ? step.decrement : 0;
 		if (gain < 0.25 * step.expected)
 			radius = step.length / 2;
 		else if (step.length > 0.9 * radius)
