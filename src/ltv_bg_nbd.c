@@ -1,0 +1,605 @@
+/*
+ * ltv_bg_nbd.c
+ *		BG/NBD and MBG/NBD: orders until a coin falls.
+ *
+ * Orders of rate lambda ~ Gamma(r, alpha); after each repeat purchase, and in
+ * MBG/NBD after the first purchase too, the customer is lost with probability
+ * p ~ Beta(a, b).  For the papers see ltv_models.h.
+ */
+#include "ltv_bg_nbd.h"
+#include "ltv_special.h"
+
+/*
+ * The likelihood (equation 6 of Fader, Hardie & Lee 2005; for MBG/NBD the same
+ * with one more coin) is, k being the coins that a customer has survived who
+ * is not lost: x, or x + 1 in MBG/NBD,
+ *
+ *	Gamma(r+x)/Gamma(r) alpha^r (alpha+t)^-(r+x)  B(a, b+k)/B(a, b)  (1 + odds)
+ *	odds = a/(b+k-1)  ((alpha+t)/(alpha+t_x))^(r+x),  0 if k = 0
+ *
+ * odds being those of having been lost at the last purchase.  Below are the
+ * logarithm of what depends on x only, and its derivatives.
+ */
+typedef struct CountTerms
+{
+	double		value;			/* log (r)_x - x log alpha + log B(a,b+k)/B(a,b) */
+	double		by_r;
+	double		by_r_r;
+	double		by_a;
+	double		by_b;
+	double		by_a_a;			/* and by_a_b */
+	double		by_b_b;
+	double		log_odds;		/* log(a / (b+k-1)) */
+	double		odds_by_b;		/* of log_odds, by log b: -b / (b+k-1) */
+} CountTerms;
+
+/* log of B(a, b+k) / B(a, b) = (b)_k / (a+b)_k */
+static double
+log_survival(double a, double b, double k)
+{
+	return ltv_log_gamma_step(b, a) - ltv_log_gamma_step(b + k, a);
+}
+
+static void
+count_terms(bool modified, const double parameters[4], double x, CountTerms *terms)
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		a = parameters[2];
+	double		b = parameters[3];
+	double		k = modified ? x + 1 : x;
+
+	terms->value = ltv_log_gamma_step(r, x) - x * log(alpha) + log_survival(a, b, k);
+	terms->by_r = ltv_digamma_step(r, x);
+	terms->by_r_r = ltv_trigamma_step(r, x);
+	terms->by_a = -ltv_digamma_step(a + b, k);
+	terms->by_a_a = -ltv_trigamma_step(a + b, k);
+	terms->by_b = ltv_digamma_step(b, a) - ltv_digamma_step(b + k, a);
+	terms->by_b_b = ltv_trigamma_step(b, a) - ltv_trigamma_step(b + k, a);
+	/* k - 1 first: b may be tiny, and k is often 1 */
+	terms->log_odds = k > 0 ? log(a / (b + (k - 1))) : -INFINITY;
+	terms->odds_by_b = k > 0 ? -b / (b + (k - 1)) : 0;
+}
+
+/* The terms of x + 1 from those of x, x a small whole number. */
+static void
+next_count_terms(bool modified, const double parameters[4], double x,
+				 const CountTerms *terms, CountTerms *next)
+{
+	double		r = parameters[0] + x;
+	double		a = parameters[2];
+	double		b = parameters[3] + (modified ? x + 1 : x);
+	double		r_inverse = 1 / r;
+	double		ab_inverse = 1 / (a + b);
+	double		b_inverse = 1 / b;
+
+	next->value = terms->value + log(r * b * ab_inverse / parameters[1]);
+	next->by_r = terms->by_r + r_inverse;
+	next->by_r_r = terms->by_r_r - r_inverse * r_inverse;
+	next->by_a = terms->by_a - ab_inverse;
+	next->by_a_a = terms->by_a_a + ab_inverse * ab_inverse;
+	next->by_b = terms->by_b + a * b_inverse * ab_inverse;
+	next->by_b_b = terms->by_b_b - a * (a + 2 * b) * b_inverse * b_inverse * ab_inverse * ab_inverse;
+	next->log_odds = log(a * b_inverse);
+	next->odds_by_b = -parameters[3] * b_inverse;
+}
+
+/* Log-likelihood of one customer, with its gradient if wanted. */
+double
+bg_nbd_log_likelihood(bool modified, const double parameters[4],
+					  const LtvCustomer *customer, double gradient[4])
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		a = parameters[2];
+	double		b = parameters[3];
+	double		x = customer->x;
+	double		t = customer->t;
+	double		log_time = log1p(t / alpha);
+	double		by[4];
+	double		z = bg_nbd_log_lost_odds(modified, parameters, x, customer->t_x, t,
+										 gradient != NULL ? by : NULL);
+	CountTerms	terms;
+
+	count_terms(modified, parameters, x, &terms);
+	if (gradient != NULL)
+	{
+		double		lost = ltv_logistic(z);
+
+		gradient[0] = r * (terms.by_r - log_time) + lost * by[0];
+		gradient[1] = (r * t - x * alpha) / (alpha + t) + lost * by[1];
+		gradient[2] = a * terms.by_a + lost * by[2];
+		gradient[3] = b * terms.by_b + lost * by[3];
+	}
+	return terms.value - (r + x) * log_time + ltv_softplus(z);
+}
+
+/* What x decides is tabulated up to here. */
+#define TABULATED		64
+
+/* So many rows are added up plainly, and then with a correction. */
+#define ADDED_PLAINLY	256
+
+/*
+ * Sums over customers, weighted.  Of the lost, the sums are over the
+ * probability of having been lost; "spread" is lost (1 - lost), the second
+ * derivative of log(1 + odds) by the logarithm of the odds.
+ */
+enum
+{
+	/* of every customer */
+	VALUE,
+	LOG_TIME,
+	BY_ALPHA,
+	BY_R_ALPHA,
+	BY_ALPHA_ALPHA,
+	/* of the lost: derivatives of the logarithm of the odds */
+	LOST,
+	LOST_BY_R,
+	LOST_BY_ALPHA,
+	LOST_BY_B,
+	LOST_BY_ALPHA_ALPHA,
+	LOST_BY_R_ALPHA,
+	LOST_BY_B_B,
+	/* of the spread: their products; by log a the derivative is 1 */
+	SPREAD,
+	SPREAD_R,
+	SPREAD_ALPHA,
+	SPREAD_B,
+	SPREAD_R_R,
+	SPREAD_R_ALPHA,
+	SPREAD_R_B,
+	SPREAD_ALPHA_ALPHA,
+	SPREAD_ALPHA_B,
+	SPREAD_B_B,
+	SUMS
+};
+
+/* Add weight times the terms of x to the sums over customers. */
+static void
+add_count_terms(LtvSum total[7], const CountTerms *terms, double weight)
+{
+	ltv_add(&total[0], weight * terms->value);
+	ltv_add(&total[1], weight * terms->by_r);
+	ltv_add(&total[2], weight * terms->by_a);
+	ltv_add(&total[3], weight * terms->by_b);
+	ltv_add(&total[4], weight * terms->by_r_r);
+	ltv_add(&total[5], weight * terms->by_a_a);
+	ltv_add(&total[6], weight * terms->by_b_b);
+}
+
+/* Log-likelihood of n customers, gradient and Hessian if wanted. */
+double
+bg_nbd_sum(bool modified, const double parameters[4],
+		   const LtvCustomer *rows, size_t n,
+		   double gradient[4], double hessian[4][4])
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		a = parameters[2];
+	double		b = parameters[3];
+	double		alpha_inverse = 1 / alpha;
+	CountTerms	table[TABULATED];
+	double		weight_of[TABULATED];
+	int			tabulated = 1;
+	CountTerms	other;
+	double		other_x = -1;
+	LtvSum		count_total[7] = {{0}};
+	LtvSum		total[SUMS] = {{0}};
+	double		c[7];
+	double		s[SUMS];
+
+	count_terms(modified, parameters, 0, &table[0]);
+	weight_of[0] = 0;
+	for (size_t begin = 0; begin < n; begin += ADDED_PLAINLY)
+	{
+		size_t		end = n - begin < ADDED_PLAINLY ? n : begin + ADDED_PLAINLY;
+
+		for (int i = 0; i < SUMS; i++)
+			s[i] = 0;
+		for (const LtvCustomer *row = rows + begin; row < rows + end; row++)
+		{
+			double		x = row->x;
+			double		weight = row->weight;
+			double		t = row->t;
+			double		rx = r + x;
+			double		end_inverse = 1 / (alpha + t);
+			double		time_share = t * end_inverse;
+			double		log_time = log(1 + t * alpha_inverse);
+			const CountTerms *terms;
+
+			if (x < TABULATED && x == (int) x)
+			{
+				int			i = (int) x;
+
+				for (; tabulated <= i; tabulated++)
+				{
+					next_count_terms(modified, parameters, tabulated - 1,
+									 &table[tabulated - 1], &table[tabulated]);
+					weight_of[tabulated] = 0;
+				}
+				terms = &table[i];
+				weight_of[i] += weight;
+			}
+			else
+			{
+				if (x != other_x)
+					count_terms(modified, parameters, other_x = x, &other);
+				terms = &other;
+				add_count_terms(count_total, &other, weight);
+			}
+
+			s[VALUE] -= weight * rx * log_time;
+			s[LOG_TIME] += weight * log_time;
+			s[BY_ALPHA] += weight * (r * t - x * alpha) * end_inverse;
+			s[BY_R_ALPHA] += weight * time_share;
+			s[BY_ALPHA_ALPHA] += weight * rx * time_share * end_inverse;
+
+			if (x > 0 || modified)
+			{
+				double		t_x = x > 0 ? row->t_x : 0;
+				double		last_inverse = 1 / (alpha + t_x);
+				double		gap = (t - t_x) * last_inverse;
+				double		by_r = log(1 + gap);
+				double		by_r_alpha = -gap * end_inverse;
+				double		by_alpha = rx * by_r_alpha;
+				double		by_b = terms->odds_by_b;
+				double		z = terms->log_odds + rx * by_r;
+				double		e = exp(-fabs(z));
+				double		share = 1 / (1 + e);
+				double		lost = weight * (z > 0 ? share : e * share);
+				double		spread = weight * e * share * share;
+
+				s[VALUE] += weight * ((z > 0 ? z : 0) + log(1 + e));
+				s[LOST] += lost;
+				s[LOST_BY_R] += lost * by_r;
+				s[LOST_BY_ALPHA] += lost * by_alpha;
+				s[LOST_BY_B] += lost * by_b;
+				s[LOST_BY_R_ALPHA] += lost * by_r_alpha;
+				s[LOST_BY_ALPHA_ALPHA] += lost * rx *
+					(time_share * end_inverse - t_x * last_inverse * last_inverse);
+				s[LOST_BY_B_B] += lost * by_b * by_b;
+				s[SPREAD] += spread;
+				s[SPREAD_R] += spread * by_r;
+				s[SPREAD_ALPHA] += spread * by_alpha;
+				s[SPREAD_B] += spread * by_b;
+				s[SPREAD_R_R] += spread * by_r * by_r;
+				s[SPREAD_R_ALPHA] += spread * by_r * by_alpha;
+				s[SPREAD_R_B] += spread * by_r * by_b;
+				s[SPREAD_ALPHA_ALPHA] += spread * by_alpha * by_alpha;
+				s[SPREAD_ALPHA_B] += spread * by_alpha * by_b;
+				s[SPREAD_B_B] += spread * by_b * by_b;
+			}
+		}
+		for (int i = 0; i < SUMS; i++)
+			ltv_add(&total[i], s[i]);
+	}
+	for (int i = 0; i < tabulated; i++)
+		add_count_terms(count_total, &table[i], weight_of[i]);
+	for (int i = 0; i < 7; i++)
+		c[i] = count_total[i].sum + count_total[i].correction;
+	for (int i = 0; i < SUMS; i++)
+		s[i] = total[i].sum + total[i].correction;
+
+	/* the chain rule to logarithms: by_alpha above lacks its alpha, by_r its r */
+	if (gradient != NULL)
+	{
+		gradient[0] = r * (c[1] - s[LOG_TIME] + s[LOST_BY_R]);
+		gradient[1] = s[BY_ALPHA] + alpha * s[LOST_BY_ALPHA];
+		gradient[2] = a * c[2] + s[LOST];
+		gradient[3] = b * c[3] + s[LOST_BY_B];
+	}
+	if (hessian != NULL)
+	{
+		hessian[0][0] = r * (c[1] - s[LOG_TIME] + s[LOST_BY_R]) + r * r * (c[4] + s[SPREAD_R_R]);
+		hessian[0][1] = r * (s[BY_R_ALPHA] + alpha * (s[LOST_BY_R_ALPHA] + s[SPREAD_R_ALPHA]));
+		hessian[0][2] = r * s[SPREAD_R];
+		hessian[0][3] = r * s[SPREAD_R_B];
+		hessian[1][1] = alpha * (s[LOST_BY_ALPHA_ALPHA] - s[BY_ALPHA_ALPHA] +
+								 alpha * s[SPREAD_ALPHA_ALPHA]);
+		hessian[1][2] = alpha * s[SPREAD_ALPHA];
+		hessian[1][3] = alpha * s[SPREAD_ALPHA_B];
+		hessian[2][2] = a * (c[2] + a * c[5]) + s[SPREAD];
+		hessian[2][3] = a * b * c[5] + s[SPREAD_B];
+		hessian[3][3] = b * (c[3] + b * c[6]) + s[LOST_BY_B] + s[LOST_BY_B_B] + s[SPREAD_B_B];
+		for (int i = 1; i < 4; i++)
+			for (int j = 0; j < i; j++)
+				hessian[i][j] = hessian[j][i];
+	}
+	return c[0] + s[VALUE];
+}
+
+/*
+ * Log of the odds of having been lost by t, with its gradient if wanted.  The
+ * survivor's posterior and what follows are as in equation 10 of Fader, Hardie
+ * & Lee 2005.
+ */
+double
+bg_nbd_log_lost_odds(bool modified, const double parameters[4],
+					 double x, double t_x, double t, double gradient[4])
+{
+	double		alpha = parameters[1];
+	double		rx = parameters[0] + x;
+	double		coins = parameters[3] + (modified ? x : x - 1);
+	double		gap;
+
+	if (gradient != NULL)
+		gradient[0] = gradient[1] = gradient[2] = gradient[3] = 0;
+	if (!(x > 0))
+	{
+		if (!modified)
+			return -INFINITY;
+		t_x = 0;
+	}
+	gap = (t - t_x) / (alpha + t_x);
+	if (gradient != NULL)
+	{
+		gradient[0] = parameters[0] * log1p(gap);
+		gradient[1] = -alpha * rx * (gap / (alpha + t));
+		gradient[2] = 1;
+		gradient[3] = -parameters[3] / coins;
+	}
+	return log(parameters[2] / coins) + rx * log1p(gap);
+}
+
+/* Parameters of a customer who is not lost at t: BG/NBD with no coin at once. */
+void
+bg_nbd_survivor(bool modified, const double parameters[4],
+				double x, double t, double survivor[4])
+{
+	survivor[0] = parameters[0] + x;
+	survivor[1] = parameters[1] + t;
+	survivor[2] = parameters[2];
+	survivor[3] = parameters[3] + (modified ? x + 1 : x);
+}
+
+/*
+ * Expected orders
+ *
+ * Given p the process of orders is thinned to the rate lambda p; the rate of
+ * orders at time u is E[lambda exp(-lambda p u)], and with z = u / alpha
+ *
+ *	rate(u) = r/alpha E[(1 + p z)^-(r+1)]
+ *	orders up to u = E[(1 - (1 + p z)^-r) / p],   p ~ Beta(a, b)
+ *
+ * Equation 9 of the paper is the same in terms of 2F1, but for a = 1, where
+ * it is 0/0, and where its terms cancel.
+ */
+
+/* More terms than that are slower than the integral. */
+#define SERIES_TERMS	160
+
+/* about how many terms the series below take */
+static double
+terms_needed(double r, double z)
+{
+	return 40 / log1p(1 / z) + 2 * r * z;
+}
+
+/*
+ * E[(1 - (1+pz)^-r)/p], or if rate is true E[(1+pz)^-(r+1)], by counting
+ * orders: the n-th happens if n fall before z, negative binomial, and n-1
+ * coins have been survived.  A sum of positive terms.
+ */
+static double
+orders_by_count(double r, double a, double b, double z)
+{
+	double		share = z / (1 + z);
+	double		mass = exp(-r * log1p(z));	/* probability of n orders */
+	double		survived = 1;	/* probability of n coins */
+	double		expected = 0;	/* orders made, if n fall before z */
+	double		sum = 0;
+
+	for (int n = 0; n < 100 * SERIES_TERMS; n++)
+	{
+		double		term;
+
+		mass *= share * ((r + n) / (n + 1));
+		expected += survived;
+		survived *= (b + n) / (a + b + n);
+		term = mass * expected;
+		sum += term;
+		/* the terms that follow shrink at least by the ratio of two masses and n */
+		if (n > r * z && term * (1 + z) * (n + 2) < 1e-17 * sum * (n + 1 - r * z))
+			break;
+	}
+	return sum;
+}
+
+static double
+rate_by_count(double r, double a, double b, double z)
+{
+	double		share = z / (1 + z);
+	double		term = exp(-(r + 1) * log1p(z));
+	double		sum = term;
+
+	for (int n = 0; n < 100 * SERIES_TERMS; n++)
+	{
+		term *= share * ((r + 1 + n) / (n + 1)) * ((b + n) / (a + b + n));
+		sum += term;
+		if (n > (r + 1) * z && term * (1 + z) * (n + 2) < 1e-17 * sum * (n + 1 - (r + 1) * z))
+			break;
+	}
+	return sum;
+}
+
+/* p = 1 / (1 + exp(-v)) and the logarithms of it and of 1 - p */
+static inline void
+from_logit(double v, double *p, double *log_p, double *q, double *log_q)
+{
+	double		e = exp(-fabs(v));
+	double		l = log1p(e);
+
+	*p = (v > 0 ? 1 : e) / (1 + e);
+	*q = (v > 0 ? e : 1) / (1 + e);
+	*log_p = v > 0 ? -l : v - l;
+	*log_q = v > 0 ? -v - l : -l;
+}
+
+/* parameter: a, b, r, z.  p^a (1-p)^b (1 - (1+pz)^-r) / p, by the logit of p */
+static double
+orders_integrand(const LtvIntegrand *f, double v, double *slope)
+{
+	double		a = f->parameter[0];
+	double		b = f->parameter[1];
+	double		r = f->parameter[2];
+	double		z = f->parameter[3];
+	double		p;
+	double		log_p;
+	double		q;
+	double		log_q;
+	double		w;
+
+	from_logit(v, &p, &log_p, &q, &log_q);
+	w = r * log1p(p * z);
+	if (w < 1e-17)
+	{
+		*slope = a * q - b * p;
+		return a * log_p + b * log_q + log(r * z);
+	}
+	*slope = a * q - b * p - q + r * q * (p * z / (1 + p * z)) / expm1(w);
+	return (a - 1) * log_p + b * log_q + log(-expm1(-w));
+}
+
+/* The same for p^a (1-p)^b (1+pz)^-(r+1). */
+static double
+rate_integrand(const LtvIntegrand *f, double v, double *slope)
+{
+	double		a = f->parameter[0];
+	double		b = f->parameter[1];
+	double		r = f->parameter[2];
+	double		z = f->parameter[3];
+	double		p;
+	double		log_p;
+	double		q;
+	double		log_q;
+
+	from_logit(v, &p, &log_p, &q, &log_q);
+	*slope = a * q - b * p - (r + 1) * q * (p * z / (1 + p * z));
+	return a * log_p + b * log_q - (r + 1) * log1p(p * z);
+}
+
+/* parameter: a, b.  p^a (1-p)^b */
+static double
+beta_integrand(const LtvIntegrand *f, double v, double *slope)
+{
+	double		p;
+	double		log_p;
+	double		q;
+	double		log_q;
+
+	from_logit(v, &p, &log_p, &q, &log_q);
+	*slope = f->parameter[0] * q - f->parameter[1] * p;
+	return f->parameter[0] * log_p + f->parameter[1] * log_q;
+}
+
+/* Expected orders within horizon of one who throws no coin at once. */
+double
+bg_nbd_orders(const double parameters[4], double horizon)
+{
+	double		r = parameters[0];
+	double		z = horizon / parameters[1];
+	double		a = parameters[2];
+	double		b = parameters[3];
+	LtvIntegrand f = {.log_value = orders_integrand};
+
+	if (z == 0)
+		return 0;
+	if (isinf(z))
+		/* E[1/p]: a coin is thrown at each order */
+		return a > 1 ? (a + b - 1) / (a - 1) : INFINITY;
+	if (terms_needed(r, z) < SERIES_TERMS)
+		return orders_by_count(r, a, b, z);
+	f.centre[0] = 0;
+	f.centre[1] = -log(z);
+	f.parameter[0] = a;
+	f.parameter[1] = b;
+	f.parameter[2] = r;
+	f.parameter[3] = z;
+	return exp(ltv_log_integral(&f, -INFINITY, INFINITY) - ltv_log_beta(a, b));
+}
+
+/* Logarithm of the rate of orders at time u, but for r/alpha. */
+static double
+log_rate(double r, double a, double b, double z)
+{
+	LtvIntegrand f = {.log_value = rate_integrand};
+
+	if (z == 0)
+		return 0;
+	if (terms_needed(r + 1, z) < SERIES_TERMS)
+		return log(rate_by_count(r, a, b, z));
+	f.centre[0] = 0;
+	f.centre[1] = -log(z);
+	f.parameter[0] = a;
+	f.parameter[1] = b;
+	f.parameter[2] = r;
+	f.parameter[3] = z;
+	return ltv_log_integral(&f, -INFINITY, INFINITY) - ltv_log_beta(a, b);
+}
+
+/*
+ * parameter: a, b, r, delta alpha.  exp(-delta u) times the
+ * rate at u, by v = log(1 + u/alpha).
+ */
+static double
+discounted_integrand(const LtvIntegrand *f, double v, double *slope)
+{
+	double		z = expm1(v);
+
+	/* what the slope is for is the top of the hump, and here that is no matter */
+	*slope = -1;
+	return v - f->parameter[3] * z +
+		log_rate(f->parameter[2], f->parameter[0], f->parameter[1], z);
+}
+
+/* Discounted orders within horizon of one who throws no coin at once. */
+double
+bg_nbd_discounted(const double parameters[4], double horizon, double delta)
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	LtvIntegrand f = {.log_value = discounted_integrand};
+
+	if (delta == 0 || horizon == 0)
+		return bg_nbd_orders(parameters, horizon);
+	f.centre[0] = NAN;
+	f.parameter[0] = parameters[2];
+	f.parameter[1] = parameters[3];
+	f.parameter[2] = r;
+	f.parameter[3] = delta * alpha;
+	return r * exp(ltv_log_integral(&f, 0, log1p(horizon / alpha)));
+}
+
+/*
+ * Probability of n orders within horizon of one who throws no coin at once:
+ * equation 8 of Fader, Hardie & Lee 2005, of which the bracket, the
+ * probability of n or more orders if there were no coins, is an incomplete
+ * beta function.
+ */
+double
+bg_nbd_probability(const double parameters[4], long n, double horizon)
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		a = parameters[2];
+	double		b = parameters[3];
+	double		log_odds;
+	double		log_norm;
+	double		exactly;
+	double		at_least;
+	LtvIntegrand f = {.log_value = beta_integrand, .centre = {0, NAN}};
+
+	if (n == 0)
+		return exp(-r * log1p(horizon / alpha));
+	if (horizon == 0)
+		return 0;
+	log_odds = log(horizon / alpha);
+	log_norm = ltv_log_beta(n, r);
+	exactly = -n * log1p(alpha / horizon) - r * log1p(horizon / alpha) - log(n) - log_norm;
+	f.parameter[0] = n;
+	f.parameter[1] = r;
+	at_least = ltv_log_integral(&f, -INFINITY, log_odds) - log_norm;
+	return fmin(1, exp(exactly + log_survival(a, b, n)) +
+				exp(at_least + log_survival(a, b, n - 1)) * (a / (a + b + (n - 1))));
+}

@@ -1,0 +1,514 @@
+/*
+ * ltv_pareto_nbd.c
+ *		Pareto/NBD: orders until a silent death.
+ *
+ * Orders of rate lambda ~ Gamma(r, alpha), a lifetime of rate mu ~ Gamma(s,
+ * beta), and so Pareto.  For the papers see ltv_models.h.
+ */
+#include "ltv_pareto_nbd.h"
+#include "ltv_special.h"
+
+#include <stdbool.h>
+
+/*
+ * The likelihood is that of being alive at t, times 1 + odds, the odds of
+ * having been lost at some time y since t_x being (P. S. Fader, B. G. S.
+ * Hardie, A note on deriving the Pareto/NBD model and related expressions,
+ * 2005, equation 16 before it is written in terms of 2F1)
+ *
+ *	Gamma(r+x)/Gamma(r) alpha^r beta^s (alpha+t)^-(r+x) (beta+t)^-s (1 + odds)
+ *	odds = integral over y from t_x to t of
+ *		s/(beta+y) ((alpha+t)/(alpha+y))^(r+x) ((beta+t)/(beta+y))^s
+ *
+ * By v = log(1 + (y - t_x) / (least + t_x)), least being the lesser of alpha
+ * and beta, the integrand is analytic within pi of the real line, and its
+ * logarithm concave: so few nodes of Gauss-Legendre are exact to rounding.
+ *
+ * The four quantities of which a node's logarithm is linear in parameters, and
+ * their means and products over the posterior of y, give every derivative.
+ */
+enum
+{
+	LOG_ALPHA,					/* log((alpha+t) / (alpha+y)) */
+	LOG_BETA,					/* log((beta+t) / (beta+y)) */
+	PER_ALPHA,					/* 1 / (alpha+y) */
+	PER_BETA,					/* 1 / (beta+y) */
+	QUANTITIES
+};
+
+typedef struct Odds
+{
+	double		mean[QUANTITIES];
+	double		product[QUANTITIES][QUANTITIES];	/* upper triangle */
+} Odds;
+
+/* Below the top by this, in logarithms, the rest is nothing. */
+#define NEGLIGIBLE		38.0
+
+/* What the finest rule integrates exactly. */
+#define PANEL_DROP		14.0
+#define PANEL_LENGTH	2.0
+
+/* One panel is enough for most: which rule, by its length and drop. */
+static const struct
+{
+	double		length;
+	double		drop;
+}			reach[LTV_RULES] = {
+	{0.15, 0.6}, {0.4, 1.7}, {1.0, 5.0}, {1.6, 9.0}, {PANEL_LENGTH, PANEL_DROP}
+};
+
+/* Log of the odds of having been lost; -INFINITY if t_x = t. */
+static double
+lost_odds(const double parameters[4], double x, double t_x, double t,
+		  int moments, Odds *odds)
+{
+	double		alpha = parameters[1];
+	double		s = parameters[2];
+	double		beta = parameters[3];
+	double		rx = parameters[0] + x;
+	bool		beta_least = beta < alpha;
+	double		least = (beta_least ? beta : alpha) + t_x;
+	double		apart = fabs(alpha - beta);
+	double		most_inverse = 1 / ((beta_least ? alpha : beta) + t);
+	double		length = log1p((t - t_x) / least);
+
+	/* height(v) = first (length - v) + second log((most+t) / (most+y)) */
+	double		first = beta_least ? s : rx - 1;
+	double		second = beta_least ? rx : s + 1;
+	double		base = beta_least ? log(s) : log(s * (alpha + t) / (beta + t));
+	double		start_height;
+	double		top;
+	double		end = length;
+	double		height = 0;
+	double		start = 0;
+	double		centre = log(apart / least);
+	double		sum = 0;
+	double		mean[QUANTITIES] = {0};
+	double		product[QUANTITIES][QUANTITIES] = {{0}};
+
+	if (!(length > 0))
+		return -INFINITY;
+
+	start_height = first * length - second * log((apart + least) * most_inverse);
+	top = start_height;
+	if (first < 0)
+	{
+		/* the top is where the slope, -first - second e^v least/(most+y), is 0 */
+		double		share = -first / second;
+
+		if (share * (apart + least) > least)
+		{
+			double		v = fmin(length, log(share / (1 - share) * apart / least));
+
+			top = first * (length - v) -
+				second * log((apart + least * exp(v)) * most_inverse);
+		}
+	}
+
+	/* Newton's steps on a concave function, from the right, stay on the right. */
+	for (int i = 0; i < 20 && height < top - NEGLIGIBLE - 2; i++)
+	{
+		double		e = least * exp(end);
+		double		slope = -first - second * e / (apart + e);
+
+		end -= (height - (top - NEGLIGIBLE)) / slope;
+		if (!(end > 0))
+		{
+			end = length;
+			break;
+		}
+		height = first * (length - end) -
+			second * log((apart + least * exp(end)) * most_inverse);
+	}
+
+	for (height = start_height; start < end;)
+	{
+		const LtvRule *rule = ltv_rules;
+		double		panel = end - start;
+		double		drop;
+		double		stop_height;
+		double		half;
+		double		middle;
+
+		if (panel > PANEL_LENGTH)
+			panel = fmin(panel, fmax(PANEL_LENGTH, centre > start ? (centre - start) / 3 : (start - centre) / 2));
+		for (;;)
+		{
+			stop_height = first * (length - start - panel) -
+				second * log((apart + least * exp(start + panel)) * most_inverse);
+			drop = fabs(stop_height - height);
+			if (drop <= PANEL_DROP)
+				break;
+			panel /= 2;
+		}
+		while (rule < LTV_FINEST_RULE &&
+			   (panel > reach[rule - ltv_rules].length || drop > reach[rule - ltv_rules].drop))
+			rule++;
+
+		half = panel / 2;
+		middle = start + half;
+		for (int i = 0; i < 2 * rule->pairs; i++)
+		{
+			double		v = middle + (i & 1 ? half : -half) * rule->node[i / 2];
+			double		e = least * exp(v);
+			double		log_least = length - v;
+			double		log_most = -log((apart + e) * most_inverse);
+			double		mass = half * rule->weight[i / 2] *
+				exp(first * log_least + second * log_most - top);
+
+			sum += mass;
+			if (moments > 0)
+			{
+				double		per_least = 1 / e;
+				double		per_most = 1 / (apart + e);
+				double		q[QUANTITIES];
+
+				q[LOG_ALPHA] = beta_least ? log_most : log_least;
+				q[LOG_BETA] = beta_least ? log_least : log_most;
+				q[PER_ALPHA] = beta_least ? per_most : per_least;
+				q[PER_BETA] = beta_least ? per_least : per_most;
+				for (int j = 0; j < QUANTITIES; j++)
+				{
+					double		moment = mass * q[j];
+
+					mean[j] += moment;
+					if (moments > 1)
+						for (int k = j; k < QUANTITIES; k++)
+							product[j][k] += moment * q[k];
+				}
+			}
+		}
+		start += panel;
+		height = stop_height;
+	}
+	if (moments > 0)
+		for (int j = 0; j < QUANTITIES; j++)
+		{
+			odds->mean[j] = mean[j] / sum;
+			for (int k = j; k < QUANTITIES; k++)
+				odds->product[j][k] = product[j][k] / sum;
+		}
+	return base + top + log(sum);
+}
+
+/* Derivatives of the logarithm of the odds by the logarithms of the parameters. */
+static void
+odds_gradient(const double parameters[4], double x, double t,
+			  const Odds *odds, double gradient[4])
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		s = parameters[2];
+	double		beta = parameters[3];
+
+	gradient[0] = r * odds->mean[LOG_ALPHA];
+	gradient[1] = alpha * (r + x) * (1 / (alpha + t) - odds->mean[PER_ALPHA]);
+	gradient[2] = 1 + s * odds->mean[LOG_BETA];
+	gradient[3] = beta * (s / (beta + t) - (s + 1) * odds->mean[PER_BETA]);
+}
+
+/* Log of the odds of having been lost by t, with its gradient if wanted. */
+double
+pareto_nbd_log_lost_odds(const double parameters[4], double x, double t_x, double t,
+						 double gradient[4])
+{
+	Odds		odds;
+	double		logarithm = lost_odds(parameters, x, x > 0 ? t_x : 0, t,
+									  gradient != NULL, &odds);
+
+	if (gradient != NULL)
+	{
+		if (logarithm > -INFINITY)
+			odds_gradient(parameters, x, t, &odds, gradient);
+		else
+			gradient[0] = gradient[1] = gradient[2] = gradient[3] = 0;
+	}
+	return logarithm;
+}
+
+/* Log-likelihood of one customer, with its gradient if wanted. */
+double
+pareto_nbd_log_likelihood(const double parameters[4],
+						  const LtvCustomer *customer, double gradient[4])
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		s = parameters[2];
+	double		beta = parameters[3];
+	double		x = customer->x;
+	double		t = customer->t;
+	double		log_alpha = log1p(t / alpha);
+	double		log_beta = log1p(t / beta);
+	double		by[4];
+	double		z = pareto_nbd_log_lost_odds(parameters, x, customer->t_x, t,
+											 gradient != NULL ? by : NULL);
+
+	if (gradient != NULL)
+	{
+		double		lost = ltv_logistic(z);
+
+		gradient[0] = r * (ltv_digamma_step(r, x) - log_alpha);
+		gradient[1] = (r * t - x * alpha) / (alpha + t);
+		gradient[2] = -s * log_beta;
+		gradient[3] = s * (t / (beta + t));
+		for (int i = 0; i < 4; i++)
+			gradient[i] += lost * by[i];
+	}
+	return ltv_log_gamma_step(r, x) - x * log(alpha) - (r + x) * log_alpha -
+		s * log_beta + ltv_softplus(z);
+}
+
+/* value, gradient and the Hessian's upper triangle */
+#define SUMS			(1 + 4 + 10)
+
+/* So many rows are added up plainly, and then with a correction. */
+#define ADDED_PLAINLY	256
+
+/* Log-likelihood of n customers, gradient and Hessian if wanted. */
+double
+pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
+			   double gradient[4], double hessian[4][4])
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		s = parameters[2];
+	double		beta = parameters[3];
+	double		log_of_alpha = log(alpha);
+	LtvSum		total[SUMS] = {{0}};
+	int			moments = hessian != NULL ? 2 : gradient != NULL ? 1 : 0;
+	double		steps_x = -1;
+	double		value_step = 0;
+	double		digamma = 0;
+	double		trigamma = 0;
+
+	for (size_t begin = 0; begin < n; begin += ADDED_PLAINLY)
+	{
+		size_t		end = n - begin < ADDED_PLAINLY ? n : begin + ADDED_PLAINLY;
+		double		sum[SUMS] = {0};
+
+		for (const LtvCustomer *row = rows + begin; row < rows + end; row++)
+		{
+			double		x = row->x;
+			double		t = row->t;
+			double		weight = row->weight;
+			double		rx = r + x;
+			double		log_alpha = log1p(t / alpha);
+			double		log_beta = log1p(t / beta);
+			double		alpha_share = t / (alpha + t);
+			double		beta_share = t / (beta + t);
+			double		by[4];
+			Odds		odds;
+			double		z;
+
+			if (x != steps_x)
+			{
+				steps_x = x;
+				value_step = ltv_log_gamma_step(r, x) - x * log_of_alpha;
+				if (moments > 0)
+					digamma = ltv_digamma_step(r, x);
+				if (moments > 1)
+					trigamma = ltv_trigamma_step(r, x);
+			}
+			z = lost_odds(parameters, x, x > 0 ? row->t_x : 0, t, moments, &odds);
+			sum[0] += weight * (value_step - rx * log_alpha - s * log_beta + ltv_softplus(z));
+			if (moments == 0)
+				continue;
+			sum[1] += weight * r * (digamma - log_alpha);
+			sum[2] += weight * (r * t - x * alpha) / (alpha + t);
+			sum[3] -= weight * s * log_beta;
+			sum[4] += weight * s * beta_share;
+			if (moments > 1)
+			{
+				sum[5] += weight * r * (digamma - log_alpha + r * trigamma);
+				sum[6] += weight * r * alpha_share;
+				sum[9] -= weight * rx * alpha_share * (alpha / (alpha + t));
+				sum[12] -= weight * s * log_beta;
+				sum[13] += weight * s * beta_share;
+				sum[14] -= weight * s * beta_share * (beta / (beta + t));
+			}
+			if (!(z > -INFINITY))
+				continue;
+			odds_gradient(parameters, x, t, &odds, by);
+			{
+				double		e = exp(-fabs(z));
+				double		share = 1 / (1 + e);
+				double		lost = weight * (z > 0 ? share : e * share);
+				double		spread = weight * e * share * share;
+				double		alpha_end = 1 / (alpha + t);
+				double		beta_end = 1 / (beta + t);
+				double		a = alpha * rx;
+				double		b = beta * (s + 1);
+				double		(*product)[QUANTITIES] = odds.product;
+				double	   *mean = odds.mean;
+
+				for (int i = 0; i < 4; i++)
+					sum[1 + i] += lost * by[i];
+				if (moments < 2)
+					continue;
+
+				/*
+				 * The second derivatives of the logarithm of an integral: the
+				 * mean of those of the integrand's logarithm, and the
+				 * covariance of its first.
+				 */
+#define COVARIANCE(i, j) (product[i][j] - mean[i] * mean[j])
+				sum[5] += lost * (by[0] + r * r * COVARIANCE(LOG_ALPHA, LOG_ALPHA)) +
+					spread * by[0] * by[0];
+				sum[6] += lost * (alpha * r * (alpha_end - mean[PER_ALPHA]) -
+								  r * a * COVARIANCE(LOG_ALPHA, PER_ALPHA)) +
+					spread * by[0] * by[1];
+				sum[7] += lost * r * s * COVARIANCE(LOG_ALPHA, LOG_BETA) + spread * by[0] * by[2];
+				sum[8] += -lost * r * b * COVARIANCE(LOG_ALPHA, PER_BETA) + spread * by[0] * by[3];
+				sum[9] += lost * (by[1] +
+								  a * alpha * (product[PER_ALPHA][PER_ALPHA] - alpha_end * alpha_end) +
+								  a * a * COVARIANCE(PER_ALPHA, PER_ALPHA)) +
+					spread * by[1] * by[1];
+				sum[10] += -lost * a * s * COVARIANCE(LOG_BETA, PER_ALPHA) + spread * by[1] * by[2];
+				sum[11] += lost * a * b * COVARIANCE(PER_ALPHA, PER_BETA) + spread * by[1] * by[3];
+				sum[12] += lost * (s * mean[LOG_BETA] + s * s * COVARIANCE(LOG_BETA, LOG_BETA)) +
+					spread * by[2] * by[2];
+				sum[13] += lost * (s * beta * (beta_end - mean[PER_BETA]) -
+								   s * b * COVARIANCE(LOG_BETA, PER_BETA)) +
+					spread * by[2] * by[3];
+				sum[14] += lost * (by[3] +
+								   beta * (b * product[PER_BETA][PER_BETA] - beta * s * beta_end * beta_end) +
+								   b * b * COVARIANCE(PER_BETA, PER_BETA)) +
+					spread * by[3] * by[3];
+#undef COVARIANCE
+			}
+		}
+		for (int i = 0; i < SUMS; i++)
+			ltv_add(&total[i], sum[i]);
+	}
+
+	if (gradient != NULL)
+		for (int i = 0; i < 4; i++)
+			gradient[i] = total[1 + i].sum + total[1 + i].correction;
+	if (hessian != NULL)
+	{
+		const LtvSum *next = &total[5];
+
+		for (int i = 0; i < 4; i++)
+			for (int j = i; j < 4; j++, next++)
+				hessian[i][j] = hessian[j][i] = next->sum + next->correction;
+	}
+	return total[0].sum + total[0].correction;
+}
+
+/* Parameters of a customer who is not lost at t: those of a new one. */
+void
+pareto_nbd_survivor(const double parameters[4], double x, double t, double survivor[4])
+{
+	survivor[0] = parameters[0] + x;
+	survivor[1] = parameters[1] + t;
+	survivor[2] = parameters[2];
+	survivor[3] = parameters[3] + t;
+}
+
+/*
+ * Expected orders of a customer within horizon: r/alpha times the integral of
+ * (1 + u/beta)^-s, equation 17 of Schmittlein, Morrison & Colombo 1987 without
+ * its pole at s = 1.
+ */
+double
+pareto_nbd_orders(const double parameters[4], double horizon)
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		s = parameters[2];
+	double		beta = parameters[3];
+	double		v = log1p(horizon / beta);
+	double		w = (1 - s) * v;
+
+	if (isinf(horizon))
+		return s > 1 ? r * beta / (alpha * (s - 1)) : INFINITY;
+	return r * beta / alpha * v * (w == 0 ? 1 : expm1(w) / w);
+}
+
+/*
+ * parameter: s, delta beta.  exp(-delta u) (1 + u/beta)^-s by v = log(1 + u/beta)
+ */
+static double
+discounted_integrand(const LtvIntegrand *f, double v, double *slope)
+{
+	double		s = f->parameter[0];
+	double		scale = f->parameter[1];
+
+	*slope = 1 - s - scale * exp(v);
+	return (1 - s) * v - scale * expm1(v);
+}
+
+/*
+ * Discounted orders of a customer within horizon: r/alpha times the integral
+ * of exp(-delta u) (1 + u/beta)^-s; for an infinite horizon that is Tricomi's
+ * U, as in Fader, Hardie & Lee, RFM and CLV, 2005.
+ */
+double
+pareto_nbd_discounted(const double parameters[4], double horizon, double delta)
+{
+	double		beta = parameters[3];
+	LtvIntegrand f = {.log_value = discounted_integrand, .centre = {0, NAN}};
+
+	if (delta == 0 || horizon == 0)
+		return pareto_nbd_orders(parameters, horizon);
+	f.centre[0] = -log(delta * beta);
+	f.parameter[0] = parameters[2];
+	f.parameter[1] = delta * beta;
+	return parameters[0] * beta / parameters[1] *
+		exp(ltv_log_integral(&f, 0, log1p(horizon / beta)));
+}
+
+/*
+ * parameter: r, log alpha, s, log beta, n.  The probability that n orders
+ * fall before y, but for its constant, times the density of being lost at y,
+ * but for s, by v = log y.
+ */
+static double
+probability_integrand(const LtvIntegrand *f, double v, double *slope)
+{
+	double		r = f->parameter[0];
+	double		by_alpha = v - f->parameter[1];
+	double		s = f->parameter[2];
+	double		by_beta = v - f->parameter[3];
+	double		n = f->parameter[4];
+
+	*slope = n * ltv_logistic(-by_alpha) - r * ltv_logistic(by_alpha) +
+		ltv_logistic(-by_beta) - s * ltv_logistic(by_beta);
+	return -n * ltv_softplus(-by_alpha) - r * ltv_softplus(by_alpha) -
+		ltv_softplus(-by_beta) - s * ltv_softplus(by_beta);
+}
+
+/*
+ * Probability of n orders within horizon: n before the horizon and not lost by
+ * then, or n before being lost (P. S. Fader, B. G. S. Hardie, Deriving an
+ * expression for P(X(t) = n) under the Pareto/NBD model, 2006, as an
+ * integral).
+ */
+double
+pareto_nbd_probability(const double parameters[4], long n, double horizon)
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		s = parameters[2];
+	double		beta = parameters[3];
+	double		log_count = 0;	/* Gamma(r+n) / (Gamma(r) n!) */
+	LtvIntegrand f = {.log_value = probability_integrand};
+	double		alive;
+	double		lost;
+
+	if (horizon == 0)
+		return n == 0;
+	if (n > 0)
+		log_count = -log(n) - ltv_log_beta(n, r);
+	alive = log_count - r * log1p(horizon / alpha) - s * log1p(horizon / beta);
+	if (n > 0)
+		alive -= n * log1p(alpha / horizon);
+	f.parameter[0] = r;
+	f.parameter[1] = f.centre[0] = log(alpha);
+	f.parameter[2] = s;
+	f.parameter[3] = f.centre[1] = log(beta);
+	f.parameter[4] = n;
+	lost = log_count + log(s) + ltv_log_integral(&f, -INFINITY, log(horizon));
+	return fmin(1, exp(alive) + exp(lost));
+}

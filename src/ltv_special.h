@@ -1,0 +1,81 @@
+/*
+ * ltv_special.h
+ *		What the models of lifetime value share: differences of gamma
+ *		functions without cancellation, and integrals of positive functions.
+ */
+#ifndef CRM_LTV_SPECIAL_H
+#define CRM_LTV_SPECIAL_H
+
+#include <math.h>
+#include <stddef.h>
+
+/* Adds up with a running correction (Neumaier 1974). */
+typedef struct LtvSum
+{
+	double		sum;
+	double		correction;
+} LtvSum;
+
+static inline void
+ltv_add(LtvSum *total, double value)
+{
+	double		sum = total->sum + value;
+
+	if (fabs(total->sum) >= fabs(value))
+		total->correction += (total->sum - sum) + value;
+	else
+		total->correction += (value - sum) + total->sum;
+	total->sum = sum;
+}
+
+/* log(1 + exp(z)), of which the derivative is the logistic function */
+static inline double
+ltv_softplus(double z)
+{
+	return z > 0 ? z + log1p(exp(-z)) : log1p(exp(z));
+}
+
+static inline double
+ltv_logistic(double z)
+{
+	double		e = exp(-fabs(z));
+
+	return (z > 0 ? 1 : e) / (1 + e);
+}
+
+extern double ltv_log_gamma(double z);
+extern double ltv_log_beta(double a, double b);
+extern double ltv_log_gamma_step(double z, double d);
+extern double ltv_digamma_step(double z, double d);
+extern double ltv_trigamma(double z);
+extern double ltv_trigamma_step(double z, double d);
+
+/*
+ * A positive function exp(f(v)), rising and then falling, of which f and its
+ * slope are known.  It is analytic but for the neighbourhood, pi off the real
+ * line, of one or two centres; the second may be NAN.  If the first is, the
+ * centres may be anywhere.
+ */
+typedef struct LtvIntegrand
+{
+	double		(*log_value) (const struct LtvIntegrand *integrand, double v, double *slope);
+	double		centre[2];
+	double		parameter[6];
+} LtvIntegrand;
+
+extern double ltv_log_integral(const LtvIntegrand *integrand, double from, double to);
+
+/* Gauss-Legendre on [-1, 1]: the positive half of the nodes, with weights */
+#define LTV_MAX_NODES	20
+typedef struct LtvRule
+{
+	int			pairs;
+	double		node[LTV_MAX_NODES / 2];
+	double		weight[LTV_MAX_NODES / 2];
+} LtvRule;
+
+extern const LtvRule ltv_rules[];
+#define LTV_RULES		5
+#define LTV_FINEST_RULE (&ltv_rules[LTV_RULES - 1])
+
+#endif							/* CRM_LTV_SPECIAL_H */
