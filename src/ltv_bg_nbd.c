@@ -366,46 +366,57 @@ bg_nbd_survivor(bool modified, const double parameters[4],
  * it is 0/0, and where its terms cancel.
  */
 
-/* More terms than that are slower than the integral. */
-#define SERIES_TERMS	160
+/*
+ * Sums by counting orders: fast, and of positive terms only.  Of n orders that
+ * fall before z, negative binomial, as many are made as coins are survived.
+ *
+ * More terms than that are slower than the integral.
+ */
+#define SERIES_TERMS	4000
 
-/* about how many terms the series below take */
-static double
-terms_needed(double r, double z)
+/* Whether the series below do with that, and their first term does not underflow. */
+static bool
+series_suits(double r, double z)
 {
-	return 40 / log1p(1 / z) + 2 * r * z;
+	return 40 / log1p(1 / z) + 2 * r * z < SERIES_TERMS && r * log1p(z) < 600;
 }
 
 /*
- * E[(1 - (1+pz)^-r)/p], or if rate is true E[(1+pz)^-(r+1)], by counting
- * orders: the n-th happens if n fall before z, negative binomial, and n-1
- * coins have been survived.  A sum of positive terms.
+ * Whether what follows the term of n is negligible: the ratio of two terms is
+ * no more than z/(1+z) (r+n+1)/(n+1).
  */
+static inline bool
+series_done(double r, double z, int n, double term, double sum)
+{
+	return term * (1 + z) * (n + 1) < 1e-17 * sum * (n + 1 - r * z);
+}
+
+/* E[(1 - (1+pz)^-r)/p] */
 static double
 orders_by_count(double r, double a, double b, double z)
 {
 	double		share = z / (1 + z);
-	double		mass = exp(-r * log1p(z));	/* probability of n orders */
-	double		survived = 1;	/* probability of n coins */
-	double		expected = 0;	/* orders made, if n fall before z */
+	double		mass = exp(-r * log1p(z));	/* probability that n fall before z */
+	double		survived = 1;	/* that n - 1 coins are survived */
+	double		made = 0;		/* of n orders that would fall before z */
 	double		sum = 0;
 
-	for (int n = 0; n < 100 * SERIES_TERMS; n++)
+	for (int n = 1;; n++)
 	{
+		double		inverse = 1 / (n * (a + b + (n - 1)));
 		double		term;
 
-		mass *= share * ((r + n) / (n + 1));
-		expected += survived;
-		survived *= (b + n) / (a + b + n);
-		term = mass * expected;
+		mass *= share * (r + (n - 1)) * (a + b + (n - 1)) * inverse;
+		made += survived;
+		survived *= (b + (n - 1)) * n * inverse;
+		term = mass * made;
 		sum += term;
-		/* the terms that follow shrink at least by the ratio of two masses and n */
-		if (n > r * z && term * (1 + z) * (n + 2) < 1e-17 * sum * (n + 1 - r * z))
-			break;
+		if (series_done(r, z, n, term, sum))
+			return sum;
 	}
-	return sum;
 }
 
+/* E[(1+pz)^-(r+1)] = (1+z)^-(r+1) 2F1(r+1, b; a+b; z/(1+z)) */
 static double
 rate_by_count(double r, double a, double b, double z)
 {
@@ -413,27 +424,29 @@ rate_by_count(double r, double a, double b, double z)
 	double		term = exp(-(r + 1) * log1p(z));
 	double		sum = term;
 
-	for (int n = 0; n < 100 * SERIES_TERMS; n++)
+	for (int n = 1;; n++)
 	{
-		term *= share * ((r + 1 + n) / (n + 1)) * ((b + n) / (a + b + n));
+		term *= share * (r + n) * (b + (n - 1)) / (n * (a + b + (n - 1)));
 		sum += term;
-		if (n > (r + 1) * z && term * (1 + z) * (n + 2) < 1e-17 * sum * (n + 1 - (r + 1) * z))
-			break;
+		if (series_done(r + 1, z, n, term, sum))
+			return sum;
 	}
-	return sum;
 }
 
-/* p = 1 / (1 + exp(-v)) and the logarithms of it and of 1 - p */
-static inline void
-from_logit(double v, double *p, double *log_p, double *q, double *log_q)
+/* P(at least n fall before z) / P(n fall before z) */
+static double
+at_least_by_count(double r, double z, double n)
 {
-	double		e = exp(-fabs(v));
-	double		l = log1p(e);
+	double		share = z / (1 + z);
+	double		term = 1;
+	double		sum = 1;
 
-	*p = (v > 0 ? 1 : e) / (1 + e);
-	*q = (v > 0 ? e : 1) / (1 + e);
-	*log_p = v > 0 ? -l : v - l;
-	*log_q = v > 0 ? -v - l : -l;
+	for (int i = 0; i < SERIES_TERMS && term > 1e-17 * sum * (1 - share); i++, n++)
+	{
+		term *= share * (r + n) / (n + 1);
+		sum += term;
+	}
+	return sum;
 }
 
 /* parameter: a, b, r, z.  p^a (1-p)^b (1 - (1+pz)^-r) / p, by the logit of p */
@@ -445,19 +458,21 @@ orders_integrand(const LtvIntegrand *f, double v, double *slope)
 	double		r = f->parameter[2];
 	double		z = f->parameter[3];
 	double		p;
-	double		log_p;
 	double		q;
+	double		log_p;
 	double		log_q;
 	double		w;
 
-	from_logit(v, &p, &log_p, &q, &log_q);
+	ltv_from_logit(v, &p, &q, &log_p, &log_q);
 	w = r * log1p(p * z);
 	if (w < 1e-17)
 	{
-		*slope = a * q - b * p;
+		if (slope != NULL)
+			*slope = a * q - b * p;
 		return a * log_p + b * log_q + log(r * z);
 	}
-	*slope = a * q - b * p - q + r * q * (p * z / (1 + p * z)) / expm1(w);
+	if (slope != NULL)
+		*slope = a * q - b * p - q + r * q * (p * z / (1 + p * z)) / expm1(w);
 	return (a - 1) * log_p + b * log_q + log(-expm1(-w));
 }
 
@@ -470,12 +485,13 @@ rate_integrand(const LtvIntegrand *f, double v, double *slope)
 	double		r = f->parameter[2];
 	double		z = f->parameter[3];
 	double		p;
-	double		log_p;
 	double		q;
+	double		log_p;
 	double		log_q;
 
-	from_logit(v, &p, &log_p, &q, &log_q);
-	*slope = a * q - b * p - (r + 1) * q * (p * z / (1 + p * z));
+	ltv_from_logit(v, &p, &q, &log_p, &log_q);
+	if (slope != NULL)
+		*slope = a * q - b * p - (r + 1) * q * (p * z / (1 + p * z));
 	return a * log_p + b * log_q - (r + 1) * log1p(p * z);
 }
 
@@ -484,12 +500,13 @@ static double
 beta_integrand(const LtvIntegrand *f, double v, double *slope)
 {
 	double		p;
-	double		log_p;
 	double		q;
+	double		log_p;
 	double		log_q;
 
-	from_logit(v, &p, &log_p, &q, &log_q);
-	*slope = f->parameter[0] * q - f->parameter[1] * p;
+	ltv_from_logit(v, &p, &q, &log_p, &log_q);
+	if (slope != NULL)
+		*slope = f->parameter[0] * q - f->parameter[1] * p;
 	return f->parameter[0] * log_p + f->parameter[1] * log_q;
 }
 
@@ -508,7 +525,7 @@ bg_nbd_orders(const double parameters[4], double horizon)
 	if (isinf(z))
 		/* E[1/p]: a coin is thrown at each order */
 		return a > 1 ? (a + b - 1) / (a - 1) : INFINITY;
-	if (terms_needed(r, z) < SERIES_TERMS)
+	if (series_suits(r, z))
 		return orders_by_count(r, a, b, z);
 	f.centre[0] = 0;
 	f.centre[1] = -log(z);
@@ -527,7 +544,7 @@ log_rate(double r, double a, double b, double z)
 
 	if (z == 0)
 		return 0;
-	if (terms_needed(r + 1, z) < SERIES_TERMS)
+	if (series_suits(r + 1, z))
 		return log(rate_by_count(r, a, b, z));
 	f.centre[0] = 0;
 	f.centre[1] = -log(z);
@@ -548,7 +565,8 @@ discounted_integrand(const LtvIntegrand *f, double v, double *slope)
 	double		z = expm1(v);
 
 	/* what the slope is for is the top of the hump, and here that is no matter */
-	*slope = -1;
+	if (slope != NULL)
+		*slope = -1;
 	return v - f->parameter[3] * z +
 		log_rate(f->parameter[2], f->parameter[0], f->parameter[1], z);
 }
@@ -584,22 +602,27 @@ bg_nbd_probability(const double parameters[4], long n, double horizon)
 	double		alpha = parameters[1];
 	double		a = parameters[2];
 	double		b = parameters[3];
-	double		log_odds;
+	double		z = horizon / alpha;
 	double		log_norm;
 	double		exactly;
 	double		at_least;
-	LtvIntegrand f = {.log_value = beta_integrand, .centre = {0, NAN}};
 
 	if (n == 0)
-		return exp(-r * log1p(horizon / alpha));
+		return exp(-r * log1p(z));
 	if (horizon == 0)
 		return 0;
-	log_odds = log(horizon / alpha);
 	log_norm = ltv_log_beta(n, r);
-	exactly = -n * log1p(alpha / horizon) - r * log1p(horizon / alpha) - log(n) - log_norm;
-	f.parameter[0] = n;
-	f.parameter[1] = r;
-	at_least = ltv_log_integral(&f, -INFINITY, log_odds) - log_norm;
+	exactly = -n * log1p(alpha / horizon) - r * log1p(z) - log(n) - log_norm;
+	if (series_suits(r, z))
+		at_least = exactly + log(at_least_by_count(r, z, n));
+	else
+	{
+		LtvIntegrand f = {.log_value = beta_integrand, .centre = {0, NAN}};
+
+		f.parameter[0] = n;
+		f.parameter[1] = r;
+		at_least = ltv_log_integral(&f, -INFINITY, log(z)) - log_norm;
+	}
 	return fmin(1, exp(exactly + log_survival(a, b, n)) +
 				exp(at_least + log_survival(a, b, n - 1)) * (a / (a + b + (n - 1))));
 }

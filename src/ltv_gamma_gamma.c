@@ -117,7 +117,8 @@ ltv_spend_log_likelihood_sum(const double spend[3], const LtvSpender *rows, size
 			double		u = x * row->mean_value * scale;
 			double		per_end = 1 / (1 + u);
 			double		log_end = log(1 + u);
-			double		log_share = log(u * per_end);
+			/* near 0 it is multiplied by p x, which may be large */
+			double		log_share = u > 2 ? log1p(-per_end) : log(u * per_end);
 			const CountTerms *terms;
 
 			if (x < TABULATED && x == (int) x)

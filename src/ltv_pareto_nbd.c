@@ -42,22 +42,6 @@ typedef struct Odds
 	double		product[QUANTITIES][QUANTITIES];	/* upper triangle */
 } Odds;
 
-/* Below the top by this, in logarithms, the rest is nothing. */
-#define NEGLIGIBLE		38.0
-
-/* What the finest rule integrates exactly. */
-#define PANEL_DROP		14.0
-#define PANEL_LENGTH	2.0
-
-/* One panel is enough for most: which rule, by its length and drop. */
-static const struct
-{
-	double		length;
-	double		drop;
-}			reach[LTV_RULES] = {
-	{0.15, 0.6}, {0.4, 1.7}, {1.0, 5.0}, {1.6, 9.0}, {PANEL_LENGTH, PANEL_DROP}
-};
-
 /* Log of the odds of having been lost; -INFINITY if t_x = t. */
 static double
 lost_odds(const double parameters[4], double x, double t_x, double t,
@@ -107,12 +91,12 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 	}
 
 	/* Newton's steps on a concave function, from the right, stay on the right. */
-	for (int i = 0; i < 20 && height < top - NEGLIGIBLE - 2; i++)
+	for (int i = 0; i < 20 && height < top - LTV_NEGLIGIBLE - 2; i++)
 	{
 		double		e = least * exp(end);
 		double		slope = -first - second * e / (apart + e);
 
-		end -= (height - (top - NEGLIGIBLE)) / slope;
+		end -= (height - (top - LTV_NEGLIGIBLE)) / slope;
 		if (!(end > 0))
 		{
 			end = length;
@@ -124,28 +108,27 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 
 	for (height = start_height; start < end;)
 	{
-		const LtvRule *rule = ltv_rules;
+		const LtvRule *rule;
 		double		panel = end - start;
 		double		drop;
 		double		stop_height;
 		double		half;
 		double		middle;
 
-		if (panel > PANEL_LENGTH)
-			panel = fmin(panel, fmax(PANEL_LENGTH, centre > start ? (centre - start) / 3 : (start - centre) / 2));
+		/* far from the centre, in front or behind, panels may be longer */
+		if (panel > LTV_FINEST.length)
+			panel = fmin(panel, fmax(LTV_FINEST.length, centre > start
+									 ? (centre - start) / 3 : (start - centre) / 2));
 		for (;;)
 		{
 			stop_height = first * (length - start - panel) -
 				second * log((apart + least * exp(start + panel)) * most_inverse);
 			drop = fabs(stop_height - height);
-			if (drop <= PANEL_DROP)
+			if (drop <= LTV_FINEST.drop)
 				break;
 			panel /= 2;
 		}
-		while (rule < LTV_FINEST_RULE &&
-			   (panel > reach[rule - ltv_rules].length || drop > reach[rule - ltv_rules].drop))
-			rule++;
-
+		rule = ltv_rule_for(panel, drop);
 		half = panel / 2;
 		middle = start + half;
 		for (int i = 0; i < 2 * rule->pairs; i++)
@@ -435,7 +418,8 @@ discounted_integrand(const LtvIntegrand *f, double v, double *slope)
 	double		s = f->parameter[0];
 	double		scale = f->parameter[1];
 
-	*slope = 1 - s - scale * exp(v);
+	if (slope != NULL)
+		*slope = 1 - s - scale * exp(v);
 	return (1 - s) * v - scale * expm1(v);
 }
 
@@ -468,20 +452,28 @@ static double
 probability_integrand(const LtvIntegrand *f, double v, double *slope)
 {
 	double		r = f->parameter[0];
-	double		by_alpha = v - f->parameter[1];
 	double		s = f->parameter[2];
-	double		by_beta = v - f->parameter[3];
 	double		n = f->parameter[4];
+	double		p;
+	double		q;
+	double		log_p;
+	double		log_q;
+	double		slope_alpha;
+	double		value;
 
-	*slope = n * ltv_logistic(-by_alpha) - r * ltv_logistic(by_alpha) +
-		ltv_logistic(-by_beta) - s * ltv_logistic(by_beta);
-	return -n * ltv_softplus(-by_alpha) - r * ltv_softplus(by_alpha) -
-		ltv_softplus(-by_beta) - s * ltv_softplus(by_beta);
+	/* p = y / (alpha + y), and then y / (beta + y) */
+	ltv_from_logit(v - f->parameter[1], &p, &q, &log_p, &log_q);
+	slope_alpha = n * q - r * p;
+	value = n * log_p + r * log_q;
+	ltv_from_logit(v - f->parameter[3], &p, &q, &log_p, &log_q);
+	if (slope != NULL)
+		*slope = slope_alpha + q - s * p;
+	return value + log_p + s * log_q;
 }
 
 /*
  * Probability of n orders within horizon: n before the horizon and not lost by
- * then, or n before being lost (P. S. Fader, B. G. S. Hardie, Deriving an
+ * then, or n before being lost; none is like the likelihood of x = 0 (P. S. Fader, B. G. S. Hardie, Deriving an
  * expression for P(X(t) = n) under the Pareto/NBD model, 2006, as an
  * integral).
  */
@@ -492,18 +484,18 @@ pareto_nbd_probability(const double parameters[4], long n, double horizon)
 	double		alpha = parameters[1];
 	double		s = parameters[2];
 	double		beta = parameters[3];
-	double		log_count = 0;	/* Gamma(r+n) / (Gamma(r) n!) */
+	double		log_count;		/* of Gamma(r+n) / (Gamma(r) n!) */
 	LtvIntegrand f = {.log_value = probability_integrand};
 	double		alive;
 	double		lost;
 
 	if (horizon == 0)
 		return n == 0;
-	if (n > 0)
-		log_count = -log(n) - ltv_log_beta(n, r);
-	alive = log_count - r * log1p(horizon / alpha) - s * log1p(horizon / beta);
-	if (n > 0)
-		alive -= n * log1p(alpha / horizon);
+	alive = -r * log1p(horizon / alpha) - s * log1p(horizon / beta);
+	if (n == 0)
+		return fmin(1, exp(alive + ltv_softplus(lost_odds(parameters, 0, 0, horizon, 0, NULL))));
+	log_count = -log(n) - ltv_log_beta(n, r);
+	alive += log_count - n * log1p(alpha / horizon);
 	f.parameter[0] = r;
 	f.parameter[1] = f.centre[0] = log(alpha);
 	f.parameter[2] = s;

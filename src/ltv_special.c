@@ -42,12 +42,16 @@ ltv_log_gamma(double z)
 double
 ltv_log_gamma_step(double z, double d)
 {
-	double		product = 1;
+	double		above = 1;
+	double		below = 1;
 
 	for (; z < ASYMPTOTIC; z++)
-		product *= z / (z + d);
+	{
+		above *= z;
+		below *= z + d;
+	}
 	return (z - 0.5) * log1p(d / z) + d * (log(z + d) - 1) +
-		(stirling_rest(z + d) - stirling_rest(z)) + log(product);
+		(stirling_rest(z + d) - stirling_rest(z)) + log(above / below);
 }
 
 /* log of the beta function, a and b > 0 */
@@ -126,52 +130,41 @@ ltv_trigamma_step(double z, double d)
  * integrals are not.
  */
 
-/* Below the top by this, in logarithms, the rest is nothing. */
-#define NEGLIGIBLE		40.0
-
-/* A panel of the finest rule is exact if the logarithm moves by no more than this ... */
-#define PANEL_DROP		14.0
-
-/* ... and if it is no longer than this, or than half the way to a centre. */
-#define PANEL_LENGTH	2.0
-
 /* The point on the side of direction where the integrand has become negligible. */
 static double
 find_edge(const LtvIntegrand *f, double mode, double top, double end, int direction)
 {
-	double		slope;
 	double		near = mode;
 	double		far;
-	double		step = 1;
+	double		level = top - LTV_NEGLIGIBLE;
 
-	for (;;)
+	for (double step = 1;; step *= 2)
 	{
 		far = mode + direction * step;
 		if (direction * (far - end) >= 0)
 			far = end;
-		if (!(f->log_value(f, far, &slope) > top - NEGLIGIBLE))
+		if (!(f->log_value(f, far, NULL) > level))
 			break;
 		if (far == end)
 			return end;
 		near = far;
-		step *= 2;
 	}
 	for (int i = 0; i < 60; i++)
 	{
 		double		middle = near + (far - near) / 2;
-		double		value = f->log_value(f, middle, &slope);
+		double		value = f->log_value(f, middle, NULL);
 
-		if (value > top - NEGLIGIBLE)
+		if (value > level)
 			near = middle;
 		else
 			far = middle;
-		if (value <= top - NEGLIGIBLE && value > top - NEGLIGIBLE - 8)
+		if (value <= level && value > level - 10)
 			break;
 	}
 	return far;
 }
 
-/* The top of the hump. */
+/* The top of the hump, or a point that is not much lower. */
 static double
 find_mode(const LtvIntegrand *f, double from, double to)
 {
@@ -210,7 +203,7 @@ find_mode(const LtvIntegrand *f, double from, double to)
 		low = high;
 		high += step;
 	}
-	for (int i = 0; i < 50; i++)
+	for (int i = 0; i < 60; i++)
 	{
 		double		middle = low + (high - low) / 2;
 
@@ -219,56 +212,59 @@ find_mode(const LtvIntegrand *f, double from, double to)
 			low = middle;
 		else
 			high = middle;
-		if (high - low < 1e-9 * (1 + fabs(low)))
-			break;
+		if (fabs(slope) * (high - low) < 0.5)
+			return middle;
 	}
-	return low + (high - low) / 2;
+	return low;
 }
 
 /* Integral of exp(f - top) from the mode to the edge, panel by panel. */
 static double
 integrate_side(const LtvIntegrand *f, double mode, double top, double edge)
 {
-	const LtvRule *rule = LTV_FINEST_RULE;
 	double		direction = edge > mode ? 1 : -1;
-	double		slope;
 	double		start = mode;
 	double		height = top;
 	double		sum = 0;
 
 	while (direction * (edge - start) > 0)
 	{
-		double		length = isnan(f->centre[0]) ? PANEL_LENGTH : HUGE_VAL;
+		double		length = isnan(f->centre[0]) ? LTV_FINEST.length : HUGE_VAL;
 		double		stop;
 		double		height_then;
-		double		centre;
+		double		drop;
+		double		middle;
 		double		half;
 		double		part = 0;
+		const LtvRule *rule;
 
+		/* far from a centre, in front or behind, panels may be longer */
 		for (int i = 0; i < 2; i++)
 			if (!isnan(f->centre[i]))
 			{
-				/* going away from a centre, or towards it */
 				double		ahead = direction * (f->centre[i] - start);
-				double		most = ahead > 0 ? ahead / 3 : -ahead / 2;
 
-				length = fmin(length, fmax(PANEL_LENGTH, most));
+				length = fmin(length, fmax(LTV_FINEST.length,
+										   ahead > 0 ? ahead / 3 : -ahead / 2));
 			}
 		for (;;)
 		{
 			stop = length < fabs(edge - start) ? start + direction * length : edge;
-			height_then = f->log_value(f, stop, &slope);
+			height_then = f->log_value(f, stop, NULL);
 			length = fabs(stop - start);
-			if (fabs(height_then - height) <= PANEL_DROP || length < 1e-12 * (1 + fabs(start)))
+			/* twice, as near its top the logarithm may be curved */
+			drop = 2 * fabs(height_then - height);
+			if (drop <= LTV_FINEST.drop || length < 1e-12 * (1 + fabs(start)))
 				break;
 			length *= 0.5;
 		}
+		rule = ltv_rule_for(length, drop);
 		half = (stop - start) / 2;
-		centre = start + half;
+		middle = start + half;
 		for (int i = 0; i < rule->pairs; i++)
 			part += rule->weight[i] *
-				(exp(f->log_value(f, centre - half * rule->node[i], &slope) - top) +
-				 exp(f->log_value(f, centre + half * rule->node[i], &slope) - top));
+				(exp(f->log_value(f, middle - half * rule->node[i], NULL) - top) +
+				 exp(f->log_value(f, middle + half * rule->node[i], NULL) - top));
 		sum += part * fabs(half);
 		start = stop;
 		height = height_then;
@@ -284,9 +280,8 @@ integrate_side(const LtvIntegrand *f, double mode, double top, double edge)
 double
 ltv_log_integral(const LtvIntegrand *f, double from, double to)
 {
-	double		slope;
 	double		mode = find_mode(f, from, to);
-	double		top = f->log_value(f, mode, &slope);
+	double		top = f->log_value(f, mode, NULL);
 	double		sum = 0;
 
 	if (mode > from)
@@ -296,29 +291,34 @@ ltv_log_integral(const LtvIntegrand *f, double from, double to)
 	return top + log(sum);
 }
 
-/* 6, 8, 12, 16 and 20 points */
+/* 6, 8, 10, 12, 16 and 20 points */
 const LtvRule ltv_rules[LTV_RULES] = {
-	{3,
+	{3, 0.5, 1.5,
 		{2.38619186083196909e-1, 6.61209386466264514e-1, 9.32469514203152028e-1},
 		{4.67913934572691047e-1, 3.60761573048138608e-1, 1.71324492379170345e-1}},
-	{4,
+	{4, 1, 4,
 		{1.83434642495649805e-1, 5.25532409916328986e-1, 7.96666477413626740e-1,
 		9.60289856497536232e-1},
 		{3.62683783378361983e-1, 3.13706645877887287e-1, 2.22381034453374471e-1,
 		1.01228536290376259e-1}},
-	{6,
+	{5, 1.5, 8,
+		{1.48874338981631211e-1, 4.33395394129247191e-1, 6.79409568299024406e-1,
+		8.65063366688984511e-1, 9.73906528517171720e-1},
+		{2.95524224714752870e-1, 2.69266719309996355e-1, 2.19086362515982044e-1,
+		1.49451349150580593e-1, 6.66713443086881376e-2}},
+	{6, 2, 12,
 		{1.25233408511468915e-1, 3.67831498998180194e-1, 5.87317954286617447e-1,
 		7.69902674194304687e-1, 9.04117256370474857e-1, 9.81560634246719251e-1},
 		{2.49147045813402785e-1, 2.33492536538354809e-1, 2.03167426723065922e-1,
 		1.60078328543346226e-1, 1.06939325995318431e-1, 4.71753363865118272e-2}},
-	{8,
+	{8, 3, 20,
 		{9.50125098376374402e-2, 2.81603550779258913e-1, 4.58016777657227386e-1,
 		6.17876244402643748e-1, 7.55404408355003034e-1, 8.65631202387831744e-1,
 		9.44575023073232576e-1, 9.89400934991649933e-1},
 		{1.89450610455068496e-1, 1.82603415044923589e-1, 1.69156519395002538e-1,
 		1.49595988816576732e-1, 1.24628971255533872e-1, 9.51585116824927848e-2,
 		6.22535239386478929e-2, 2.71524594117540949e-2}},
-	{10,
+	{10, 3.5, 24,
 		{7.65265211334973338e-2, 2.27785851141645078e-1, 3.73706088715419561e-1,
 		5.10867001950827098e-1, 6.36053680726515025e-1, 7.46331906460150793e-1,
 		8.39116971822218823e-1, 9.12234428251325906e-1, 9.63971927277913791e-1,
