@@ -40,16 +40,22 @@ log_survival(double a, double b, double k)
 	return ltv_log_gamma_step(b, a) - ltv_log_gamma_step(b + k, a);
 }
 
+static double
+count_value(bool modified, const double parameters[4], double x)
+{
+	return ltv_log_gamma_step(parameters[0], x) - x * log(parameters[1]) +
+		log_survival(parameters[2], parameters[3], modified ? x + 1 : x);
+}
+
 static void
 count_terms(bool modified, const double parameters[4], double x, CountTerms *terms)
 {
 	double		r = parameters[0];
-	double		alpha = parameters[1];
 	double		a = parameters[2];
 	double		b = parameters[3];
 	double		k = modified ? x + 1 : x;
 
-	terms->value = ltv_log_gamma_step(r, x) - x * log(alpha) + log_survival(a, b, k);
+	terms->value = count_value(modified, parameters, x);
 	terms->by_r = ltv_digamma_step(r, x);
 	terms->by_r_r = ltv_trigamma_step(r, x);
 	terms->by_a = -ltv_digamma_step(a + b, k);
@@ -99,19 +105,19 @@ bg_nbd_log_likelihood(bool modified, const double parameters[4],
 	double		by[4];
 	double		z = bg_nbd_log_lost_odds(modified, parameters, x, customer->t_x, t,
 										 gradient != NULL ? by : NULL);
-	CountTerms	terms;
 
-	count_terms(modified, parameters, x, &terms);
 	if (gradient != NULL)
 	{
 		double		lost = ltv_logistic(z);
+		CountTerms	terms;
 
+		count_terms(modified, parameters, x, &terms);
 		gradient[0] = r * (terms.by_r - log_time) + lost * by[0];
 		gradient[1] = (r * t - x * alpha) / (alpha + t) + lost * by[1];
 		gradient[2] = a * terms.by_a + lost * by[2];
 		gradient[3] = b * terms.by_b + lost * by[3];
 	}
-	return terms.value - (r + x) * log_time + ltv_softplus(z);
+	return count_value(modified, parameters, x) - (r + x) * log_time + ltv_softplus(z);
 }
 
 /* What x decides is tabulated up to here. */
@@ -374,21 +380,21 @@ bg_nbd_survivor(bool modified, const double parameters[4],
  */
 #define SERIES_TERMS	4000
 
-/* Whether the series below do with that, and their first term does not underflow. */
+/* Whether the series below do with so many, and their first term does not underflow. */
 static bool
-series_suits(double r, double z)
+series_suits(double r, double z, double terms)
 {
-	return 40 / log1p(1 / z) + 2 * r * z < SERIES_TERMS && r * log1p(z) < 600;
+	return 40 / log1p(1 / z) + 2 * r * z < terms && r * log1p(z) < 600;
 }
 
 /*
- * Whether what follows the term of n is negligible: the ratio of two terms is
+ * Whether what follows the n-th term is negligible: the ratio of two terms is
  * no more than z/(1+z) (r+n+1)/(n+1).
  */
 static inline bool
-series_done(double r, double z, int n, double term, double sum)
+series_done(double r, double z, double n, double term, double sum)
 {
-	return term * (1 + z) * (n + 1) < 1e-17 * sum * (n + 1 - r * z);
+	return term * (1 + z) * (n + 1) < 1e-16 * sum * (n + 1 - r * z);
 }
 
 /* E[(1 - (1+pz)^-r)/p] */
@@ -397,40 +403,55 @@ orders_by_count(double r, double a, double b, double z)
 {
 	double		share = z / (1 + z);
 	double		mass = exp(-r * log1p(z));	/* probability that n fall before z */
-	double		survived = 1;	/* that n - 1 coins are survived */
+	double		survived = 1;	/* that n coins are survived */
 	double		made = 0;		/* of n orders that would fall before z */
 	double		sum = 0;
+	double		n = 0;
 
-	for (int n = 1;; n++)
+	do
 	{
-		double		inverse = 1 / (n * (a + b + (n - 1)));
-		double		term;
+		for (int i = 0; i < 4; i++)
+		{
+			double		inverse = 1 / ((n + 1) * (a + b + n));
 
-		mass *= share * (r + (n - 1)) * (a + b + (n - 1)) * inverse;
-		made += survived;
-		survived *= (b + (n - 1)) * n * inverse;
-		term = mass * made;
-		sum += term;
-		if (series_done(r, z, n, term, sum))
-			return sum;
-	}
+			mass *= share * (r + n) * (a + b + n) * inverse;
+			made += survived;
+			survived *= (b + n) * (n + 1) * inverse;
+			sum += mass * made;
+			n++;
+		}
+	} while (!series_done(r, z, n, mass * made, sum) && n < 10 * SERIES_TERMS);
+	return sum;
 }
 
-/* E[(1+pz)^-(r+1)] = (1+z)^-(r+1) 2F1(r+1, b; a+b; z/(1+z)) */
-static double
-rate_by_count(double r, double a, double b, double z)
+/*
+ * Of E[(1+pz)^-(r+1)] = (1+z)^-(r+1) 2F1(r+1, b; a+b; z/(1+z)) the series, for
+ * several z at once, as its coefficients are the same.  Their z/(1+z) are share
+ * times most, share <= 1.
+ */
+static void
+rates_by_count(double r, double a, double b, double most,
+			   int points, const double *share, double *sum)
 {
-	double		share = z / (1 + z);
-	double		term = exp(-(r + 1) * log1p(z));
-	double		sum = term;
+	double		z = most / (1 - most);
+	double		term = 1;		/* of the greatest */
+	double		total = 1;
+	double		power[LTV_MAX_NODES];
+	double		n = 0;
 
-	for (int n = 1;; n++)
+	for (int i = 0; i < points; i++)
+		power[i] = sum[i] = 1;
+	do
 	{
-		term *= share * (r + n) * (b + (n - 1)) / (n * (a + b + (n - 1)));
-		sum += term;
-		if (series_done(r + 1, z, n, term, sum))
-			return sum;
-	}
+		term *= most * (r + 1 + n) * (b + n) / ((n + 1) * (a + b + n));
+		total += term;
+		for (int i = 0; i < points; i++)
+		{
+			power[i] *= share[i];
+			sum[i] += term * power[i];
+		}
+		n++;
+	} while (!series_done(r + 1, z, n, term, total) && n < 10 * SERIES_TERMS);
 }
 
 /* P(at least n fall before z) / P(n fall before z) */
@@ -525,7 +546,7 @@ bg_nbd_orders(const double parameters[4], double horizon)
 	if (isinf(z))
 		/* E[1/p]: a coin is thrown at each order */
 		return a > 1 ? (a + b - 1) / (a - 1) : INFINITY;
-	if (series_suits(r, z))
+	if (series_suits(r, z, SERIES_TERMS))
 		return orders_by_count(r, a, b, z);
 	f.centre[0] = 0;
 	f.centre[1] = -log(z);
@@ -544,8 +565,14 @@ log_rate(double r, double a, double b, double z)
 
 	if (z == 0)
 		return 0;
-	if (series_suits(r + 1, z))
-		return log(rate_by_count(r, a, b, z));
+	if (series_suits(r + 1, z, SERIES_TERMS))
+	{
+		double		share = 1;
+		double		sum;
+
+		rates_by_count(r, a, b, z / (1 + z), 1, &share, &sum);
+		return log(sum) - (r + 1) * log1p(z);
+	}
 	f.centre[0] = 0;
 	f.centre[1] = -log(z);
 	f.parameter[0] = a;
@@ -556,37 +583,89 @@ log_rate(double r, double a, double b, double z)
 }
 
 /*
- * parameter: a, b, r, delta alpha.  exp(-delta u) times the
- * rate at u, by v = log(1 + u/alpha).
+ * By how much, at most, the logarithm of the rate falls between log(1+z) =
+ * start and start + length.  Of the p that matter at start the greatest is p*:
+ * beyond, their density, or (1+pz)^-(r+1), is negligible.
  */
 static double
-discounted_integrand(const LtvIntegrand *f, double v, double *slope)
+rate_drop(double r, double a, double b, double start, double length)
 {
-	double		z = expm1(v);
+	double		most = a + 8 * sqrt(a) + LTV_NEGLIGIBLE;
+	double		p = fmin(1, most / (a + b));
+	double		grown;
 
-	/* what the slope is for is the top of the hump, and here that is no matter */
-	if (slope != NULL)
-		*slope = -1;
-	return v - f->parameter[3] * z +
-		log_rate(f->parameter[2], f->parameter[0], f->parameter[1], z);
+	if (start > 0)
+		p = fmin(p, expm1(most / (r + 1)) / expm1(start));
+	grown = p * exp(start + length);
+	return (r + 1) * length * (grown / (1 - p + grown));
 }
 
-/* Discounted orders within horizon of one who throws no coin at once. */
+/*
+ * Discounted orders within horizon of one who throws no coin at once: the
+ * integral of exp(-delta u) times the rate at u, by v = log(1 + u/alpha).
+ * Series are long, but shared by the points of a panel.
+ */
 double
 bg_nbd_discounted(const double parameters[4], double horizon, double delta)
 {
 	double		r = parameters[0];
 	double		alpha = parameters[1];
-	LtvIntegrand f = {.log_value = discounted_integrand};
+	double		a = parameters[2];
+	double		b = parameters[3];
+	double		scale = delta * alpha;
+	double		start = 0;
+	double		end;
+	double		sum = 0;
 
 	if (delta == 0 || horizon == 0)
 		return bg_nbd_orders(parameters, horizon);
-	f.centre[0] = NAN;
-	f.parameter[0] = parameters[2];
-	f.parameter[1] = parameters[3];
-	f.parameter[2] = r;
-	f.parameter[3] = delta * alpha;
-	return r * exp(ltv_log_integral(&f, 0, log1p(horizon / alpha)));
+	end = log1p(fmin(horizon, (LTV_NEGLIGIBLE + 5) / delta) / alpha);
+	while (start < end)
+	{
+		double		length = fmin(end - start, LTV_FINEST.length);
+		double		drop;
+		double		most;
+		double		last = 0;
+		bool		by_count;
+		double		v[LTV_MAX_NODES];
+		double		share[LTV_MAX_NODES];
+		double		rate[LTV_MAX_NODES];
+		const LtvRule *rule;
+		int			points;
+
+		for (;;)
+		{
+			drop = rate_drop(r, a, b, start, length) + scale * exp(start) * expm1(length);
+			if (!(drop > LTV_FINEST.drop))
+				break;
+			length /= 2;
+		}
+		rule = ltv_rule_for(length, drop);
+		points = 2 * rule->pairs;
+		most = -expm1(-start - length);
+		by_count = series_suits(r + 1, expm1(start + length), 5 * SERIES_TERMS);
+		for (int i = 0; i < points; i++)
+		{
+			v[i] = start + length / 2 * (1 + (i & 1 ? 1 : -1) * rule->node[i / 2]);
+			share[i] = -expm1(-v[i]) / most;
+		}
+		if (by_count)
+			rates_by_count(r, a, b, most, points, share, rate);
+		for (int i = 0; i < points; i++)
+		{
+			double		log_value = by_count ? log(rate[i]) - (r + 1) * v[i]
+				: log_rate(r, a, b, expm1(v[i]));
+
+			last = exp(log_value - scale * expm1(v[i]));
+			sum += length / 2 * rule->weight[i / 2] * last * exp(v[i]);
+		}
+
+		/* the last point is the panel's latest; the rate does not rise */
+		if (last * (exp(end) - exp(start)) < 1e-16 * sum)
+			break;
+		start = length < end - start ? start + length : end;
+	}
+	return r * sum;
 }
 
 /*
@@ -613,7 +692,7 @@ bg_nbd_probability(const double parameters[4], long n, double horizon)
 		return 0;
 	log_norm = ltv_log_beta(n, r);
 	exactly = -n * log1p(alpha / horizon) - r * log1p(z) - log(n) - log_norm;
-	if (series_suits(r, z))
+	if (series_suits(r, z, SERIES_TERMS))
 		at_least = exactly + log(at_least_by_count(r, z, n));
 	else
 	{

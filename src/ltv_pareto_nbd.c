@@ -39,10 +39,23 @@ enum
 typedef struct Odds
 {
 	double		mean[QUANTITIES];
-	double		product[QUANTITIES][QUANTITIES];	/* upper triangle */
+	double		covariance[QUANTITIES][QUANTITIES]; /* upper triangle */
 } Odds;
 
-/* Log of the odds of having been lost; -INFINITY if t_x = t. */
+static inline void
+node_quantities(bool beta_least, double log_least, double log_most,
+				double per_least, double per_most, double q[QUANTITIES])
+{
+	q[LOG_ALPHA] = beta_least ? log_most : log_least;
+	q[LOG_BETA] = beta_least ? log_least : log_most;
+	q[PER_ALPHA] = beta_least ? per_most : per_least;
+	q[PER_BETA] = beta_least ? per_least : per_most;
+}
+
+/*
+ * Log of the odds of having been lost; -INFINITY if t_x = t.  moments: 1 for
+ * the means, 2 for the covariances too.
+ */
 static double
 lost_odds(const double parameters[4], double x, double t_x, double t,
 		  int moments, Odds *odds)
@@ -68,11 +81,17 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 	double		start = 0;
 	double		centre = log(apart / least);
 	double		sum = 0;
+	double		origin[QUANTITIES];
 	double		mean[QUANTITIES] = {0};
 	double		product[QUANTITIES][QUANTITIES] = {{0}};
 
 	if (!(length > 0))
 		return -INFINITY;
+
+	/* moments are about what is often near the top, lest their differences cancel */
+	if (moments > 0)
+		node_quantities(beta_least, length, -log((apart + least) * most_inverse),
+						1 / least, 1 / (apart + least), origin);
 
 	start_height = first * length - second * log((apart + least) * most_inverse);
 	top = start_height;
@@ -124,7 +143,7 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 			stop_height = first * (length - start - panel) -
 				second * log((apart + least * exp(start + panel)) * most_inverse);
 			drop = fabs(stop_height - height);
-			if (drop <= LTV_FINEST.drop)
+			if (!(drop > LTV_FINEST.drop) || panel < 1e-12 * length)
 				break;
 			panel /= 2;
 		}
@@ -143,14 +162,11 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 			sum += mass;
 			if (moments > 0)
 			{
-				double		per_least = 1 / e;
-				double		per_most = 1 / (apart + e);
 				double		q[QUANTITIES];
 
-				q[LOG_ALPHA] = beta_least ? log_most : log_least;
-				q[LOG_BETA] = beta_least ? log_least : log_most;
-				q[PER_ALPHA] = beta_least ? per_most : per_least;
-				q[PER_BETA] = beta_least ? per_least : per_most;
+				node_quantities(beta_least, log_least, log_most, 1 / e, 1 / (apart + e), q);
+				for (int j = 0; j < QUANTITIES; j++)
+					q[j] -= origin[j];
 				for (int j = 0; j < QUANTITIES; j++)
 				{
 					double		moment = mass * q[j];
@@ -168,9 +184,9 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 	if (moments > 0)
 		for (int j = 0; j < QUANTITIES; j++)
 		{
-			odds->mean[j] = mean[j] / sum;
+			odds->mean[j] = origin[j] + mean[j] / sum;
 			for (int k = j; k < QUANTITIES; k++)
-				odds->product[j][k] = product[j][k] / sum;
+				odds->covariance[j][k] = product[j][k] / sum - (mean[j] / sum) * (mean[k] / sum);
 		}
 	return base + top + log(sum);
 }
@@ -245,8 +261,19 @@ pareto_nbd_log_likelihood(const double parameters[4],
 /* value, gradient and the Hessian's upper triangle */
 #define SUMS			(1 + 4 + 10)
 
+/* What x decides is tabulated up to here. */
+#define TABULATED		64
+
 /* So many rows are added up plainly, and then with a correction. */
 #define ADDED_PLAINLY	256
+
+/* log (r)_x - x log alpha, and its derivatives by r */
+typedef struct CountTerms
+{
+	double		value;
+	double		by_r;
+	double		by_r_r;
+} CountTerms;
 
 /* Log-likelihood of n customers, gradient and Hessian if wanted. */
 double
@@ -257,14 +284,14 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 	double		alpha = parameters[1];
 	double		s = parameters[2];
 	double		beta = parameters[3];
-	double		log_of_alpha = log(alpha);
 	LtvSum		total[SUMS] = {{0}};
 	int			moments = hessian != NULL ? 2 : gradient != NULL ? 1 : 0;
-	double		steps_x = -1;
-	double		value_step = 0;
-	double		digamma = 0;
-	double		trigamma = 0;
+	CountTerms	table[TABULATED];
+	int			tabulated = 1;
+	CountTerms	other;
+	double		other_x = -1;
 
+	table[0].value = table[0].by_r = table[0].by_r_r = 0;
 	for (size_t begin = 0; begin < n; begin += ADDED_PLAINLY)
 	{
 		size_t		end = n - begin < ADDED_PLAINLY ? n : begin + ADDED_PLAINLY;
@@ -280,30 +307,46 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 			double		log_beta = log1p(t / beta);
 			double		alpha_share = t / (alpha + t);
 			double		beta_share = t / (beta + t);
+			const CountTerms *terms;
 			double		by[4];
 			Odds		odds;
 			double		z;
 
-			if (x != steps_x)
+			if (x < TABULATED && x == (int) x)
 			{
-				steps_x = x;
-				value_step = ltv_log_gamma_step(r, x) - x * log_of_alpha;
-				if (moments > 0)
-					digamma = ltv_digamma_step(r, x);
-				if (moments > 1)
-					trigamma = ltv_trigamma_step(r, x);
+				for (; tabulated <= (int) x; tabulated++)
+				{
+					double		next = r + (tabulated - 1);
+
+					table[tabulated] = table[tabulated - 1];
+					table[tabulated].value += log(next / alpha);
+					table[tabulated].by_r += 1 / next;
+					table[tabulated].by_r_r -= 1 / (next * next);
+				}
+				terms = &table[(int) x];
+			}
+			else
+			{
+				if (x != other_x)
+				{
+					other_x = x;
+					other.value = ltv_log_gamma_step(r, x) - x * log(alpha);
+					other.by_r = ltv_digamma_step(r, x);
+					other.by_r_r = ltv_trigamma_step(r, x);
+				}
+				terms = &other;
 			}
 			z = lost_odds(parameters, x, x > 0 ? row->t_x : 0, t, moments, &odds);
-			sum[0] += weight * (value_step - rx * log_alpha - s * log_beta + ltv_softplus(z));
+			sum[0] += weight * (terms->value - rx * log_alpha - s * log_beta + ltv_softplus(z));
 			if (moments == 0)
 				continue;
-			sum[1] += weight * r * (digamma - log_alpha);
+			sum[1] += weight * r * (terms->by_r - log_alpha);
 			sum[2] += weight * (r * t - x * alpha) / (alpha + t);
 			sum[3] -= weight * s * log_beta;
 			sum[4] += weight * s * beta_share;
 			if (moments > 1)
 			{
-				sum[5] += weight * r * (digamma - log_alpha + r * trigamma);
+				sum[5] += weight * r * (terms->by_r - log_alpha + r * terms->by_r_r);
 				sum[6] += weight * r * alpha_share;
 				sum[9] -= weight * rx * alpha_share * (alpha / (alpha + t));
 				sum[12] -= weight * s * log_beta;
@@ -322,8 +365,8 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 				double		beta_end = 1 / (beta + t);
 				double		a = alpha * rx;
 				double		b = beta * (s + 1);
-				double		(*product)[QUANTITIES] = odds.product;
 				double	   *mean = odds.mean;
+				double		(*covariance)[QUANTITIES] = odds.covariance;
 
 				for (int i = 0; i < 4; i++)
 					sum[1 + i] += lost * by[i];
@@ -335,30 +378,28 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 				 * mean of those of the integrand's logarithm, and the
 				 * covariance of its first.
 				 */
-#define COVARIANCE(i, j) (product[i][j] - mean[i] * mean[j])
-				sum[5] += lost * (by[0] + r * r * COVARIANCE(LOG_ALPHA, LOG_ALPHA)) +
+				sum[5] += lost * (by[0] + r * r * covariance[LOG_ALPHA][LOG_ALPHA]) +
 					spread * by[0] * by[0];
 				sum[6] += lost * (alpha * r * (alpha_end - mean[PER_ALPHA]) -
-								  r * a * COVARIANCE(LOG_ALPHA, PER_ALPHA)) +
+								  r * a * covariance[LOG_ALPHA][PER_ALPHA]) +
 					spread * by[0] * by[1];
-				sum[7] += lost * r * s * COVARIANCE(LOG_ALPHA, LOG_BETA) + spread * by[0] * by[2];
-				sum[8] += -lost * r * b * COVARIANCE(LOG_ALPHA, PER_BETA) + spread * by[0] * by[3];
+				sum[7] += lost * r * s * covariance[LOG_ALPHA][LOG_BETA] + spread * by[0] * by[2];
+				sum[8] += -lost * r * b * covariance[LOG_ALPHA][PER_BETA] + spread * by[0] * by[3];
 				sum[9] += lost * (by[1] +
-								  a * alpha * (product[PER_ALPHA][PER_ALPHA] - alpha_end * alpha_end) +
-								  a * a * COVARIANCE(PER_ALPHA, PER_ALPHA)) +
+								  a * alpha * (mean[PER_ALPHA] * mean[PER_ALPHA] - alpha_end * alpha_end) +
+								  a * (a + alpha) * covariance[PER_ALPHA][PER_ALPHA]) +
 					spread * by[1] * by[1];
-				sum[10] += -lost * a * s * COVARIANCE(LOG_BETA, PER_ALPHA) + spread * by[1] * by[2];
-				sum[11] += lost * a * b * COVARIANCE(PER_ALPHA, PER_BETA) + spread * by[1] * by[3];
-				sum[12] += lost * (s * mean[LOG_BETA] + s * s * COVARIANCE(LOG_BETA, LOG_BETA)) +
+				sum[10] += -lost * a * s * covariance[LOG_BETA][PER_ALPHA] + spread * by[1] * by[2];
+				sum[11] += lost * a * b * covariance[PER_ALPHA][PER_BETA] + spread * by[1] * by[3];
+				sum[12] += lost * (s * mean[LOG_BETA] + s * s * covariance[LOG_BETA][LOG_BETA]) +
 					spread * by[2] * by[2];
 				sum[13] += lost * (s * beta * (beta_end - mean[PER_BETA]) -
-								   s * b * COVARIANCE(LOG_BETA, PER_BETA)) +
+								   s * b * covariance[LOG_BETA][PER_BETA]) +
 					spread * by[2] * by[3];
 				sum[14] += lost * (by[3] +
-								   beta * (b * product[PER_BETA][PER_BETA] - beta * s * beta_end * beta_end) +
-								   b * b * COVARIANCE(PER_BETA, PER_BETA)) +
+								   beta * (b * mean[PER_BETA] * mean[PER_BETA] - beta * s * beta_end * beta_end) +
+								   b * (b + beta) * covariance[PER_BETA][PER_BETA]) +
 					spread * by[3] * by[3];
-#undef COVARIANCE
 			}
 		}
 		for (int i = 0; i < SUMS; i++)

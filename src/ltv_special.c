@@ -187,7 +187,7 @@ find_mode(const LtvIntegrand *f, double from, double to)
 
 	low = isfinite(from) ? from : isfinite(to) ? to - 1 : -1;
 	high = isfinite(to) ? to : isfinite(from) ? from + 1 : 1;
-	for (double step = 1; !isfinite(from); step *= 2)
+	for (double step = 1; !isfinite(from) && isfinite(low); step *= 2)
 	{
 		f->log_value(f, low, &slope);
 		if (slope > 0)
@@ -195,7 +195,7 @@ find_mode(const LtvIntegrand *f, double from, double to)
 		high = low;
 		low -= step;
 	}
-	for (double step = 1; !isfinite(to); step *= 2)
+	for (double step = 1; !isfinite(to) && isfinite(high); step *= 2)
 	{
 		f->log_value(f, high, &slope);
 		if (slope < 0)
@@ -254,6 +254,8 @@ integrate_side(const LtvIntegrand *f, double mode, double top, double edge)
 			length = fabs(stop - start);
 			/* twice, as near its top the logarithm may be curved */
 			drop = 2 * fabs(height_then - height);
+			if (isnan(drop))
+				return NAN;
 			if (drop <= LTV_FINEST.drop || length < 1e-12 * (1 + fabs(start)))
 				break;
 			length *= 0.5;
