@@ -20,7 +20,7 @@
  * odds being those of having been lost at the last purchase.  Below are the
  * logarithm of what depends on x only, and its derivatives.
  */
-typedef struct CountTerms
+typedef struct BgTerms
 {
 	double		value;			/* log (r)_x - x log alpha + log B(a,b+k)/B(a,b) */
 	double		by_r;
@@ -31,7 +31,7 @@ typedef struct CountTerms
 	double		by_b_b;
 	double		log_odds;		/* log(a / (b+k-1)) */
 	double		odds_by_b;		/* of log_odds, by log b: -b / (b+k-1) */
-} CountTerms;
+} BgTerms;
 
 /* log of B(a, b+k) / B(a, b) = (b)_k / (a+b)_k */
 static double
@@ -41,21 +41,21 @@ log_survival(double a, double b, double k)
 }
 
 static double
-count_value(bool modified, const double parameters[4], double x)
+bg_value(bool modified, const double parameters[4], double x)
 {
 	return ltv_log_gamma_step(parameters[0], x) - x * log(parameters[1]) +
 		log_survival(parameters[2], parameters[3], modified ? x + 1 : x);
 }
 
 static void
-count_terms(bool modified, const double parameters[4], double x, CountTerms *terms)
+bg_terms(bool modified, const double parameters[4], double x, BgTerms *terms)
 {
 	double		r = parameters[0];
 	double		a = parameters[2];
 	double		b = parameters[3];
 	double		k = modified ? x + 1 : x;
 
-	terms->value = count_value(modified, parameters, x);
+	terms->value = bg_value(modified, parameters, x);
 	terms->by_r = ltv_digamma_step(r, x);
 	terms->by_r_r = ltv_trigamma_step(r, x);
 	terms->by_a = -ltv_digamma_step(a + b, k);
@@ -69,8 +69,8 @@ count_terms(bool modified, const double parameters[4], double x, CountTerms *ter
 
 /* The terms of x + 1 from those of x, x a small whole number. */
 static void
-next_count_terms(bool modified, const double parameters[4], double x,
-				 const CountTerms *terms, CountTerms *next)
+next_bg_terms(bool modified, const double parameters[4], double x,
+				 const BgTerms *terms, BgTerms *next)
 {
 	double		r = parameters[0] + x;
 	double		a = parameters[2];
@@ -109,22 +109,16 @@ bg_nbd_log_likelihood(bool modified, const double parameters[4],
 	if (gradient != NULL)
 	{
 		double		lost = ltv_logistic(z);
-		CountTerms	terms;
+		BgTerms	terms;
 
-		count_terms(modified, parameters, x, &terms);
+		bg_terms(modified, parameters, x, &terms);
 		gradient[0] = r * (terms.by_r - log_time) + lost * by[0];
 		gradient[1] = (r * t - x * alpha) / (alpha + t) + lost * by[1];
 		gradient[2] = a * terms.by_a + lost * by[2];
 		gradient[3] = b * terms.by_b + lost * by[3];
 	}
-	return count_value(modified, parameters, x) - (r + x) * log_time + ltv_softplus(z);
+	return bg_value(modified, parameters, x) - (r + x) * log_time + ltv_softplus(z);
 }
-
-/* What x decides is tabulated up to here. */
-#define TABULATED		64
-
-/* So many rows are added up plainly, and then with a correction. */
-#define ADDED_PLAINLY	256
 
 /*
  * Sums over customers, weighted.  Of the lost, the sums are over the
@@ -134,36 +128,36 @@ bg_nbd_log_likelihood(bool modified, const double parameters[4],
 enum
 {
 	/* of every customer */
-	VALUE,
-	LOG_TIME,
-	BY_ALPHA,
-	BY_R_ALPHA,
-	BY_ALPHA_ALPHA,
+	BG_VALUE,
+	BG_LOG_TIME,
+	BG_BY_ALPHA,
+	BG_BY_R_ALPHA,
+	BG_BY_ALPHA_ALPHA,
 	/* of the lost: derivatives of the logarithm of the odds */
-	LOST,
-	LOST_BY_R,
-	LOST_BY_ALPHA,
-	LOST_BY_B,
-	LOST_BY_ALPHA_ALPHA,
-	LOST_BY_R_ALPHA,
-	LOST_BY_B_B,
+	BG_LOST,
+	BG_LOST_BY_R,
+	BG_LOST_BY_ALPHA,
+	BG_LOST_BY_B,
+	BG_LOST_BY_ALPHA_ALPHA,
+	BG_LOST_BY_R_ALPHA,
+	BG_LOST_BY_B_B,
 	/* of the spread: their products; by log a the derivative is 1 */
-	SPREAD,
-	SPREAD_R,
-	SPREAD_ALPHA,
-	SPREAD_B,
-	SPREAD_R_R,
-	SPREAD_R_ALPHA,
-	SPREAD_R_B,
-	SPREAD_ALPHA_ALPHA,
-	SPREAD_ALPHA_B,
-	SPREAD_B_B,
-	SUMS
+	BG_SPREAD,
+	BG_SPREAD_R,
+	BG_SPREAD_ALPHA,
+	BG_SPREAD_B,
+	BG_SPREAD_R_R,
+	BG_SPREAD_R_ALPHA,
+	BG_SPREAD_R_B,
+	BG_SPREAD_ALPHA_ALPHA,
+	BG_SPREAD_ALPHA_B,
+	BG_SPREAD_B_B,
+	BG_SUMS
 };
 
 /* Add weight times the terms of x to the sums over customers. */
 static void
-add_count_terms(LtvSum total[7], const CountTerms *terms, double weight)
+add_bg_terms(LtvSum total[7], const BgTerms *terms, double weight)
 {
 	ltv_add(&total[0], weight * terms->value);
 	ltv_add(&total[1], weight * terms->by_r);
@@ -185,23 +179,23 @@ bg_nbd_sum(bool modified, const double parameters[4],
 	double		a = parameters[2];
 	double		b = parameters[3];
 	double		alpha_inverse = 1 / alpha;
-	CountTerms	table[TABULATED];
-	double		weight_of[TABULATED];
+	BgTerms	table[LTV_TABULATED];
+	double		weight_of[LTV_TABULATED];
 	int			tabulated = 1;
-	CountTerms	other;
+	BgTerms	other;
 	double		other_x = -1;
 	LtvSum		count_total[7] = {{0}};
-	LtvSum		total[SUMS] = {{0}};
+	LtvSum		total[BG_SUMS] = {{0}};
 	double		c[7];
-	double		s[SUMS];
+	double		s[BG_SUMS];
 
-	count_terms(modified, parameters, 0, &table[0]);
+	bg_terms(modified, parameters, 0, &table[0]);
 	weight_of[0] = 0;
-	for (size_t begin = 0; begin < n; begin += ADDED_PLAINLY)
+	for (size_t begin = 0; begin < n; begin += LTV_ADDED_PLAINLY)
 	{
-		size_t		end = n - begin < ADDED_PLAINLY ? n : begin + ADDED_PLAINLY;
+		size_t		end = n - begin < LTV_ADDED_PLAINLY ? n : begin + LTV_ADDED_PLAINLY;
 
-		for (int i = 0; i < SUMS; i++)
+		for (int i = 0; i < BG_SUMS; i++)
 			s[i] = 0;
 		for (const LtvCustomer *row = rows + begin; row < rows + end; row++)
 		{
@@ -212,15 +206,15 @@ bg_nbd_sum(bool modified, const double parameters[4],
 			double		end_inverse = 1 / (alpha + t);
 			double		time_share = t * end_inverse;
 			double		log_time = log(1 + t * alpha_inverse);
-			const CountTerms *terms;
+			const BgTerms *terms;
 
-			if (x < TABULATED && x == (int) x)
+			if (x < LTV_TABULATED && x == (int) x)
 			{
 				int			i = (int) x;
 
 				for (; tabulated <= i; tabulated++)
 				{
-					next_count_terms(modified, parameters, tabulated - 1,
+					next_bg_terms(modified, parameters, tabulated - 1,
 									 &table[tabulated - 1], &table[tabulated]);
 					weight_of[tabulated] = 0;
 				}
@@ -230,16 +224,16 @@ bg_nbd_sum(bool modified, const double parameters[4],
 			else
 			{
 				if (x != other_x)
-					count_terms(modified, parameters, other_x = x, &other);
+					bg_terms(modified, parameters, other_x = x, &other);
 				terms = &other;
-				add_count_terms(count_total, &other, weight);
+				add_bg_terms(count_total, &other, weight);
 			}
 
-			s[VALUE] -= weight * rx * log_time;
-			s[LOG_TIME] += weight * log_time;
-			s[BY_ALPHA] += weight * (r * t - x * alpha) * end_inverse;
-			s[BY_R_ALPHA] += weight * time_share;
-			s[BY_ALPHA_ALPHA] += weight * rx * time_share * end_inverse;
+			s[BG_VALUE] -= weight * rx * log_time;
+			s[BG_LOG_TIME] += weight * log_time;
+			s[BG_BY_ALPHA] += weight * (r * t - x * alpha) * end_inverse;
+			s[BG_BY_R_ALPHA] += weight * time_share;
+			s[BG_BY_ALPHA_ALPHA] += weight * rx * time_share * end_inverse;
 
 			if (x > 0 || modified)
 			{
@@ -256,63 +250,63 @@ bg_nbd_sum(bool modified, const double parameters[4],
 				double		lost = weight * (z > 0 ? share : e * share);
 				double		spread = weight * e * share * share;
 
-				s[VALUE] += weight * ((z > 0 ? z : 0) + log(1 + e));
-				s[LOST] += lost;
-				s[LOST_BY_R] += lost * by_r;
-				s[LOST_BY_ALPHA] += lost * by_alpha;
-				s[LOST_BY_B] += lost * by_b;
-				s[LOST_BY_R_ALPHA] += lost * by_r_alpha;
-				s[LOST_BY_ALPHA_ALPHA] += lost * rx *
+				s[BG_VALUE] += weight * ((z > 0 ? z : 0) + log(1 + e));
+				s[BG_LOST] += lost;
+				s[BG_LOST_BY_R] += lost * by_r;
+				s[BG_LOST_BY_ALPHA] += lost * by_alpha;
+				s[BG_LOST_BY_B] += lost * by_b;
+				s[BG_LOST_BY_R_ALPHA] += lost * by_r_alpha;
+				s[BG_LOST_BY_ALPHA_ALPHA] += lost * rx *
 					(time_share * end_inverse - t_x * last_inverse * last_inverse);
-				s[LOST_BY_B_B] += lost * by_b * by_b;
-				s[SPREAD] += spread;
-				s[SPREAD_R] += spread * by_r;
-				s[SPREAD_ALPHA] += spread * by_alpha;
-				s[SPREAD_B] += spread * by_b;
-				s[SPREAD_R_R] += spread * by_r * by_r;
-				s[SPREAD_R_ALPHA] += spread * by_r * by_alpha;
-				s[SPREAD_R_B] += spread * by_r * by_b;
-				s[SPREAD_ALPHA_ALPHA] += spread * by_alpha * by_alpha;
-				s[SPREAD_ALPHA_B] += spread * by_alpha * by_b;
-				s[SPREAD_B_B] += spread * by_b * by_b;
+				s[BG_LOST_BY_B_B] += lost * by_b * by_b;
+				s[BG_SPREAD] += spread;
+				s[BG_SPREAD_R] += spread * by_r;
+				s[BG_SPREAD_ALPHA] += spread * by_alpha;
+				s[BG_SPREAD_B] += spread * by_b;
+				s[BG_SPREAD_R_R] += spread * by_r * by_r;
+				s[BG_SPREAD_R_ALPHA] += spread * by_r * by_alpha;
+				s[BG_SPREAD_R_B] += spread * by_r * by_b;
+				s[BG_SPREAD_ALPHA_ALPHA] += spread * by_alpha * by_alpha;
+				s[BG_SPREAD_ALPHA_B] += spread * by_alpha * by_b;
+				s[BG_SPREAD_B_B] += spread * by_b * by_b;
 			}
 		}
-		for (int i = 0; i < SUMS; i++)
+		for (int i = 0; i < BG_SUMS; i++)
 			ltv_add(&total[i], s[i]);
 	}
 	for (int i = 0; i < tabulated; i++)
-		add_count_terms(count_total, &table[i], weight_of[i]);
+		add_bg_terms(count_total, &table[i], weight_of[i]);
 	for (int i = 0; i < 7; i++)
 		c[i] = count_total[i].sum + count_total[i].correction;
-	for (int i = 0; i < SUMS; i++)
+	for (int i = 0; i < BG_SUMS; i++)
 		s[i] = total[i].sum + total[i].correction;
 
 	/* the chain rule to logarithms: by_alpha above lacks its alpha, by_r its r */
 	if (gradient != NULL)
 	{
-		gradient[0] = r * (c[1] - s[LOG_TIME] + s[LOST_BY_R]);
-		gradient[1] = s[BY_ALPHA] + alpha * s[LOST_BY_ALPHA];
-		gradient[2] = a * c[2] + s[LOST];
-		gradient[3] = b * c[3] + s[LOST_BY_B];
+		gradient[0] = r * (c[1] - s[BG_LOG_TIME] + s[BG_LOST_BY_R]);
+		gradient[1] = s[BG_BY_ALPHA] + alpha * s[BG_LOST_BY_ALPHA];
+		gradient[2] = a * c[2] + s[BG_LOST];
+		gradient[3] = b * c[3] + s[BG_LOST_BY_B];
 	}
 	if (hessian != NULL)
 	{
-		hessian[0][0] = r * (c[1] - s[LOG_TIME] + s[LOST_BY_R]) + r * r * (c[4] + s[SPREAD_R_R]);
-		hessian[0][1] = r * (s[BY_R_ALPHA] + alpha * (s[LOST_BY_R_ALPHA] + s[SPREAD_R_ALPHA]));
-		hessian[0][2] = r * s[SPREAD_R];
-		hessian[0][3] = r * s[SPREAD_R_B];
-		hessian[1][1] = alpha * (s[LOST_BY_ALPHA_ALPHA] - s[BY_ALPHA_ALPHA] +
-								 alpha * s[SPREAD_ALPHA_ALPHA]);
-		hessian[1][2] = alpha * s[SPREAD_ALPHA];
-		hessian[1][3] = alpha * s[SPREAD_ALPHA_B];
-		hessian[2][2] = a * (c[2] + a * c[5]) + s[SPREAD];
-		hessian[2][3] = a * b * c[5] + s[SPREAD_B];
-		hessian[3][3] = b * (c[3] + b * c[6]) + s[LOST_BY_B] + s[LOST_BY_B_B] + s[SPREAD_B_B];
+		hessian[0][0] = r * (c[1] - s[BG_LOG_TIME] + s[BG_LOST_BY_R]) + r * r * (c[4] + s[BG_SPREAD_R_R]);
+		hessian[0][1] = r * (s[BG_BY_R_ALPHA] + alpha * (s[BG_LOST_BY_R_ALPHA] + s[BG_SPREAD_R_ALPHA]));
+		hessian[0][2] = r * s[BG_SPREAD_R];
+		hessian[0][3] = r * s[BG_SPREAD_R_B];
+		hessian[1][1] = alpha * (s[BG_LOST_BY_ALPHA_ALPHA] - s[BG_BY_ALPHA_ALPHA] +
+								 alpha * s[BG_SPREAD_ALPHA_ALPHA]);
+		hessian[1][2] = alpha * s[BG_SPREAD_ALPHA];
+		hessian[1][3] = alpha * s[BG_SPREAD_ALPHA_B];
+		hessian[2][2] = a * (c[2] + a * c[5]) + s[BG_SPREAD];
+		hessian[2][3] = a * b * c[5] + s[BG_SPREAD_B];
+		hessian[3][3] = b * (c[3] + b * c[6]) + s[BG_LOST_BY_B] + s[BG_LOST_BY_B_B] + s[BG_SPREAD_B_B];
 		for (int i = 1; i < 4; i++)
 			for (int j = 0; j < i; j++)
 				hessian[i][j] = hessian[j][i];
 	}
-	return c[0] + s[VALUE];
+	return c[0] + s[BG_VALUE];
 }
 
 /*

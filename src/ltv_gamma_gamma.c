@@ -16,7 +16,7 @@
  *
  * Of its first term, which depends on x only, the derivatives by p and q:
  */
-typedef struct CountTerms
+typedef struct SpendTerms
 {
 	double		log_beta;		/* log B(px, q) */
 	double		by_p;			/* of -log B */
@@ -24,10 +24,10 @@ typedef struct CountTerms
 	double		by_p_p;
 	double		by_p_q;
 	double		by_q_q;
-} CountTerms;
+} SpendTerms;
 
 static void
-count_terms(double p, double q, double x, CountTerms *terms)
+spend_terms(double p, double q, double x, SpendTerms *terms)
 {
 	double		px = p * x;
 
@@ -64,29 +64,23 @@ ltv_spend_log_likelihood_gradient(const double spend[3], double x, double mean_v
 	return ltv_spend_log_likelihood(spend, x, mean_value);
 }
 
-/* What x decides is tabulated up to here. */
-#define TABULATED		64
-
-/* So many rows are added up plainly, and then with a correction. */
-#define ADDED_PLAINLY	256
-
 /* Sums over customers; end is 1/(1+u), of u/(1+u) what is left of 1 */
 enum
 {
-	VALUE,
-	WEIGHT,
-	LOG_SHARE_X,				/* x log(u/(1+u)) */
-	LOG_END,					/* log(1+u) */
-	END,
-	X_END,
-	END_START,					/* u/(1+u)^2 */
-	X_END_START,
-	BY_P,						/* of -log B, as in CountTerms */
-	BY_Q,
-	BY_P_P,
-	BY_P_Q,
-	BY_Q_Q,
-	SUMS
+	SPEND_VALUE,
+	SPEND_WEIGHT,
+	SPEND_LOG_SHARE_X,				/* x log(u/(1+u)) */
+	SPEND_LOG_END,					/* log(1+u) */
+	SPEND_END,
+	SPEND_X_END,
+	SPEND_END_START,					/* u/(1+u)^2 */
+	SPEND_X_END_START,
+	SPEND_BY_P,						/* of -log B, as in SpendTerms */
+	SPEND_BY_Q,
+	SPEND_BY_P_P,
+	SPEND_BY_P_Q,
+	SPEND_BY_Q_Q,
+	SPEND_SUMS
 };
 
 /* Log-likelihood of n customers' mean values, gradient and Hessian if wanted. */
@@ -97,18 +91,18 @@ ltv_spend_log_likelihood_sum(const double spend[3], const LtvSpender *rows, size
 	double		p = spend[0];
 	double		q = spend[1];
 	double		scale = 1 / spend[2];
-	CountTerms	table[TABULATED];
-	double		weight_of[TABULATED] = {0};
-	CountTerms	other;
+	SpendTerms	table[LTV_TABULATED];
+	double		weight_of[LTV_TABULATED] = {0};
+	SpendTerms	other;
 	double		other_x = -1;
-	LtvSum		total[SUMS] = {{0}};
-	double		s[SUMS];
+	LtvSum		total[SPEND_SUMS] = {{0}};
+	double		s[SPEND_SUMS];
 
-	for (size_t begin = 0; begin < n; begin += ADDED_PLAINLY)
+	for (size_t begin = 0; begin < n; begin += LTV_ADDED_PLAINLY)
 	{
-		size_t		end = n - begin < ADDED_PLAINLY ? n : begin + ADDED_PLAINLY;
+		size_t		end = n - begin < LTV_ADDED_PLAINLY ? n : begin + LTV_ADDED_PLAINLY;
 
-		for (int i = 0; i < SUMS; i++)
+		for (int i = 0; i < SPEND_SUMS; i++)
 			s[i] = 0;
 		for (const LtvSpender *row = rows + begin; row < rows + end; row++)
 		{
@@ -119,69 +113,69 @@ ltv_spend_log_likelihood_sum(const double spend[3], const LtvSpender *rows, size
 			double		log_end = log(1 + u);
 			/* near 0 it is multiplied by p x, which may be large */
 			double		log_share = u > 2 ? log1p(-per_end) : log(u * per_end);
-			const CountTerms *terms;
+			const SpendTerms *terms;
 
-			if (x < TABULATED && x == (int) x)
+			if (x < LTV_TABULATED && x == (int) x)
 			{
 				terms = &table[(int) x];
 				if (weight_of[(int) x] == 0)
-					count_terms(p, q, x, &table[(int) x]);
+					spend_terms(p, q, x, &table[(int) x]);
 				weight_of[(int) x] += weight;
 			}
 			else
 			{
 				if (x != other_x)
-					count_terms(p, q, other_x = x, &other);
+					spend_terms(p, q, other_x = x, &other);
 				terms = &other;
-				s[BY_P] += weight * terms->by_p;
-				s[BY_Q] += weight * terms->by_q;
-				s[BY_P_P] += weight * terms->by_p_p;
-				s[BY_P_Q] += weight * terms->by_p_q;
-				s[BY_Q_Q] += weight * terms->by_q_q;
+				s[SPEND_BY_P] += weight * terms->by_p;
+				s[SPEND_BY_Q] += weight * terms->by_q;
+				s[SPEND_BY_P_P] += weight * terms->by_p_p;
+				s[SPEND_BY_P_Q] += weight * terms->by_p_q;
+				s[SPEND_BY_Q_Q] += weight * terms->by_q_q;
 			}
-			s[VALUE] += weight * (p * x * log_share - q * log_end -
+			s[SPEND_VALUE] += weight * (p * x * log_share - q * log_end -
 								  log(row->mean_value) - terms->log_beta);
-			s[WEIGHT] += weight;
-			s[LOG_SHARE_X] += weight * x * log_share;
-			s[LOG_END] += weight * log_end;
+			s[SPEND_WEIGHT] += weight;
+			s[SPEND_LOG_SHARE_X] += weight * x * log_share;
+			s[SPEND_LOG_END] += weight * log_end;
 			weight *= per_end;
-			s[END] += weight;
-			s[X_END] += weight * x;
+			s[SPEND_END] += weight;
+			s[SPEND_X_END] += weight * x;
 			weight *= u * per_end;
-			s[END_START] += weight;
-			s[X_END_START] += weight * x;
+			s[SPEND_END_START] += weight;
+			s[SPEND_X_END_START] += weight * x;
 		}
-		for (int i = 0; i < SUMS; i++)
+		for (int i = 0; i < SPEND_SUMS; i++)
 			ltv_add(&total[i], s[i]);
 	}
-	for (int i = 0; i < TABULATED; i++)
+	for (int i = 0; i < LTV_TABULATED; i++)
 		if (weight_of[i] > 0)
 		{
-			ltv_add(&total[BY_P], weight_of[i] * table[i].by_p);
-			ltv_add(&total[BY_Q], weight_of[i] * table[i].by_q);
-			ltv_add(&total[BY_P_P], weight_of[i] * table[i].by_p_p);
-			ltv_add(&total[BY_P_Q], weight_of[i] * table[i].by_p_q);
-			ltv_add(&total[BY_Q_Q], weight_of[i] * table[i].by_q_q);
+			ltv_add(&total[SPEND_BY_P], weight_of[i] * table[i].by_p);
+			ltv_add(&total[SPEND_BY_Q], weight_of[i] * table[i].by_q);
+			ltv_add(&total[SPEND_BY_P_P], weight_of[i] * table[i].by_p_p);
+			ltv_add(&total[SPEND_BY_P_Q], weight_of[i] * table[i].by_p_q);
+			ltv_add(&total[SPEND_BY_Q_Q], weight_of[i] * table[i].by_q_q);
 		}
-	for (int i = 0; i < SUMS; i++)
+	for (int i = 0; i < SPEND_SUMS; i++)
 		s[i] = total[i].sum + total[i].correction;
 
 	if (gradient != NULL)
 	{
-		gradient[0] = p * (s[BY_P] + s[LOG_SHARE_X]);
-		gradient[1] = q * (s[BY_Q] - s[LOG_END]);
-		gradient[2] = q * (s[WEIGHT] - s[END]) - p * s[X_END];
+		gradient[0] = p * (s[SPEND_BY_P] + s[SPEND_LOG_SHARE_X]);
+		gradient[1] = q * (s[SPEND_BY_Q] - s[SPEND_LOG_END]);
+		gradient[2] = q * (s[SPEND_WEIGHT] - s[SPEND_END]) - p * s[SPEND_X_END];
 	}
 	if (hessian != NULL)
 	{
-		hessian[0][0] = p * (s[BY_P] + s[LOG_SHARE_X] + p * s[BY_P_P]);
-		hessian[0][1] = hessian[1][0] = p * q * s[BY_P_Q];
-		hessian[0][2] = hessian[2][0] = -p * s[X_END];
-		hessian[1][1] = q * (s[BY_Q] - s[LOG_END] + q * s[BY_Q_Q]);
-		hessian[1][2] = hessian[2][1] = q * (s[WEIGHT] - s[END]);
-		hessian[2][2] = -q * s[END_START] - p * s[X_END_START];
+		hessian[0][0] = p * (s[SPEND_BY_P] + s[SPEND_LOG_SHARE_X] + p * s[SPEND_BY_P_P]);
+		hessian[0][1] = hessian[1][0] = p * q * s[SPEND_BY_P_Q];
+		hessian[0][2] = hessian[2][0] = -p * s[SPEND_X_END];
+		hessian[1][1] = q * (s[SPEND_BY_Q] - s[SPEND_LOG_END] + q * s[SPEND_BY_Q_Q]);
+		hessian[1][2] = hessian[2][1] = q * (s[SPEND_WEIGHT] - s[SPEND_END]);
+		hessian[2][2] = -q * s[SPEND_END_START] - p * s[SPEND_X_END_START];
 	}
-	return s[VALUE];
+	return s[SPEND_VALUE];
 }
 
 /*

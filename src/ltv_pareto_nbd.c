@@ -33,18 +33,18 @@ enum
 	LOG_BETA,					/* log((beta+t) / (beta+y)) */
 	PER_ALPHA,					/* 1 / (alpha+y) */
 	PER_BETA,					/* 1 / (beta+y) */
-	QUANTITIES
+	PARETO_QUANTITIES
 };
 
-typedef struct Odds
+typedef struct ParetoOdds
 {
-	double		mean[QUANTITIES];
-	double		covariance[QUANTITIES][QUANTITIES]; /* upper triangle */
-} Odds;
+	double		mean[PARETO_QUANTITIES];
+	double		covariance[PARETO_QUANTITIES][PARETO_QUANTITIES]; /* upper triangle */
+} ParetoOdds;
 
 static inline void
 node_quantities(bool beta_least, double log_least, double log_most,
-				double per_least, double per_most, double q[QUANTITIES])
+				double per_least, double per_most, double q[PARETO_QUANTITIES])
 {
 	q[LOG_ALPHA] = beta_least ? log_most : log_least;
 	q[LOG_BETA] = beta_least ? log_least : log_most;
@@ -58,7 +58,7 @@ node_quantities(bool beta_least, double log_least, double log_most,
  */
 static double
 lost_odds(const double parameters[4], double x, double t_x, double t,
-		  int moments, Odds *odds)
+		  int moments, ParetoOdds *odds)
 {
 	double		alpha = parameters[1];
 	double		s = parameters[2];
@@ -81,9 +81,9 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 	double		start = 0;
 	double		centre = log(apart / least);
 	double		sum = 0;
-	double		origin[QUANTITIES];
-	double		mean[QUANTITIES] = {0};
-	double		product[QUANTITIES][QUANTITIES] = {{0}};
+	double		origin[PARETO_QUANTITIES];
+	double		mean[PARETO_QUANTITIES] = {0};
+	double		product[PARETO_QUANTITIES][PARETO_QUANTITIES] = {{0}};
 
 	if (!(length > 0))
 		return -INFINITY;
@@ -162,18 +162,18 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 			sum += mass;
 			if (moments > 0)
 			{
-				double		q[QUANTITIES];
+				double		q[PARETO_QUANTITIES];
 
 				node_quantities(beta_least, log_least, log_most, 1 / e, 1 / (apart + e), q);
-				for (int j = 0; j < QUANTITIES; j++)
+				for (int j = 0; j < PARETO_QUANTITIES; j++)
 					q[j] -= origin[j];
-				for (int j = 0; j < QUANTITIES; j++)
+				for (int j = 0; j < PARETO_QUANTITIES; j++)
 				{
 					double		moment = mass * q[j];
 
 					mean[j] += moment;
 					if (moments > 1)
-						for (int k = j; k < QUANTITIES; k++)
+						for (int k = j; k < PARETO_QUANTITIES; k++)
 							product[j][k] += moment * q[k];
 				}
 			}
@@ -182,10 +182,10 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 		height = stop_height;
 	}
 	if (moments > 0)
-		for (int j = 0; j < QUANTITIES; j++)
+		for (int j = 0; j < PARETO_QUANTITIES; j++)
 		{
 			odds->mean[j] = origin[j] + mean[j] / sum;
-			for (int k = j; k < QUANTITIES; k++)
+			for (int k = j; k < PARETO_QUANTITIES; k++)
 				odds->covariance[j][k] = product[j][k] / sum - (mean[j] / sum) * (mean[k] / sum);
 		}
 	return base + top + log(sum);
@@ -194,7 +194,7 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 /* Derivatives of the logarithm of the odds by the logarithms of the parameters. */
 static void
 odds_gradient(const double parameters[4], double x, double t,
-			  const Odds *odds, double gradient[4])
+			  const ParetoOdds *odds, double gradient[4])
 {
 	double		r = parameters[0];
 	double		alpha = parameters[1];
@@ -212,7 +212,7 @@ double
 pareto_nbd_log_lost_odds(const double parameters[4], double x, double t_x, double t,
 						 double gradient[4])
 {
-	Odds		odds;
+	ParetoOdds		odds;
 	double		logarithm = lost_odds(parameters, x, x > 0 ? t_x : 0, t,
 									  gradient != NULL, &odds);
 
@@ -259,21 +259,15 @@ pareto_nbd_log_likelihood(const double parameters[4],
 }
 
 /* value, gradient and the Hessian's upper triangle */
-#define SUMS			(1 + 4 + 10)
-
-/* What x decides is tabulated up to here. */
-#define TABULATED		64
-
-/* So many rows are added up plainly, and then with a correction. */
-#define ADDED_PLAINLY	256
+#define PARETO_SUMS			(1 + 4 + 10)
 
 /* log (r)_x - x log alpha, and its derivatives by r */
-typedef struct CountTerms
+typedef struct ParetoTerms
 {
 	double		value;
 	double		by_r;
 	double		by_r_r;
-} CountTerms;
+} ParetoTerms;
 
 /* Log-likelihood of n customers, gradient and Hessian if wanted. */
 double
@@ -284,18 +278,18 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 	double		alpha = parameters[1];
 	double		s = parameters[2];
 	double		beta = parameters[3];
-	LtvSum		total[SUMS] = {{0}};
+	LtvSum		total[PARETO_SUMS] = {{0}};
 	int			moments = hessian != NULL ? 2 : gradient != NULL ? 1 : 0;
-	CountTerms	table[TABULATED];
+	ParetoTerms	table[LTV_TABULATED];
 	int			tabulated = 1;
-	CountTerms	other;
+	ParetoTerms	other;
 	double		other_x = -1;
 
 	table[0].value = table[0].by_r = table[0].by_r_r = 0;
-	for (size_t begin = 0; begin < n; begin += ADDED_PLAINLY)
+	for (size_t begin = 0; begin < n; begin += LTV_ADDED_PLAINLY)
 	{
-		size_t		end = n - begin < ADDED_PLAINLY ? n : begin + ADDED_PLAINLY;
-		double		sum[SUMS] = {0};
+		size_t		end = n - begin < LTV_ADDED_PLAINLY ? n : begin + LTV_ADDED_PLAINLY;
+		double		sum[PARETO_SUMS] = {0};
 
 		for (const LtvCustomer *row = rows + begin; row < rows + end; row++)
 		{
@@ -307,12 +301,12 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 			double		log_beta = log1p(t / beta);
 			double		alpha_share = t / (alpha + t);
 			double		beta_share = t / (beta + t);
-			const CountTerms *terms;
+			const ParetoTerms *terms;
 			double		by[4];
-			Odds		odds;
+			ParetoOdds		odds;
 			double		z;
 
-			if (x < TABULATED && x == (int) x)
+			if (x < LTV_TABULATED && x == (int) x)
 			{
 				for (; tabulated <= (int) x; tabulated++)
 				{
@@ -366,7 +360,7 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 				double		a = alpha * rx;
 				double		b = beta * (s + 1);
 				double	   *mean = odds.mean;
-				double		(*covariance)[QUANTITIES] = odds.covariance;
+				double		(*covariance)[PARETO_QUANTITIES] = odds.covariance;
 
 				for (int i = 0; i < 4; i++)
 					sum[1 + i] += lost * by[i];
@@ -402,7 +396,7 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 					spread * by[3] * by[3];
 			}
 		}
-		for (int i = 0; i < SUMS; i++)
+		for (int i = 0; i < PARETO_SUMS; i++)
 			ltv_add(&total[i], sum[i]);
 	}
 
@@ -454,7 +448,7 @@ pareto_nbd_orders(const double parameters[4], double horizon)
  * parameter: s, delta beta.  exp(-delta u) (1 + u/beta)^-s by v = log(1 + u/beta)
  */
 static double
-discounted_integrand(const LtvIntegrand *f, double v, double *slope)
+pareto_discounted_integrand(const LtvIntegrand *f, double v, double *slope)
 {
 	double		s = f->parameter[0];
 	double		scale = f->parameter[1];
@@ -473,7 +467,7 @@ double
 pareto_nbd_discounted(const double parameters[4], double horizon, double delta)
 {
 	double		beta = parameters[3];
-	LtvIntegrand f = {.log_value = discounted_integrand, .centre = {0, NAN}};
+	LtvIntegrand f = {.log_value = pareto_discounted_integrand, .centre = {0, NAN}};
 
 	if (delta == 0 || horizon == 0)
 		return pareto_nbd_orders(parameters, horizon);
@@ -490,7 +484,7 @@ pareto_nbd_discounted(const double parameters[4], double horizon, double delta)
  * but for s, by v = log y.
  */
 static double
-probability_integrand(const LtvIntegrand *f, double v, double *slope)
+pareto_probability_integrand(const LtvIntegrand *f, double v, double *slope)
 {
 	double		r = f->parameter[0];
 	double		s = f->parameter[2];
@@ -526,7 +520,7 @@ pareto_nbd_probability(const double parameters[4], long n, double horizon)
 	double		s = parameters[2];
 	double		beta = parameters[3];
 	double		log_count;		/* of Gamma(r+n) / (Gamma(r) n!) */
-	LtvIntegrand f = {.log_value = probability_integrand};
+	LtvIntegrand f = {.log_value = pareto_probability_integrand};
 	double		alive;
 	double		lost;
 

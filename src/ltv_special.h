@@ -28,6 +28,12 @@ ltv_add(LtvSum *total, double value)
 	total->sum = sum;
 }
 
+/* Sums over customers are plain for so many rows, and then corrected. */
+#define LTV_ADDED_PLAINLY	256
+
+/* What depends on x only is tabulated up to here. */
+#define LTV_TABULATED		64
+
 /* log(1 + exp(z)), of which the derivative is the logistic function */
 static inline double
 ltv_softplus(double z)
