@@ -374,11 +374,14 @@ bg_nbd_survivor(bool modified, const double parameters[4],
  */
 #define SERIES_TERMS	4000
 
-/* Whether the series below do with so many, and their first term does not underflow. */
-static bool
-series_suits(double r, double z, double terms)
+/*
+ * Whether the series below do with so many, and their first term, of which the
+ * logarithm is -first, does not underflow: 1/log(1 + 1/z) < z + 1/2.
+ */
+static inline bool
+series_suits(double r, double z, double first, double terms)
 {
-	return 40 / log1p(1 / z) + 2 * r * z < terms && r * log1p(z) < 600;
+	return 40 * (z + 0.5) + 2 * r * z < terms && first < 600;
 }
 
 /*
@@ -391,30 +394,34 @@ series_done(double r, double z, double n, double term, double sum)
 	return term * (1 + z) * (n + 1) < 1e-16 * sum * (n + 1 - r * z);
 }
 
+/* Two numbers that are calculated in step. */
+typedef double Pair __attribute__((vector_size(16)));
+
 /* E[(1 - (1+pz)^-r)/p] */
 static double
-orders_by_count(double r, double a, double b, double z)
+orders_by_count(double r, double a, double b, double z, double first)
 {
-	double		share = z / (1 + z);
-	double		mass = exp(-r * log1p(z));	/* probability that n fall before z */
-	double		survived = 1;	/* that n coins are survived */
+	/* probability that n fall before z, and that n coins are survived */
+	Pair		both = {exp(-first), 1};
+	Pair		share = {z / (1 + z), 1};
+	Pair		above = {r, b};
+	Pair		below = {1, a + b};
 	double		made = 0;		/* of n orders that would fall before z */
 	double		sum = 0;
-	double		n = 0;
+	int			n = 0;
 
 	do
 	{
 		for (int i = 0; i < 4; i++)
 		{
-			double		inverse = 1 / ((n + 1) * (a + b + n));
-
-			mass *= share * (r + n) * (a + b + n) * inverse;
-			made += survived;
-			survived *= (b + n) * (n + 1) * inverse;
-			sum += mass * made;
-			n++;
+			made += both[1];
+			both *= share * above / below;
+			sum += both[0] * made;
+			above += 1;
+			below += 1;
 		}
-	} while (!series_done(r, z, n, mass * made, sum) && n < 10 * SERIES_TERMS);
+		n += 4;
+	} while (!series_done(r, z, n, both[0] * made, sum) && n < 10 * SERIES_TERMS);
 	return sum;
 }
 
@@ -533,6 +540,7 @@ bg_nbd_orders(const double parameters[4], double horizon)
 	double		z = horizon / parameters[1];
 	double		a = parameters[2];
 	double		b = parameters[3];
+	double		first;
 	LtvIntegrand f = {.log_value = orders_integrand};
 
 	if (z == 0)
@@ -540,8 +548,9 @@ bg_nbd_orders(const double parameters[4], double horizon)
 	if (isinf(z))
 		/* E[1/p]: a coin is thrown at each order */
 		return a > 1 ? (a + b - 1) / (a - 1) : INFINITY;
-	if (series_suits(r, z, SERIES_TERMS))
-		return orders_by_count(r, a, b, z);
+	first = r * log1p(z);
+	if (series_suits(r, z, first, SERIES_TERMS))
+		return orders_by_count(r, a, b, z, first);
 	f.centre[0] = 0;
 	f.centre[1] = -log(z);
 	f.parameter[0] = a;
@@ -559,7 +568,7 @@ log_rate(double r, double a, double b, double z)
 
 	if (z == 0)
 		return 0;
-	if (series_suits(r + 1, z, SERIES_TERMS))
+	if (series_suits(r + 1, z, (r + 1) * log1p(z), SERIES_TERMS))
 	{
 		double		share = 1;
 		double		sum;
@@ -637,7 +646,8 @@ bg_nbd_discounted(const double parameters[4], double horizon, double delta)
 		rule = ltv_rule_for(length, drop);
 		points = 2 * rule->pairs;
 		most = -expm1(-start - length);
-		by_count = series_suits(r + 1, expm1(start + length), 5 * SERIES_TERMS);
+		by_count = series_suits(r + 1, expm1(start + length), (r + 1) * (start + length),
+								5 * SERIES_TERMS);
 		for (int i = 0; i < points; i++)
 		{
 			v[i] = start + length / 2 * (1 + (i & 1 ? 1 : -1) * rule->node[i / 2]);
@@ -686,7 +696,7 @@ bg_nbd_probability(const double parameters[4], long n, double horizon)
 		return 0;
 	log_norm = ltv_log_beta(n, r);
 	exactly = -n * log1p(alpha / horizon) - r * log1p(z) - log(n) - log_norm;
-	if (series_suits(r, z, SERIES_TERMS))
+	if (series_suits(r, z, r * log1p(z), SERIES_TERMS))
 		at_least = exactly + log(at_least_by_count(r, z, n));
 	else
 	{

@@ -133,6 +133,8 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 		double		stop_height;
 		double		half;
 		double		middle;
+		double		least_middle;
+		double		times = 1;
 
 		/* far from the centre, in front or behind, panels may be longer */
 		if (panel > LTV_FINEST.length)
@@ -150,15 +152,27 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 		rule = ltv_rule_for(panel, drop);
 		half = panel / 2;
 		middle = start + half;
+		least_middle = least * exp(middle);
 		for (int i = 0; i < 2 * rule->pairs; i++)
 		{
-			double		v = middle + (i & 1 ? half : -half) * rule->node[i / 2];
-			double		e = least * exp(v);
-			double		log_least = length - v;
-			double		log_most = -log((apart + e) * most_inverse);
-			double		mass = half * rule->weight[i / 2] *
-				exp(first * log_least + second * log_most - top);
+			double		aside = half * rule->node[i / 2];
+			double		e;
+			double		log_least;
+			double		log_most;
+			double		mass;
 
+			/* nodes come in pairs on both sides of the middle */
+			if (i & 1)
+				e = least_middle / times;
+			else
+			{
+				times = exp(aside);
+				e = least_middle * times;
+				aside = -aside;
+			}
+			log_least = length - middle + aside;
+			log_most = -log((apart + e) * most_inverse);
+			mass = half * rule->weight[i / 2] * exp(first * log_least + second * log_most - top);
 			sum += mass;
 			if (moments > 0)
 			{

@@ -90,7 +90,8 @@ extern double ltv_log_integral(const LtvIntegrand *integrand, double from, doubl
  *
  * For the integrals here, analytic within pi of the real line, a panel is
  * exact to about 1e-13 if it is no longer than length and the integrand's
- * logarithm changes by no more than drop.
+ * logarithm changes by no more than drop, or if it is longer and that changes
+ * less.
  */
 #define LTV_MAX_NODES	20
 typedef struct LtvRule
@@ -111,7 +112,7 @@ ltv_rule_for(double length, double drop)
 {
 	const LtvRule *rule = ltv_rules;
 
-	while (rule < &LTV_FINEST && (length > rule->length || drop > rule->drop))
+	while (rule < &LTV_FINEST && drop + 12 * fmax(0, length - rule->length) > rule->drop)
 		rule++;
 	return rule;
 }
