@@ -1,5 +1,5 @@
 /*
- * ltv.c
+ * ltv_models.c
  *		Fuzz target: the models of lifetime value, for any valid customer.
  */
 #include "fuzz.h"
