@@ -121,6 +121,6 @@ ltv_rule_for(double length, double drop)
 #define LTV_NEGLIGIBLE	40.0
 
 /* Some dozens are many; more is for parameters that no model has. */
-#define LTV_MAX_PANELS	2000
+#define LTV_MAX_PANELS	300
 
 #endif							/* CRM_LTV_SPECIAL_H */
