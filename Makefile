@@ -57,7 +57,7 @@ $(SCRIPT): crm.control Makefile $(CONCEPTS:%=src/%.sql)
 	   cat $(CONCEPTS:%=src/%.sql); } > $@
 
 # Everything below runs in a private server in a temporary folder.
-.PHONY: demo test bench fuzz docs dist
+.PHONY: demo test bench fuzz
 
 # The file comes by standard input: the server's user may not be allowed to read it.
 demo: export DEMO_NAME = $(DEMO_FILE)

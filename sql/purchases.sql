@@ -50,6 +50,10 @@ SELECT a, crm.revenue(crm.purchases('2025-01-01 00:00+00', a)) AS ra, crm.revenu
 -- double precision: the nearest 1/10000; integers and real come here too
 SELECT crm.revenue(crm.purchases('2025-01-01 00:00+00', a)) FROM unnest(ARRAY[12.34, 0.1 + 0.2, 1.0 / 3, -0.00004, 1e14, 100, 'NaN']::float8[]) a WHERE a < 'NaN' GROUP BY a ORDER BY a;
 SELECT crm.revenue(crm.purchases('2025-01-01 00:00+00', 12.3::real)) AS r, crm.revenue(crm.purchases('2025-01-01 00:00+00', 12)) AS i, crm.revenue(crm.purchases('2025-01-01 00:00+00', 12::bigint)) AS b;
+-- the largest integers, exactly
+SELECT crm.revenue(crm.purchases('2025-01-01 00:00+00', a)) FROM unnest(ARRAY[900000000000001, 922337203685477, -922337203685477, 123456789012345]::bigint[]) a GROUP BY a ORDER BY a;
+SELECT crm.purchases('2025-01-01 00:00+00', 922337203685478::bigint);
+SELECT crm.purchases('2025-01-01 00:00+00', -922337203685477.625::float8);
 SELECT crm.revenue(crm.purchases('2025-01-01 00:00+00', 0.1::float8)) AS ten_times FROM generate_series(1, 10);
 
 -- What is refused.
@@ -70,6 +74,15 @@ SELECT crm.purchases(now(), 922337203685477) FROM generate_series(1, 2);
 SELECT crm.purchases(now(), a) FROM (VALUES (922337203685477.0), (-922337203685477), (922337203685477)) v (a);
 SELECT crm.rollup(p) FROM (SELECT crm.purchases(now(), 922337203685477) FROM generate_series(1, 2) g GROUP BY g) s (p);
 SELECT crm.observed_days(p, 'infinity') FROM summary;
+-- from one end of time to the other is more microseconds than a bigint has
+SELECT crm.active_days(p) = extract(julian FROM date '294276-12-31') AS active_days, crm.average_gap(p)
+FROM (SELECT crm.purchases(at, 1) FROM unnest(ARRAY['4714-11-24 BC', '294276-12-31']::date[]) at) s (p);
+SELECT crm.observed_days(p, '294276-12-31 00:00+00') FROM (SELECT crm.purchases('4714-11-24 BC'::date, 1)) s (p);
+-- more orders than a bigint has
+SELECT crm.purchases_add('{"orders": 9223372036854775807, "revenue": 0, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "first_value": 0, "first_count": 9223372036854775807}', at, 0)
+FROM unnest(ARRAY['2025-03-01']::date[]) at;
+SELECT crm.purchases_add('{"orders": 9223372036854775807, "revenue": 0, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "first_value": 0, "first_count": 9223372036854775807}', at, 0)
+FROM unnest(ARRAY['2025-03-02']::date[]) at;
 
 -- Times: timestamp and date are read as UTC, whatever the TimeZone.
 SET timezone = 'America/Los_Angeles';

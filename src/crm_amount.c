@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "common/int.h"
 #include "utils/builtins.h"
 
 /*
@@ -121,11 +122,14 @@ AmountFromNumericDatum(Datum value, int *scale)
 /*
  * The amount nearest to a double, ties to even, and the decimals that it takes
  * to show it.  Raises an error for NaN, an infinity or a value out of range.
+ *
+ * Whole units and the rest apart: the product of all of it could lose digits,
+ * and integers, which come here too, have to be exact.
  */
 int64
 AmountFromFloat8(double value, int *scale)
 {
-	double		units = rint(value * AMOUNT_UNIT);
+	double		whole = trunc(value);
 	int64		amount;
 	int64		grain = 10;
 
@@ -133,9 +137,10 @@ AmountFromFloat8(double value, int *scale)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("amount must be a finite number")));
-	if (!(fabs(units) < 9223372036854775808.0))
+	if (fabs(whole) > (double) (PG_INT64_MAX / AMOUNT_UNIT) ||
+		pg_add_s64_overflow((int64) whole * AMOUNT_UNIT,
+							(int64) rint((value - whole) * AMOUNT_UNIT), &amount))
 		return AmountTooLarge();
-	amount = (int64) units;
 	for (*scale = AMOUNT_SCALE; *scale > 0 && amount % grain == 0; (*scale)--)
 		grain *= 10;
 	return amount;

@@ -9,6 +9,7 @@
 
 #include "common/int.h"
 #include "libpq/pqformat.h"
+#include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -509,7 +510,10 @@ crm_purchases_period_merge(PG_FUNCTION_ARGS)
 				 errmsg("period must be the same for all orders of a group")));
 	CheckPurchases(purchases_merge(&state->total, &other->total));
 	for (int i = 0; i < other->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		PeriodInsert(state, other->starts[i], context);
+	}
 	PG_RETURN_POINTER(state);
 }
 
@@ -524,6 +528,11 @@ crm_purchases_period_serialize(PG_FUNCTION_ARGS)
 	StringInfoData buffer;
 
 	PeriodSort(state);
+	if (!AllocSizeIsValid(sizeof(PeriodState) + sizeof(Timestamp) * state->count))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many periods with an order for a parallel plan"),
+				 errhint("Set max_parallel_workers_per_gather to 0.")));
 	pq_begintypsend(&buffer);
 	pq_sendbytes(&buffer, (char *) &state->total, sizeof(Purchases));
 	pq_sendint32(&buffer, state->months);
@@ -658,12 +667,11 @@ crm_average_gap(PG_FUNCTION_ARGS)
 {
 	Purchases  *p = PG_GETARG_PURCHASES_P(0);
 	Interval   *result;
-	int64		gap;
+	uint64		gap;
 
 	if (p->orders < 2)
 		PG_RETURN_NULL();
-	/* the times are those of finite timestamps: their difference fits */
-	gap = (purchases_last(p) - purchases_first(p)) / purchases_repeats(p);
+	gap = purchases_active(p) / purchases_repeats(p);
 	result = palloc0(sizeof(Interval));
 	result->day = gap / USECS_PER_DAY;
 	result->time = gap % USECS_PER_DAY;
@@ -716,7 +724,7 @@ crm_active_days(PG_FUNCTION_ARGS)
 
 	if (p->orders == 0)
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8((double) (purchases_last(p) - purchases_first(p)) / USECS_PER_DAY);
+	PG_RETURN_FLOAT8((double) purchases_active(p) / USECS_PER_DAY);
 }
 
 /*
@@ -729,6 +737,7 @@ crm_observed_days(PG_FUNCTION_ARGS)
 {
 	Purchases  *p = PG_GETARG_PURCHASES_P(0);
 	TimestampTz as_of = PG_GETARG_TIMESTAMPTZ(1);
+	int64		observed;
 
 	if (TIMESTAMP_NOT_FINITE(as_of))
 		ereport(ERROR,
@@ -736,5 +745,10 @@ crm_observed_days(PG_FUNCTION_ARGS)
 				 errmsg("as_of must be finite")));
 	if (p->orders == 0)
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8((double) (as_of - purchases_first(p)) / USECS_PER_DAY);
+	/* only from one end of time to the other it does not fit */
+	if (pg_sub_s64_overflow(as_of, purchases_first(p), &observed))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("time since the first order is out of range")));
+	PG_RETURN_FLOAT8((double) observed / USECS_PER_DAY);
 }

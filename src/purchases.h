@@ -102,7 +102,8 @@ purchases_add(Purchases *p, int64_t ordered_at, int64_t amount, int scale)
 		return PURCHASES_SUM_TOO_LARGE;
 	if (amount >= 0 && p->orders > 0 && ordered_at > p->first_order && !p->by_period)
 	{
-		p->orders++;
+		if (__builtin_add_overflow(p->orders, 1, &p->orders))
+			return PURCHASES_SUM_TOO_LARGE;
 		if (ordered_at > p->last_order)
 			p->last_order = ordered_at;
 		return PURCHASES_OK;
@@ -121,6 +122,16 @@ static inline int64_t
 purchases_last(const Purchases *p)
 {
 	return p->by_period ? p->last_purchase : p->last_order;
+}
+
+/*
+ * Microseconds from the first purchase to the last: unsigned, since all of
+ * time is a little longer than an int64_t can tell.
+ */
+static inline uint64_t
+purchases_active(const Purchases *p)
+{
+	return (uint64_t) purchases_last(p) - (uint64_t) purchases_first(p);
 }
 
 /* x of the BTYD literature: purchases after the first */

@@ -36,7 +36,9 @@ purchases_add_rest(Purchases *p, int64_t ordered_at, int64_t purchase_at, int64_
 		return __builtin_sub_overflow(p->refunds, amount, &p->refunds) ?
 			PURCHASES_SUM_TOO_LARGE : PURCHASES_OK;
 
-	if (p->orders++ == 0)
+	if (__builtin_add_overflow(p->orders, 1, &p->orders))
+		return PURCHASES_SUM_TOO_LARGE;
+	if (p->orders == 1)
 	{
 		p->first_order = p->last_order = ordered_at;
 		if (p->by_period)

@@ -335,7 +335,7 @@ BEGIN ATOMIC
 		pg_catalog.generate_series(1, bins) AS m (m),
 		LATERAL (SELECT crm.rfm(r.r, f.f, m.m, bins)) AS s (score)
 	WHERE pg_catalog.cardinality(crm.matching_segments(s.score, map)) OPERATOR(pg_catalog.<>) 1
-	ORDER BY s.score;
+	ORDER BY r.r, f.f, m.m;
 END;
 COMMENT ON FUNCTION crm.check_segment_map(jsonb, int) IS 'scores that no segment of a map holds, or several do';
 

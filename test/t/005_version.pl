@@ -1,0 +1,21 @@
+# The version stands in crm.control; what has to repeat it says the same.
+use strict;
+use warnings;
+
+use Test::More;
+
+sub content
+{
+	my ($file) = @_;
+	open my $in, '<', $file or die "$file: $!\n";
+	local $/;
+	return scalar <$in>;
+}
+
+my ($version) = content('crm.control') =~ /^default_version = '([^']+)'/m;
+like($version, qr/^\d+\.\d+\.\d+$/, 'crm.control');
+my @told = content('META.json') =~ /"version": "([^"]+)"/g;
+is_deeply([ @told[ 0 .. $#told - 1 ] ], [ $version, $version ], 'META.json (its last version is that of its format)');
+my ($latest) = content('CHANGELOG.md') =~ /^## \[?(\S+?)\]?(?:\s|$)/m;
+is($latest, $version, 'CHANGELOG.md');
+done_testing();
