@@ -623,7 +623,7 @@ bg_nbd_discounted(const double parameters[4], double horizon, double delta)
 	if (delta == 0 || horizon == 0)
 		return bg_nbd_orders(parameters, horizon);
 	end = log1p(fmin(horizon, (LTV_NEGLIGIBLE + 5) / delta) / alpha);
-	while (start < end)
+	for (int panels = 0; start < end && panels < LTV_MAX_PANELS; panels++)
 	{
 		double		length = fmin(end - start, LTV_FINEST.length);
 		double		drop;

@@ -3,14 +3,15 @@
  *		Gamma-Gamma: what a purchase is worth.
  *
  * The value of a purchase ~ Gamma(p, nu), and nu ~ Gamma(q, gamma) over
- * customers; for the paper see ltv_models.h.
+ * customers.  For the paper see ltv_models.h; the equations are numbered as in
+ * P. S. Fader, B. G. S. Hardie, The Gamma-Gamma model of monetary value, 2013.
  */
 #include "ltv_models.h"
 #include "ltv_special.h"
 
 /*
- * The log-likelihood of the mean value m of x purchases, equation 1a of Fader,
- * Hardie & Lee's RFM and CLV, 2005, is with u = x m / gamma
+ * The log-likelihood of the mean value m of x purchases, equation 1a, is with
+ * u = x m / gamma
  *
  *	-log B(px, q) + px log(u/(1+u)) - q log(1+u) - log m
  *
@@ -188,7 +189,7 @@ spend_excess(const double spend[3], double x)
 	return fma(spend[0], x, spend[1] - 1);
 }
 
-/* Expected value of a purchase, equation 5 of the paper. */
+/* Expected value of a purchase, equation 5. */
 double
 ltv_expected_spend(const double spend[3], double x, double mean_value)
 {

@@ -14,7 +14,7 @@
  * The likelihood is that of being alive at t, times 1 + odds, the odds of
  * having been lost at some time y since t_x being (P. S. Fader, B. G. S.
  * Hardie, A note on deriving the Pareto/NBD model and related expressions,
- * 2005, equation 16 before it is written in terms of 2F1)
+ * 2005, before it is written in terms of 2F1)
  *
  *	Gamma(r+x)/Gamma(r) alpha^r beta^s (alpha+t)^-(r+x) (beta+t)^-s (1 + odds)
  *	odds = integral over y from t_x to t of
@@ -110,7 +110,7 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 	}
 
 	/* Newton's steps on a concave function, from the right, stay on the right. */
-	for (int i = 0; i < 20 && height < top - LTV_NEGLIGIBLE - 2; i++)
+	for (int i = 0; i < 1000 && height < top - LTV_NEGLIGIBLE - 2; i++)
 	{
 		double		e = least * exp(end);
 		double		slope = -first - second * e / (apart + e);
@@ -125,7 +125,8 @@ lost_odds(const double parameters[4], double x, double t_x, double t,
 			second * log((apart + least * exp(end)) * most_inverse);
 	}
 
-	for (height = start_height; start < end;)
+	height = start_height;
+	for (int panels = 0; start < end && panels < LTV_MAX_PANELS; panels++)
 	{
 		const LtvRule *rule;
 		double		panel = end - start;
@@ -440,8 +441,8 @@ pareto_nbd_survivor(const double parameters[4], double x, double t, double survi
 
 /*
  * Expected orders of a customer within horizon: r/alpha times the integral of
- * (1 + u/beta)^-s, equation 17 of Schmittlein, Morrison & Colombo 1987 without
- * its pole at s = 1.
+ * (1 + u/beta)^-s, as Schmittlein, Morrison & Colombo 1987 have it but without
+ * the pole at s = 1.
  */
 double
 pareto_nbd_orders(const double parameters[4], double horizon)

@@ -227,7 +227,7 @@ integrate_side(const LtvIntegrand *f, double mode, double top, double edge)
 	double		height = top;
 	double		sum = 0;
 
-	while (direction * (edge - start) > 0)
+	for (int panels = 0; direction * (edge - start) > 0 && panels < LTV_MAX_PANELS; panels++)
 	{
 		double		length = isnan(f->centre[0]) ? LTV_FINEST.length : HUGE_VAL;
 		double		stop;

@@ -120,4 +120,7 @@ ltv_rule_for(double length, double drop)
 /* Below the top by this, in logarithms, an integrand is negligible. */
 #define LTV_NEGLIGIBLE	40.0
 
+/* Some dozens are many; more is for parameters that no model has. */
+#define LTV_MAX_PANELS	300
+
 #endif							/* CRM_LTV_SPECIAL_H */

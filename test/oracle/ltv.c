@@ -10,13 +10,16 @@
  * they are less; of the gradients of predictions, to the prediction where they
  * are less.  What is below DBL_MIN must come out as no more than that.
  */
-#include "ltv_models.h"
-
 #include <float.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "../../src/ltv_special.c"
+#include "../../src/ltv_bg_nbd.c"
+#include "../../src/ltv_pareto_nbd.c"
+#include "../../src/ltv_gamma_gamma.c"
+#include "../../src/ltv_models.c"
 
 typedef struct Row
 {

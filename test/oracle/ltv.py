@@ -22,7 +22,7 @@ TOLERANCE = mpf(10) ** -19
 CUT = 50                                # e^-50 is 2e-22
 HOUR = 1 / 24
 CENTURY = 36525.0
-ROUNDS = 100                            # over the hard grid; some minutes
+ROUNDS = 100                            # over the hard grid; ten minutes
 
 
 @functools.lru_cache(maxsize=10000)
