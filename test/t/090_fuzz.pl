@@ -24,6 +24,12 @@ my %examples = (
 		'{"orders": 2, "revenue": -1.0000, "refunds": 3.0000, "first_order": "-4713-11-24T00:00:00Z",'
 		  . ' "last_order": "294276-12-31T23:59:59.999999Z", "first_purchase": "-4713-11-24T00:00:00Z",'
 		  . ' "last_purchase": "294276-12-01T00:00:00Z", "first_value": 2.0000, "first_count": 1}' ],
+	ltv_model => [
+		'{"model": "bg_nbd", "parameters": [0.243, 4.414, 0.793, 2.426], "spend": [6.25, 3.74, 15.44]}',
+		'{"model": "pareto_nbd", "unit": "days", "parameters": [1e-300, 1e+300, 5.5e-320, 0.1]}',
+		'{"model": "mbg_nbd", "parameters": [0.5, 6, 0.9, 1.6], "customers": 2357, "repeat_purchases": 2457, "log_likelihood": -9582.4,'
+		  . ' "covariance": [1, 0, 1, 0, -0.5, 1, 0, 0, 0, 1e-05], "spend": [6, 4, 15], "spend_customers": 946,'
+		  . ' "spend_log_likelihood": -4055.9, "spend_covariance": [1, 0, 1, 0, 0, 1]}' ],
 	rfm => [ '5-4-5', '8-9-10/10', '0-0-0' ],
 	rfm_scale => [
 		'{"bins": 2, "recency": ["30 days 00:00:00"], "frequency": [1], "monetary": [19.90]}',

@@ -4,7 +4,8 @@
  *
  * A target is one file, test/fuzz/NAME.c: it includes the sources of ring 1
  * that it tests (#include "../../src/NAME_value.c"), so that nothing needs to
- * be linked, and defines LLVMFuzzerTestOneInput(), which gets any bytes and
+ * be linked (or says what: " * Links: FILE ..." in its first comment), and
+ * defines LLVMFuzzerTestOneInput(), which gets any bytes and
  * must return 0.  What must hold is checked with CHECK(); out-of-range reads,
  * overflows and the like are found by the sanitizers.
  *

@@ -1,0 +1,711 @@
+/*
+ * ltv_bg_nbd.c
+ *		BG/NBD and MBG/NBD: orders until a coin falls.
+ *
+ * Orders of rate lambda ~ Gamma(r, alpha); after each repeat purchase, and in
+ * MBG/NBD after the first purchase too, the customer is lost with probability
+ * p ~ Beta(a, b).  For the papers see ltv_models.h.
+ */
+#include "ltv_bg_nbd.h"
+#include "ltv_special.h"
+
+/*
+ * The likelihood (equation 6 of Fader, Hardie & Lee 2005; for MBG/NBD the same
+ * with one more coin) is, k being the coins that a customer has survived who
+ * is not lost: x, or x + 1 in MBG/NBD,
+ *
+ *	Gamma(r+x)/Gamma(r) alpha^r (alpha+t)^-(r+x)  B(a, b+k)/B(a, b)  (1 + odds)
+ *	odds = a/(b+k-1)  ((alpha+t)/(alpha+t_x))^(r+x),  0 if k = 0
+ *
+ * odds being those of having been lost at the last purchase.  Below are the
+ * logarithm of what depends on x only, and its derivatives.
+ */
+typedef struct BgTerms
+{
+	double		value;			/* log (r)_x - x log alpha + log B(a,b+k)/B(a,b) */
+	double		by_r;
+	double		by_r_r;
+	double		by_a;
+	double		by_b;
+	double		by_a_a;			/* and by_a_b */
+	double		by_b_b;
+	double		log_odds;		/* log(a / (b+k-1)) */
+	double		odds_by_b;		/* of log_odds, by log b: -b / (b+k-1) */
+} BgTerms;
+
+/* log of B(a, b+k) / B(a, b) = (b)_k / (a+b)_k */
+static double
+log_survival(double a, double b, double k)
+{
+	return ltv_log_gamma_step(b, a) - ltv_log_gamma_step(b + k, a);
+}
+
+static double
+bg_value(bool modified, const double parameters[4], double x)
+{
+	return ltv_log_gamma_step(parameters[0], x) - x * log(parameters[1]) +
+		log_survival(parameters[2], parameters[3], modified ? x + 1 : x);
+}
+
+static void
+bg_terms(bool modified, const double parameters[4], double x, BgTerms *terms)
+{
+	double		r = parameters[0];
+	double		a = parameters[2];
+	double		b = parameters[3];
+	double		k = modified ? x + 1 : x;
+
+	terms->value = bg_value(modified, parameters, x);
+	terms->by_r = ltv_digamma_step(r, x);
+	terms->by_r_r = ltv_trigamma_step(r, x);
+	terms->by_a = -ltv_digamma_step(a + b, k);
+	terms->by_a_a = -ltv_trigamma_step(a + b, k);
+	terms->by_b = ltv_digamma_step(b, a) - ltv_digamma_step(b + k, a);
+	terms->by_b_b = ltv_trigamma_step(b, a) - ltv_trigamma_step(b + k, a);
+	/* k - 1 first: b may be tiny, and k is often 1 */
+	terms->log_odds = k > 0 ? log(a / (b + (k - 1))) : -INFINITY;
+	terms->odds_by_b = k > 0 ? -b / (b + (k - 1)) : 0;
+}
+
+/* The terms of x + 1 from those of x, x a small whole number. */
+static void
+next_bg_terms(bool modified, const double parameters[4], double x,
+				 const BgTerms *terms, BgTerms *next)
+{
+	double		r = parameters[0] + x;
+	double		a = parameters[2];
+	double		b = parameters[3] + (modified ? x + 1 : x);
+	double		r_inverse = 1 / r;
+	double		ab_inverse = 1 / (a + b);
+	double		b_inverse = 1 / b;
+
+	next->value = terms->value + log(r * b * ab_inverse / parameters[1]);
+	next->by_r = terms->by_r + r_inverse;
+	next->by_r_r = terms->by_r_r - r_inverse * r_inverse;
+	next->by_a = terms->by_a - ab_inverse;
+	next->by_a_a = terms->by_a_a + ab_inverse * ab_inverse;
+	next->by_b = terms->by_b + a * b_inverse * ab_inverse;
+	next->by_b_b = terms->by_b_b - a * (a + 2 * b) * b_inverse * b_inverse * ab_inverse * ab_inverse;
+	next->log_odds = log(a * b_inverse);
+	next->odds_by_b = -parameters[3] * b_inverse;
+}
+
+/* Log-likelihood of one customer, with its gradient if wanted. */
+double
+bg_nbd_log_likelihood(bool modified, const double parameters[4],
+					  const LtvCustomer *customer, double gradient[4])
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		a = parameters[2];
+	double		b = parameters[3];
+	double		x = customer->x;
+	double		t = customer->t;
+	double		log_time = log1p(t / alpha);
+	double		by[4];
+	double		z = bg_nbd_log_lost_odds(modified, parameters, x, customer->t_x, t,
+										 gradient != NULL ? by : NULL);
+
+	if (gradient != NULL)
+	{
+		double		lost = ltv_logistic(z);
+		BgTerms	terms;
+
+		bg_terms(modified, parameters, x, &terms);
+		gradient[0] = r * (terms.by_r - log_time) + lost * by[0];
+		gradient[1] = (r * t - x * alpha) / (alpha + t) + lost * by[1];
+		gradient[2] = a * terms.by_a + lost * by[2];
+		gradient[3] = b * terms.by_b + lost * by[3];
+	}
+	return bg_value(modified, parameters, x) - (r + x) * log_time + ltv_softplus(z);
+}
+
+/*
+ * Sums over customers, weighted.  Of the lost, the sums are over the
+ * probability of having been lost; "spread" is lost (1 - lost), the second
+ * derivative of log(1 + odds) by the logarithm of the odds.
+ */
+enum
+{
+	/* of every customer */
+	BG_VALUE,
+	BG_LOG_TIME,
+	BG_BY_ALPHA,
+	BG_BY_R_ALPHA,
+	BG_BY_ALPHA_ALPHA,
+	/* of the lost: derivatives of the logarithm of the odds */
+	BG_LOST,
+	BG_LOST_BY_R,
+	BG_LOST_BY_ALPHA,
+	BG_LOST_BY_B,
+	BG_LOST_BY_ALPHA_ALPHA,
+	BG_LOST_BY_R_ALPHA,
+	BG_LOST_BY_B_B,
+	/* of the spread: their products; by log a the derivative is 1 */
+	BG_SPREAD,
+	BG_SPREAD_R,
+	BG_SPREAD_ALPHA,
+	BG_SPREAD_B,
+	BG_SPREAD_R_R,
+	BG_SPREAD_R_ALPHA,
+	BG_SPREAD_R_B,
+	BG_SPREAD_ALPHA_ALPHA,
+	BG_SPREAD_ALPHA_B,
+	BG_SPREAD_B_B,
+	BG_SUMS
+};
+
+/* Add weight times the terms of x to the sums over customers. */
+static void
+add_bg_terms(LtvSum total[7], const BgTerms *terms, double weight)
+{
+	ltv_add(&total[0], weight * terms->value);
+	ltv_add(&total[1], weight * terms->by_r);
+	ltv_add(&total[2], weight * terms->by_a);
+	ltv_add(&total[3], weight * terms->by_b);
+	ltv_add(&total[4], weight * terms->by_r_r);
+	ltv_add(&total[5], weight * terms->by_a_a);
+	ltv_add(&total[6], weight * terms->by_b_b);
+}
+
+/* Log-likelihood of n customers, gradient and Hessian if wanted. */
+double
+bg_nbd_sum(bool modified, const double parameters[4],
+		   const LtvCustomer *rows, size_t n,
+		   double gradient[4], double hessian[4][4])
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		a = parameters[2];
+	double		b = parameters[3];
+	double		alpha_inverse = 1 / alpha;
+	BgTerms	table[LTV_TABULATED];
+	double		weight_of[LTV_TABULATED];
+	int			tabulated = 1;
+	BgTerms	other;
+	double		other_x = -1;
+	LtvSum		count_total[7] = {{0}};
+	LtvSum		total[BG_SUMS] = {{0}};
+	double		c[7];
+	double		s[BG_SUMS];
+
+	bg_terms(modified, parameters, 0, &table[0]);
+	weight_of[0] = 0;
+	for (size_t begin = 0; begin < n; begin += LTV_ADDED_PLAINLY)
+	{
+		size_t		end = n - begin < LTV_ADDED_PLAINLY ? n : begin + LTV_ADDED_PLAINLY;
+
+		for (int i = 0; i < BG_SUMS; i++)
+			s[i] = 0;
+		for (const LtvCustomer *row = rows + begin; row < rows + end; row++)
+		{
+			double		x = row->x;
+			double		weight = row->weight;
+			double		t = row->t;
+			double		rx = r + x;
+			double		end_inverse = 1 / (alpha + t);
+			double		time_share = t * end_inverse;
+			double		log_time = log(1 + t * alpha_inverse);
+			const BgTerms *terms;
+
+			if (x < LTV_TABULATED && x == (int) x)
+			{
+				int			i = (int) x;
+
+				for (; tabulated <= i; tabulated++)
+				{
+					next_bg_terms(modified, parameters, tabulated - 1,
+									 &table[tabulated - 1], &table[tabulated]);
+					weight_of[tabulated] = 0;
+				}
+				terms = &table[i];
+				weight_of[i] += weight;
+			}
+			else
+			{
+				if (x != other_x)
+					bg_terms(modified, parameters, other_x = x, &other);
+				terms = &other;
+				add_bg_terms(count_total, &other, weight);
+			}
+
+			s[BG_VALUE] -= weight * rx * log_time;
+			s[BG_LOG_TIME] += weight * log_time;
+			s[BG_BY_ALPHA] += weight * (r * t - x * alpha) * end_inverse;
+			s[BG_BY_R_ALPHA] += weight * time_share;
+			s[BG_BY_ALPHA_ALPHA] += weight * rx * time_share * end_inverse;
+
+			if (x > 0 || modified)
+			{
+				double		t_x = x > 0 ? row->t_x : 0;
+				double		last_inverse = 1 / (alpha + t_x);
+				double		gap = (t - t_x) * last_inverse;
+				double		by_r = log(1 + gap);
+				double		by_r_alpha = -gap * end_inverse;
+				double		by_alpha = rx * by_r_alpha;
+				double		by_b = terms->odds_by_b;
+				double		z = terms->log_odds + rx * by_r;
+				double		e = exp(-fabs(z));
+				double		share = 1 / (1 + e);
+				double		lost = weight * (z > 0 ? share : e * share);
+				double		spread = weight * e * share * share;
+
+				s[BG_VALUE] += weight * ((z > 0 ? z : 0) + log(1 + e));
+				s[BG_LOST] += lost;
+				s[BG_LOST_BY_R] += lost * by_r;
+				s[BG_LOST_BY_ALPHA] += lost * by_alpha;
+				s[BG_LOST_BY_B] += lost * by_b;
+				s[BG_LOST_BY_R_ALPHA] += lost * by_r_alpha;
+				s[BG_LOST_BY_ALPHA_ALPHA] += lost * rx *
+					(time_share * end_inverse - t_x * last_inverse * last_inverse);
+				s[BG_LOST_BY_B_B] += lost * by_b * by_b;
+				s[BG_SPREAD] += spread;
+				s[BG_SPREAD_R] += spread * by_r;
+				s[BG_SPREAD_ALPHA] += spread * by_alpha;
+				s[BG_SPREAD_B] += spread * by_b;
+				s[BG_SPREAD_R_R] += spread * by_r * by_r;
+				s[BG_SPREAD_R_ALPHA] += spread * by_r * by_alpha;
+				s[BG_SPREAD_R_B] += spread * by_r * by_b;
+				s[BG_SPREAD_ALPHA_ALPHA] += spread * by_alpha * by_alpha;
+				s[BG_SPREAD_ALPHA_B] += spread * by_alpha * by_b;
+				s[BG_SPREAD_B_B] += spread * by_b * by_b;
+			}
+		}
+		for (int i = 0; i < BG_SUMS; i++)
+			ltv_add(&total[i], s[i]);
+	}
+	for (int i = 0; i < tabulated; i++)
+		add_bg_terms(count_total, &table[i], weight_of[i]);
+	for (int i = 0; i < 7; i++)
+		c[i] = count_total[i].sum + count_total[i].correction;
+	for (int i = 0; i < BG_SUMS; i++)
+		s[i] = total[i].sum + total[i].correction;
+
+	/* the chain rule to logarithms: by_alpha above lacks its alpha, by_r its r */
+	if (gradient != NULL)
+	{
+		gradient[0] = r * (c[1] - s[BG_LOG_TIME] + s[BG_LOST_BY_R]);
+		gradient[1] = s[BG_BY_ALPHA] + alpha * s[BG_LOST_BY_ALPHA];
+		gradient[2] = a * c[2] + s[BG_LOST];
+		gradient[3] = b * c[3] + s[BG_LOST_BY_B];
+	}
+	if (hessian != NULL)
+	{
+		hessian[0][0] = r * (c[1] - s[BG_LOG_TIME] + s[BG_LOST_BY_R]) + r * r * (c[4] + s[BG_SPREAD_R_R]);
+		hessian[0][1] = r * (s[BG_BY_R_ALPHA] + alpha * (s[BG_LOST_BY_R_ALPHA] + s[BG_SPREAD_R_ALPHA]));
+		hessian[0][2] = r * s[BG_SPREAD_R];
+		hessian[0][3] = r * s[BG_SPREAD_R_B];
+		hessian[1][1] = alpha * (s[BG_LOST_BY_ALPHA_ALPHA] - s[BG_BY_ALPHA_ALPHA] +
+								 alpha * s[BG_SPREAD_ALPHA_ALPHA]);
+		hessian[1][2] = alpha * s[BG_SPREAD_ALPHA];
+		hessian[1][3] = alpha * s[BG_SPREAD_ALPHA_B];
+		hessian[2][2] = a * (c[2] + a * c[5]) + s[BG_SPREAD];
+		hessian[2][3] = a * b * c[5] + s[BG_SPREAD_B];
+		hessian[3][3] = b * (c[3] + b * c[6]) + s[BG_LOST_BY_B] + s[BG_LOST_BY_B_B] + s[BG_SPREAD_B_B];
+		for (int i = 1; i < 4; i++)
+			for (int j = 0; j < i; j++)
+				hessian[i][j] = hessian[j][i];
+	}
+	return c[0] + s[BG_VALUE];
+}
+
+/*
+ * Log of the odds of having been lost by t, with its gradient if wanted.  The
+ * survivor's posterior and what follows are as in equation 10 of Fader, Hardie
+ * & Lee 2005.
+ */
+double
+bg_nbd_log_lost_odds(bool modified, const double parameters[4],
+					 double x, double t_x, double t, double gradient[4])
+{
+	double		alpha = parameters[1];
+	double		rx = parameters[0] + x;
+	double		coins = parameters[3] + (modified ? x : x - 1);
+	double		gap;
+
+	if (gradient != NULL)
+		gradient[0] = gradient[1] = gradient[2] = gradient[3] = 0;
+	if (!(x > 0))
+	{
+		if (!modified)
+			return -INFINITY;
+		t_x = 0;
+	}
+	gap = (t - t_x) / (alpha + t_x);
+	if (gradient != NULL)
+	{
+		gradient[0] = parameters[0] * log1p(gap);
+		gradient[1] = -alpha * rx * (gap / (alpha + t));
+		gradient[2] = 1;
+		gradient[3] = -parameters[3] / coins;
+	}
+	return log(parameters[2] / coins) + rx * log1p(gap);
+}
+
+/* Parameters of a customer who is not lost at t: BG/NBD with no coin at once. */
+void
+bg_nbd_survivor(bool modified, const double parameters[4],
+				double x, double t, double survivor[4])
+{
+	survivor[0] = parameters[0] + x;
+	survivor[1] = parameters[1] + t;
+	survivor[2] = parameters[2];
+	survivor[3] = parameters[3] + (modified ? x + 1 : x);
+}
+
+/*
+ * Expected orders
+ *
+ * Given p the process of orders is thinned to the rate lambda p; the rate of
+ * orders at time u is E[lambda exp(-lambda p u)], and with z = u / alpha
+ *
+ *	rate(u) = r/alpha E[(1 + p z)^-(r+1)]
+ *	orders up to u = E[(1 - (1 + p z)^-r) / p],   p ~ Beta(a, b)
+ *
+ * Equation 9 of the paper is the same in terms of 2F1, but for a = 1, where
+ * it is 0/0, and where its terms cancel.
+ */
+
+/*
+ * Sums by counting orders: fast, and of positive terms only.  Of n orders that
+ * fall before z, negative binomial, as many are made as coins are survived.
+ *
+ * More terms than that are slower than the integral.
+ */
+#define SERIES_TERMS	4000
+
+/*
+ * Whether the series below do with so many, and their first term, of which the
+ * logarithm is -first, does not underflow: 1/log(1 + 1/z) < z + 1/2.
+ */
+static inline bool
+series_suits(double r, double z, double first, double terms)
+{
+	return 40 * (z + 0.5) + 2 * r * z < terms && first < 600;
+}
+
+/*
+ * Whether what follows the n-th term is negligible: the ratio of two terms is
+ * no more than z/(1+z) (r+n+1)/(n+1).
+ */
+static inline bool
+series_done(double r, double z, double n, double term, double sum)
+{
+	return term * (1 + z) * (n + 1) < 1e-16 * sum * (n + 1 - r * z);
+}
+
+/* Two numbers that are calculated in step. */
+typedef double Pair __attribute__((vector_size(16)));
+
+/* E[(1 - (1+pz)^-r)/p] */
+static double
+orders_by_count(double r, double a, double b, double z, double first)
+{
+	/* probability that n fall before z, and that n coins are survived */
+	Pair		both = {exp(-first), 1};
+	Pair		share = {z / (1 + z), 1};
+	Pair		above = {r, b};
+	Pair		below = {1, a + b};
+	double		made = 0;		/* of n orders that would fall before z */
+	double		sum = 0;
+	int			n = 0;
+
+	do
+	{
+		for (int i = 0; i < 4; i++)
+		{
+			made += both[1];
+			both *= share * above / below;
+			sum += both[0] * made;
+			above += 1;
+			below += 1;
+		}
+		n += 4;
+	} while (!series_done(r, z, n, both[0] * made, sum) && n < 10 * SERIES_TERMS);
+	return sum;
+}
+
+/*
+ * Of E[(1+pz)^-(r+1)] = (1+z)^-(r+1) 2F1(r+1, b; a+b; z/(1+z)) the series, for
+ * several z at once, as its coefficients are the same.  Their z/(1+z) are share
+ * times most, share <= 1.
+ */
+static void
+rates_by_count(double r, double a, double b, double most,
+			   int points, const double *share, double *sum)
+{
+	double		z = most / (1 - most);
+	double		term = 1;		/* of the greatest */
+	double		total = 1;
+	double		power[LTV_MAX_NODES];
+	double		n = 0;
+
+	for (int i = 0; i < points; i++)
+		power[i] = sum[i] = 1;
+	do
+	{
+		term *= most * (r + 1 + n) * (b + n) / ((n + 1) * (a + b + n));
+		total += term;
+		for (int i = 0; i < points; i++)
+		{
+			power[i] *= share[i];
+			sum[i] += term * power[i];
+		}
+		n++;
+	} while (!series_done(r + 1, z, n, term, total) && n < 10 * SERIES_TERMS);
+}
+
+/* P(at least n fall before z) / P(n fall before z) */
+static double
+at_least_by_count(double r, double z, double n)
+{
+	double		share = z / (1 + z);
+	double		term = 1;
+	double		sum = 1;
+
+	for (int i = 0; i < SERIES_TERMS && term > 1e-17 * sum * (1 - share); i++, n++)
+	{
+		term *= share * (r + n) / (n + 1);
+		sum += term;
+	}
+	return sum;
+}
+
+/* parameter: a, b, r, z.  p^a (1-p)^b (1 - (1+pz)^-r) / p, by the logit of p */
+static double
+orders_integrand(const LtvIntegrand *f, double v, double *slope)
+{
+	double		a = f->parameter[0];
+	double		b = f->parameter[1];
+	double		r = f->parameter[2];
+	double		z = f->parameter[3];
+	double		p;
+	double		q;
+	double		log_p;
+	double		log_q;
+	double		w;
+
+	ltv_from_logit(v, &p, &q, &log_p, &log_q);
+	w = r * log1p(p * z);
+	if (w < 1e-17)
+	{
+		if (slope != NULL)
+			*slope = a * q - b * p;
+		return a * log_p + b * log_q + log(r * z);
+	}
+	if (slope != NULL)
+		*slope = a * q - b * p - q + r * q * (p * z / (1 + p * z)) / expm1(w);
+	return (a - 1) * log_p + b * log_q + log(-expm1(-w));
+}
+
+/* The same for p^a (1-p)^b (1+pz)^-(r+1). */
+static double
+rate_integrand(const LtvIntegrand *f, double v, double *slope)
+{
+	double		a = f->parameter[0];
+	double		b = f->parameter[1];
+	double		r = f->parameter[2];
+	double		z = f->parameter[3];
+	double		p;
+	double		q;
+	double		log_p;
+	double		log_q;
+
+	ltv_from_logit(v, &p, &q, &log_p, &log_q);
+	if (slope != NULL)
+		*slope = a * q - b * p - (r + 1) * q * (p * z / (1 + p * z));
+	return a * log_p + b * log_q - (r + 1) * log1p(p * z);
+}
+
+/* parameter: a, b.  p^a (1-p)^b */
+static double
+beta_integrand(const LtvIntegrand *f, double v, double *slope)
+{
+	double		p;
+	double		q;
+	double		log_p;
+	double		log_q;
+
+	ltv_from_logit(v, &p, &q, &log_p, &log_q);
+	if (slope != NULL)
+		*slope = f->parameter[0] * q - f->parameter[1] * p;
+	return f->parameter[0] * log_p + f->parameter[1] * log_q;
+}
+
+/* Expected orders within horizon of one who throws no coin at once. */
+double
+bg_nbd_orders(const double parameters[4], double horizon)
+{
+	double		r = parameters[0];
+	double		z = horizon / parameters[1];
+	double		a = parameters[2];
+	double		b = parameters[3];
+	double		first;
+	LtvIntegrand f = {.log_value = orders_integrand};
+
+	if (z == 0)
+		return 0;
+	if (isinf(z))
+		/* E[1/p]: a coin is thrown at each order */
+		return a > 1 ? (a + b - 1) / (a - 1) : INFINITY;
+	first = r * log1p(z);
+	if (series_suits(r, z, first, SERIES_TERMS))
+		return orders_by_count(r, a, b, z, first);
+	f.centre[0] = 0;
+	f.centre[1] = -log(z);
+	f.parameter[0] = a;
+	f.parameter[1] = b;
+	f.parameter[2] = r;
+	f.parameter[3] = z;
+	return exp(ltv_log_integral(&f, -INFINITY, INFINITY) - ltv_log_beta(a, b));
+}
+
+/* Logarithm of the rate of orders at time u, but for r/alpha. */
+static double
+log_rate(double r, double a, double b, double z)
+{
+	LtvIntegrand f = {.log_value = rate_integrand};
+
+	if (z == 0)
+		return 0;
+	if (series_suits(r + 1, z, (r + 1) * log1p(z), SERIES_TERMS))
+	{
+		double		share = 1;
+		double		sum;
+
+		rates_by_count(r, a, b, z / (1 + z), 1, &share, &sum);
+		return log(sum) - (r + 1) * log1p(z);
+	}
+	f.centre[0] = 0;
+	f.centre[1] = -log(z);
+	f.parameter[0] = a;
+	f.parameter[1] = b;
+	f.parameter[2] = r;
+	f.parameter[3] = z;
+	return ltv_log_integral(&f, -INFINITY, INFINITY) - ltv_log_beta(a, b);
+}
+
+/*
+ * By how much, at most, the logarithm of the rate falls between log(1+z) =
+ * start and start + length.  Of the p that matter at start the greatest is p*:
+ * beyond, their density, or (1+pz)^-(r+1), is negligible.
+ */
+static double
+rate_drop(double r, double a, double b, double start, double length)
+{
+	double		most = a + 8 * sqrt(a) + LTV_NEGLIGIBLE;
+	double		p = fmin(1, most / (a + b));
+	double		grown;
+
+	if (start > 0)
+		p = fmin(p, expm1(most / (r + 1)) / expm1(start));
+	grown = p * exp(start + length);
+	return (r + 1) * length * (grown / (1 - p + grown));
+}
+
+/*
+ * Discounted orders within horizon of one who throws no coin at once: the
+ * integral of exp(-delta u) times the rate at u, by v = log(1 + u/alpha).
+ * Series are long, but shared by the points of a panel.
+ */
+double
+bg_nbd_discounted(const double parameters[4], double horizon, double delta)
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		a = parameters[2];
+	double		b = parameters[3];
+	double		scale = delta * alpha;
+	double		start = 0;
+	double		end;
+	double		sum = 0;
+
+	if (delta == 0 || horizon == 0)
+		return bg_nbd_orders(parameters, horizon);
+	end = log1p(fmin(horizon, (LTV_NEGLIGIBLE + 5) / delta) / alpha);
+	for (int panels = 0; start < end && panels < LTV_MAX_PANELS; panels++)
+	{
+		double		length = fmin(end - start, LTV_FINEST.length);
+		double		drop;
+		double		most;
+		double		last = 0;
+		bool		by_count;
+		double		v[LTV_MAX_NODES];
+		double		share[LTV_MAX_NODES];
+		double		rate[LTV_MAX_NODES];
+		const LtvRule *rule;
+		int			points;
+
+		for (;;)
+		{
+			drop = rate_drop(r, a, b, start, length) + scale * exp(start) * expm1(length);
+			if (!(drop > LTV_FINEST.drop))
+				break;
+			length /= 2;
+		}
+		rule = ltv_rule_for(length, drop);
+		points = 2 * rule->pairs;
+		most = -expm1(-start - length);
+		by_count = series_suits(r + 1, expm1(start + length), (r + 1) * (start + length),
+								5 * SERIES_TERMS);
+		for (int i = 0; i < points; i++)
+		{
+			v[i] = start + length / 2 * (1 + (i & 1 ? 1 : -1) * rule->node[i / 2]);
+			share[i] = -expm1(-v[i]) / most;
+		}
+		if (by_count)
+			rates_by_count(r, a, b, most, points, share, rate);
+		for (int i = 0; i < points; i++)
+		{
+			double		log_value = by_count ? log(rate[i]) - (r + 1) * v[i]
+				: log_rate(r, a, b, expm1(v[i]));
+
+			last = exp(log_value - scale * expm1(v[i]));
+			sum += length / 2 * rule->weight[i / 2] * last * exp(v[i]);
+		}
+
+		/* the last point is the panel's latest; the rate does not rise */
+		if (last * (exp(end) - exp(start)) < 1e-16 * sum)
+			break;
+		start = length < end - start ? start + length : end;
+	}
+	return r * sum;
+}
+
+/*
+ * Probability of n orders within horizon of one who throws no coin at once:
+ * equation 8 of Fader, Hardie & Lee 2005, of which the bracket, the
+ * probability of n or more orders if there were no coins, is an incomplete
+ * beta function.
+ */
+double
+bg_nbd_probability(const double parameters[4], long n, double horizon)
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		a = parameters[2];
+	double		b = parameters[3];
+	double		z = horizon / alpha;
+	double		log_norm;
+	double		exactly;
+	double		at_least;
+
+	if (n == 0)
+		return exp(-r * log1p(z));
+	if (horizon == 0)
+		return 0;
+	log_norm = ltv_log_beta(n, r);
+	exactly = -n * log1p(alpha / horizon) - r * log1p(z) - log(n) - log_norm;
+	if (series_suits(r, z, r * log1p(z), SERIES_TERMS))
+		at_least = exactly + log(at_least_by_count(r, z, n));
+	else
+	{
+		LtvIntegrand f = {.log_value = beta_integrand, .centre = {0, NAN}};
+
+		f.parameter[0] = n;
+		f.parameter[1] = r;
+		at_least = ltv_log_integral(&f, -INFINITY, log(z)) - log_norm;
+	}
+	return fmin(1, exp(exactly + log_survival(a, b, n)) +
+				exp(at_least + log_survival(a, b, n - 1)) * (a / (a + b + (n - 1))));
+}

@@ -1,0 +1,224 @@
+/*
+ * test/oracle/ltv.c
+ *		The models of lifetime value against arbitrary precision.
+ *
+ * Reads ltv.tsv (from ltv.py, which says what the columns are) on standard
+ * input, prints the worst error of each function, and fails if one is beyond
+ * its bound.
+ *
+ * Errors are relative.  Of log-likelihoods and their derivatives, to 1 where
+ * they are less; of the gradients of predictions, to the prediction where they
+ * are less.  What is below DBL_MIN must come out as no more than that.
+ */
+#include <float.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/ltv_special.c"
+#include "../../src/ltv_bg_nbd.c"
+#include "../../src/ltv_pareto_nbd.c"
+#include "../../src/ltv_gamma_gamma.c"
+#include "../../src/ltv_models.c"
+
+typedef struct Row
+{
+	char		function[64];
+	char		process[32];
+	double		parameters[4];
+	long		n;
+	double		x;
+	double		t_x;
+	double		t;
+	double		horizon;
+	double		delta;
+	int			component;
+	double		value;
+} Row;
+
+typedef struct Check
+{
+	const char *function;
+	double		bound;
+	long		rows;
+	double		worst;
+	char		where[512];
+} Check;
+
+static Check checks[] = {
+	{"log_likelihood", 1e-10},
+	{"log_likelihood_gradient", 1e-10},
+	{"log_likelihood_hessian", 1e-8},
+	{"alive", 1e-10},
+	{"expected_orders", 1e-10},
+	{"expected_orders_gradient", 1e-7},
+	{"discounted_orders", 1e-10},
+	{"discounted_orders_gradient", 1e-7},
+	{"order_probability", 1e-10},
+	{"spend_log_likelihood", 1e-10},
+	{"spend_log_likelihood_gradient", 1e-10},
+	{"spend_log_likelihood_hessian", 1e-8},
+	{"expected_spend", 1e-10},
+	{"expected_spend_gradient", 1e-10},
+};
+
+#define CHECKS	(sizeof(checks) / sizeof(checks[0]))
+
+static int	failed = 0;
+
+static LtvProcess
+process_named(const char *name)
+{
+	if (strcmp(name, "pareto_nbd") == 0)
+		return LTV_PARETO_NBD;
+	return strcmp(name, "mbg_nbd") == 0 ? LTV_MBG_NBD : LTV_BG_NBD;
+}
+
+static double
+error_of(double value, double truth, double least)
+{
+	if (isinf(truth))
+		return value == truth ? 0 : INFINITY;
+	if (!isfinite(value))
+		return INFINITY;
+	if (least == 0 && fabs(truth) < DBL_MIN)
+		return fabs(value) <= 2 * DBL_MIN ? 0 : INFINITY;
+	if (value == truth)
+		return 0;
+	return fabs(value - truth) / fmax(fabs(truth), least);
+}
+
+/* What the library says, how far it may be off, and the same by its other ways. */
+static double
+error_of_row(const Row *row)
+{
+	LtvProcess	process = process_named(row->process);
+	const double *p = row->parameters;
+	double		gradient[4];
+	double		hessian[4][4];
+	double		spend_hessian[3][3];
+	LtvCustomer customer = {row->x, row->t_x, row->t, 1};
+	LtvSpender	spender = {row->x, row->t_x, 1};
+	int			i = row->component / 4;
+	int			j = row->component % 4;
+	double		value;
+
+	if (strcmp(row->function, "log_likelihood") == 0)
+		return fmax(error_of(ltv_log_likelihood(process, p, row->x, row->t_x, row->t), row->value, 1),
+					error_of(ltv_log_likelihood_sum(process, p, &customer, 1, NULL, NULL), row->value, 1));
+	if (strcmp(row->function, "log_likelihood_gradient") == 0)
+	{
+		double		error;
+
+		ltv_log_likelihood_gradient(process, p, row->x, row->t_x, row->t, gradient);
+		error = error_of(gradient[row->component], row->value, 1);
+		ltv_log_likelihood_sum(process, p, &customer, 1, gradient, NULL);
+		return fmax(error, error_of(gradient[row->component], row->value, 1));
+	}
+	if (strcmp(row->function, "log_likelihood_hessian") == 0)
+	{
+		ltv_log_likelihood_sum(process, p, &customer, 1, gradient, hessian);
+		return fmax(error_of(hessian[i][j], row->value, 1), error_of(hessian[j][i], row->value, 1));
+	}
+	if (strcmp(row->function, "alive") == 0)
+		return error_of(ltv_alive(process, p, row->x, row->t_x, row->t), row->value, 0);
+	if (strcmp(row->function, "expected_orders") == 0)
+	{
+		double		error = 0;
+
+		if (row->x == 0 && row->t == 0)
+			error = error_of(ltv_new_expected_orders(process, p, row->horizon), row->value, 0);
+		return fmax(error, error_of(ltv_expected_orders(process, p, row->x, row->t_x, row->t,
+														row->horizon), row->value, 0));
+	}
+	if (strcmp(row->function, "expected_orders_gradient") == 0 ||
+		strcmp(row->function, "discounted_orders_gradient") == 0)
+	{
+		value = ltv_discounted_orders_gradient(process, p, row->x, row->t_x, row->t,
+											   row->horizon, row->delta, gradient);
+		return value < 1e-290 ? 0 : error_of(gradient[row->component], row->value, value);
+	}
+	if (strcmp(row->function, "discounted_orders") == 0)
+		return error_of(ltv_discounted_orders(process, p, row->x, row->t_x, row->t,
+											  row->horizon, row->delta), row->value, 0);
+	if (strcmp(row->function, "order_probability") == 0)
+	{
+		value = ltv_order_probability(process, p, row->n, row->x, row->t_x, row->t, row->horizon);
+		return value < 0 || value > 1 ? INFINITY : error_of(value, row->value, 0);
+	}
+	if (strcmp(row->function, "spend_log_likelihood") == 0)
+		return fmax(error_of(ltv_spend_log_likelihood(p, row->x, row->t_x), row->value, 1),
+					error_of(ltv_spend_log_likelihood_sum(p, &spender, 1, NULL, NULL), row->value, 1));
+	if (strcmp(row->function, "spend_log_likelihood_gradient") == 0)
+	{
+		double		error;
+
+		ltv_spend_log_likelihood_gradient(p, row->x, row->t_x, gradient);
+		error = error_of(gradient[row->component], row->value, 1);
+		ltv_spend_log_likelihood_sum(p, &spender, 1, gradient, NULL);
+		return fmax(error, error_of(gradient[row->component], row->value, 1));
+	}
+	if (strcmp(row->function, "spend_log_likelihood_hessian") == 0)
+	{
+		ltv_spend_log_likelihood_sum(p, &spender, 1, gradient, spend_hessian);
+		return fmax(error_of(spend_hessian[i][j], row->value, 1),
+					error_of(spend_hessian[j][i], row->value, 1));
+	}
+	if (strcmp(row->function, "expected_spend") == 0)
+		return error_of(ltv_expected_spend(p, row->x, row->t_x), row->value, 0);
+	if (strcmp(row->function, "expected_spend_gradient") == 0)
+	{
+		value = ltv_expected_spend_gradient(p, row->x, row->t_x, gradient);
+		return error_of(gradient[row->component], row->value, value);
+	}
+	fprintf(stderr, "unknown function: %s\n", row->function);
+	exit(2);
+}
+
+int
+main(int argc, char **argv)
+{
+	char		line[512];
+	long		rows = 0;
+	double		tell = argc > 1 ? atof(argv[1]) : INFINITY;
+
+	while (fgets(line, sizeof(line), stdin) != NULL)
+	{
+		Row			row;
+		double		error;
+		size_t		i = 0;
+
+		if (sscanf(line, "%63s %31s %lf %lf %lf %lf %ld %lf %lf %lf %lf %lf %d %lf",
+				   row.function, row.process, &row.parameters[0], &row.parameters[1],
+				   &row.parameters[2], &row.parameters[3], &row.n, &row.x, &row.t_x,
+				   &row.t, &row.horizon, &row.delta, &row.component, &row.value) != 14)
+		{
+			fprintf(stderr, "cannot read: %s", line);
+			return 2;
+		}
+		error = error_of_row(&row);
+		rows++;
+		while (strcmp(checks[i].function, row.function) != 0)
+			i++;
+		checks[i].rows++;
+		if (error > tell)
+			printf("%.1e %s", error, line);
+		if (!(error <= checks[i].worst))
+		{
+			checks[i].worst = error;
+			strcpy(checks[i].where, line);
+		}
+	}
+	for (size_t i = 0; i < CHECKS; i++)
+	{
+		if (checks[i].rows == 0)
+			continue;
+		printf("%-30s %5ld rows, worst error %.1e\n", checks[i].function, checks[i].rows, checks[i].worst);
+		if (!(checks[i].worst <= checks[i].bound))
+		{
+			failed = 1;
+			printf("more than %.0e: %s", checks[i].bound, checks[i].where);
+		}
+	}
+	return failed || rows == 0;
+}
