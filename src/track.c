@@ -142,7 +142,7 @@ static void
 FreePlans(void *arg)
 {
 	Track	   *track = arg;
-	SPIPlanPtr	plans[] = {track->insert_rows, track->insert_changes, track->recompute, track->insert_queue};
+	SPIPlanPtr	plans[] = {track->insert_rows, track->insert_changes, track->recompute, track->select_due};
 
 	for (int i = 0; i < lengthof(plans); i++)
 		if (plans[i] != NULL)
@@ -196,9 +196,22 @@ TrackIsTracked(Relation relation)
 	return FindTrigger(relation) != NULL;
 }
 
+/* The name, without schema, of the summary of a tracked table. */
+char *
+TrackSummaryName(Relation orders)
+{
+	char	   *schema;
+	char	   *name = "";
+	Trigger    *trigger = FindTrigger(orders);
+
+	if (trigger != NULL)
+		DeconstructQualifiedName(crm_name_list(pstrdup(trigger->tgargs[ARGUMENT_SUMMARY])), &schema, &name);
+	return name;
+}
+
 /* The table of orders that a partition is of, at the top. */
-static Oid
-RootOf(Relation relation)
+Oid
+TrackRoot(Relation relation)
 {
 	List	   *ancestors;
 
@@ -256,14 +269,15 @@ LoadSummary(Track *track, Oid orders_schema)
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("column \"%s\" of summary %s does not exist",
 							column_names[i], track->summary_name)));
-		if (i != COLUMN_CUSTOMER &&
-			TupleDescAttr(RelationGetDescr(summary), track->columns[i] - 1)->atttypid !=
-			(i == COLUMN_PURCHASES ? get_element_type(track->purchases_array) :
+		if (TupleDescAttr(RelationGetDescr(summary), track->columns[i] - 1)->atttypid !=
+			(i == COLUMN_CUSTOMER ? track->key->type_id :
+			 i == COLUMN_PURCHASES ? get_element_type(track->purchases_array) :
 			 i == COLUMN_STAGE ? TEXTOID : TIMESTAMPTZOID))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("column \"%s\" of summary %s has another type than when tracking started",
-							column_names[i], track->summary_name)));
+					 errmsg("column \"%s\" of summary %s has another type than what is tracked",
+							column_names[i], track->summary_name),
+					 errhint("Call crm.untrack() before types are changed, and crm.track() after.")));
 	}
 	RelationGetIndexList(summary);
 	track->summary_index = summary->rd_pkindex;
@@ -375,7 +389,7 @@ OpenWith(Relation relation, Trigger *trigger)
 	track = palloc0(sizeof(Track));
 	track->relid = relid;
 	track->context = context;
-	track->orders = RootOf(relation);
+	track->orders = TrackRoot(relation);
 	orders = table_open(track->orders, AccessShareLock);
 	track->owner = orders->rd_rel->relowner;
 	track->orders_name = pstrdup(QuoteQualified(RelationGetNamespace(orders), RelationGetRelationName(orders)));
@@ -397,8 +411,8 @@ OpenWith(Relation relation, Trigger *trigger)
 	track->queued = strcmp(track->arguments[ARGUMENT_MODE], "queued") == 0;
 	track->notify = strcmp(track->arguments[ARGUMENT_NOTIFY], "notify") == 0;
 	track->purchases_array = get_array_type(PurchasesType());
-	LoadSummary(track, RelationGetNamespace(orders));
 	LoadExpressions(track, relation);
+	LoadSummary(track, RelationGetNamespace(orders));
 	TrackLeave(&scope);
 	table_close(orders, NoLock);
 	MemoryContextSwitchTo(previous);
@@ -454,6 +468,29 @@ TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation)
 				 errmsg("\"%s\" is a partition", RelationGetRelationName(*relation)),
 				 errhint("Name the partitioned table.")));
 	return TrackOpen(*relation);
+}
+
+/* The tables of orders that are tracked, by OID. */
+List *
+TrackAll(void)
+{
+	List	   *result = NIL;
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, NULL, 0, NULL);
+	Oid			function = TrackFunction();
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (trigger->tgfoid == function && !get_rel_relispartition(trigger->tgrelid))
+			result = list_append_unique_oid(result, trigger->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	list_sort(result, list_oid_cmp);
+	return result;
 }
 
 /*
@@ -686,8 +723,6 @@ TrackUpdated(Track *track, TrackBatch *batch, TriggerData *data)
 	ExecDropSingleTupleTableSlot(new_slot);
 }
 
-static int64 RefreshAll(Track *track, Relation orders);
-
 /*
  * track_orders() returns trigger: AFTER each STATEMENT, with both transition
  * tables as there are.  Works as the owner of the orders.
@@ -733,7 +768,7 @@ crm_track_orders(PG_FUNCTION_ARGS)
 	{
 		Relation	orders = table_open(track->orders, ShareRowExclusiveLock);
 
-		RefreshAll(TrackOpen(orders), orders);
+		TrackRefresh(TrackOpen(orders), orders);
 		table_close(orders, NoLock);
 		return PointerGetDatum(NULL);
 	}
@@ -766,12 +801,6 @@ Execute(const char *command)
 		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(result), command);
 }
 
-static const char *
-QuoteArgument(const char *value)
-{
-	return quote_literal_cstr(value);
-}
-
 /* Make the four triggers of a table or partition. */
 static void
 CreateTriggers(Relation relation, bool partition, const char *const *arguments)
@@ -789,7 +818,7 @@ CreateTriggers(Relation relation, bool partition, const char *const *arguments)
 
 	initStringInfo(&list);
 	for (int i = 0; i < TRACK_ARGUMENTS; i++)
-		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", QuoteArgument(arguments[i]));
+		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", quote_literal_cstr(arguments[i]));
 
 	/* nobody else may execute the trigger function, and so use it in a trigger */
 	GetUserIdAndSecContext(&user, &security);
@@ -803,18 +832,18 @@ CreateTriggers(Relation relation, bool partition, const char *const *arguments)
 	SetUserIdAndSecContext(user, security);
 }
 
-/* Make the triggers of all partitions that have none. */
-static void
-CreatePartitionTriggers(Oid orders, const char *const *arguments)
+/* Make the triggers of all partitions below a table, itself if it is one. */
+void
+TrackPartitions(Oid relid, const char *const *arguments)
 {
-	List	   *partitions = find_all_inheritors(orders, ShareRowExclusiveLock, NULL);
+	List	   *partitions = find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
 	ListCell   *cell;
 
 	foreach(cell, partitions)
 	{
 		Relation	partition;
 
-		if (lfirst_oid(cell) == orders)
+		if (!get_rel_relispartition(lfirst_oid(cell)))
 			continue;
 		partition = table_open(lfirst_oid(cell), NoLock);
 		if (partition->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
@@ -825,6 +854,30 @@ CreatePartitionTriggers(Oid orders, const char *const *arguments)
 		if (!TrackIsTracked(partition))
 			CreateTriggers(partition, true, arguments);
 		table_close(partition, NoLock);
+	}
+}
+
+/* Drop the triggers of a table and its partitions. */
+void
+TrackDropTriggers(Oid relid)
+{
+	Oid			function = TrackFunction();
+	List	   *relations = find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
+	ListCell   *cell;
+
+	foreach(cell, relations)
+	{
+		Relation	relation = table_open(lfirst_oid(cell), NoLock);
+		const char *name = QuoteQualified(RelationGetNamespace(relation), RelationGetRelationName(relation));
+		List	   *triggers = NIL;
+		ListCell   *trigger;
+
+		for (int i = 0; relation->trigdesc != NULL && i < relation->trigdesc->numtriggers; i++)
+			if (relation->trigdesc->triggers[i].tgfoid == function)
+				triggers = lappend(triggers, pstrdup(relation->trigdesc->triggers[i].tgname));
+		table_close(relation, NoLock);
+		foreach(trigger, triggers)
+			Execute(psprintf("DROP TRIGGER %s ON %s", quote_identifier(lfirst(trigger)), name));
 	}
 }
 
@@ -969,6 +1022,7 @@ crm_track(PG_FUNCTION_ARGS)
 					 summary_name, key_type));
 	Execute(psprintf("CREATE INDEX ON %s (check_at)", summary_name));
 	Execute(psprintf("CREATE TABLE %s ("
+					 "id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
 					 "customer %s NOT NULL, "
 					 "from_stage text CHECK (from_stage IN ('lead', 'new', 'active', 'loyal', 'at_risk', 'lost')), "
 					 "to_stage text NOT NULL CHECK (to_stage IN ('lead', 'new', 'active', 'loyal', 'at_risk', 'lost')), "
@@ -993,17 +1047,17 @@ crm_track(PG_FUNCTION_ARGS)
 					 "crm.first_order(purchases) AS first_order, "
 					 "crm.last_order(purchases) AS last_order FROM %s",
 					 QuoteQualified(schema_oid, psprintf("%s_now", name)),
-					 QuoteArgument(policy), QuoteArgument(policy), QuoteArgument(policy), QuoteArgument(policy),
-					 QuoteArgument(policy), QuoteArgument(policy), QuoteArgument(policy), summary_name));
+					 quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy),
+					 quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy), summary_name));
 	CreateTriggers(orders, false, arguments);
 	if (orders->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		CreatePartitionTriggers(orders_oid, arguments);
+		TrackPartitions(orders_oid, arguments);
 	SPI_finish();
 	CommandCounterIncrement();
 
 	CheckIndex(orders, nodes[ARGUMENT_CUSTOMER]);
 	track = TrackOpen(orders);
-	RefreshAll(track, orders);
+	TrackRefresh(track, orders);
 	TrackLeave(&scope);
 	table_close(orders, NoLock);
 	PG_RETURN_OID(track->summary);
@@ -1017,14 +1071,11 @@ Datum
 crm_untrack(PG_FUNCTION_ARGS)
 {
 	Relation	orders = OpenOrders(PG_GETARG_OID(0), ShareRowExclusiveLock);
-	Oid			function = TrackFunction();
 	Trigger    *trigger = FindTrigger(orders);
 	TrackScope	scope;
 	char	   *schema = NULL;
 	char	   *name;
 	Oid			schema_oid;
-	List	   *relations;
-	ListCell   *cell;
 
 	if (trigger == NULL || orders->rd_rel->relispartition)
 		ereport(ERROR,
@@ -1036,21 +1087,7 @@ crm_untrack(PG_FUNCTION_ARGS)
 
 	TrackEnter(orders->rd_rel->relowner, &scope);
 	SPI_connect();
-	relations = find_all_inheritors(RelationGetRelid(orders), ShareRowExclusiveLock, NULL);
-	foreach(cell, relations)
-	{
-		Relation	relation = table_open(lfirst_oid(cell), NoLock);
-		const char *relation_name = QuoteQualified(RelationGetNamespace(relation), RelationGetRelationName(relation));
-		List	   *names = NIL;
-		ListCell   *name_cell;
-
-		for (int i = 0; relation->trigdesc != NULL && i < relation->trigdesc->numtriggers; i++)
-			if (relation->trigdesc->triggers[i].tgfoid == function)
-				names = lappend(names, pstrdup(relation->trigdesc->triggers[i].tgname));
-		table_close(relation, NoLock);
-		foreach(name_cell, names)
-			Execute(psprintf("DROP TRIGGER %s ON %s", quote_identifier(lfirst(name_cell)), relation_name));
-	}
+	TrackDropTriggers(RelationGetRelid(orders));
 	if (OidIsValid(schema_oid))
 	{
 		Execute(psprintf("DROP VIEW IF EXISTS %s", QuoteQualified(schema_oid, psprintf("%s_now", name))));
@@ -1084,8 +1121,8 @@ TruthQuery(Track *track)
  * Calculate all rows of the summary from the orders, which must be locked
  * against writers.  Returns the number of rows that were written.
  */
-static int64
-RefreshAll(Track *track, Relation orders)
+int64
+TrackRefresh(Track *track, Relation orders)
 {
 	TrackScope	scope;
 	Portal		portal;
@@ -1098,7 +1135,7 @@ RefreshAll(Track *track, Relation orders)
 	SPI_connect();
 	if (orders->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 	{
-		CreatePartitionTriggers(track->orders, (const char *const *) track->arguments);
+		TrackPartitions(track->orders, (const char *const *) track->arguments);
 		CommandCounterIncrement();
 	}
 	CommandCounterIncrement();
@@ -1153,7 +1190,7 @@ crm_refresh(PG_FUNCTION_ARGS)
 {
 	Relation	orders;
 	Track	   *track = TrackOpenOrders(PG_GETARG_OID(0), ShareRowExclusiveLock, &orders);
-	int64		written = RefreshAll(track, orders);
+	int64		written = TrackRefresh(track, orders);
 
 	table_close(orders, NoLock);
 	PG_RETURN_INT64(written);

@@ -84,7 +84,7 @@ typedef struct Track
 	SPIPlanPtr	insert_rows;
 	SPIPlanPtr	insert_changes;
 	SPIPlanPtr	recompute;
-	SPIPlanPtr	insert_queue;
+	SPIPlanPtr	select_due;
 } Track;
 
 /* A customer in a batch. */
@@ -126,6 +126,12 @@ typedef struct TrackScope
 extern Track *TrackOpen(Relation relation);
 extern Track *TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation);
 extern bool TrackIsTracked(Relation relation);
+extern Oid	TrackRoot(Relation relation);
+extern int64 TrackRefresh(Track *track, Relation orders);
+extern void TrackPartitions(Oid relid, const char *const *arguments);
+extern void TrackDropTriggers(Oid relid);
+extern List *TrackAll(void);
+extern char *TrackSummaryName(Relation orders);
 extern void TrackEnter(Oid owner, TrackScope *scope);
 extern void TrackLeave(const TrackScope *scope);
 extern const char *QuoteQualified(Oid schema, const char *name);
@@ -139,6 +145,7 @@ extern const char *const track_argument_names[];
 extern TrackBatch *TrackBatchCreate(Track *track);
 extern TrackEntry *TrackBatchFind(TrackBatch *batch, Datum key, bool *found);
 extern int64 TrackBatchApply(TrackBatch *batch);
+extern int64 TrackAdvance(Track *track, TimestampTz as_of, int64 limit);
 extern bool TrackMayAdd(void);
 extern void TrackForbidAdding(void);
 

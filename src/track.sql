@@ -32,3 +32,19 @@ CREATE FUNCTION crm.verify(orders regclass)
 RETURNS TABLE (customer text, problem text, stored text, expected text)
 AS 'MODULE_PATHNAME', 'crm_verify' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION crm.verify(regclass) IS 'every difference between the summary of a tracked table and its orders';
+
+/* Partitions that come and go bring and take orders without a row trigger. */
+
+CREATE FUNCTION crm.track_ddl() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'crm_track_ddl' LANGUAGE C;
+REVOKE EXECUTE ON FUNCTION crm.track_ddl() FROM PUBLIC;
+COMMENT ON FUNCTION crm.track_ddl() IS 'event trigger function: follows partitions and names of tracked tables';
+
+CREATE EVENT TRIGGER crm_track_ddl_start ON ddl_command_start WHEN TAG IN ('DROP TABLE')
+EXECUTE FUNCTION crm.track_ddl();
+COMMENT ON EVENT TRIGGER crm_track_ddl_start IS 'notes which tracked tables lose a partition';
+
+CREATE EVENT TRIGGER crm_track_ddl_end ON ddl_command_end
+WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'DROP TABLE')
+EXECUTE FUNCTION crm.track_ddl();
+COMMENT ON EVENT TRIGGER crm_track_ddl_end IS 'follows partitions and names of tracked tables';

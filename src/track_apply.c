@@ -106,6 +106,9 @@ typedef struct Summary
 	int64		written;
 } Summary;
 
+/* how many customers the clock takes at a time */
+#define ADVANCE_BATCH	1000
+
 /* The message of the client in which orders were last read again. */
 static TimestampTz recomputed_in = DT_NOBEGIN;
 
@@ -745,4 +748,92 @@ TrackBatchApply(TrackBatch *batch)
 	CommandCounterIncrement();
 	MemoryContextSwitchTo(previous);
 	return summary.written;
+}
+
+/*
+ * Let time pass for the customers that are due: those whose check_at is before
+ * as_of, found by its index.  Rows that a transaction is writing are skipped:
+ * it tells the time itself, or the next call does.  Nothing is waited for, so
+ * that any number may run at once.  Returns how many changed their stage, at
+ * most limit.
+ */
+int64
+TrackAdvance(Track *track, TimestampTz as_of, int64 limit)
+{
+	int64		changed = 0;
+	int64		room;
+	uint64		found;
+	Oid			types[2] = {TIMESTAMPTZOID, INT8OID};
+	TrackScope	scope;
+
+	TrackEnter(track->owner, &scope);
+	do
+	{
+		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crm clock",
+													  ALLOCSET_DEFAULT_SIZES);
+		MemoryContext previous = MemoryContextSwitchTo(context);
+		Datum		arguments[2];
+		Datum	   *keys;
+		Summary		summary;
+		Snapshot	snapshot;
+
+		CHECK_FOR_INTERRUPTS();
+		CommandCounterIncrement();
+		room = Min(limit - changed, ADVANCE_BATCH);
+		arguments[0] = TimestampTzGetDatum(as_of);
+		arguments[1] = Int64GetDatum(room);
+		SPI_connect();
+		if (track->select_due == NULL)
+			KeepPlan(&track->select_due,
+					 psprintf("SELECT customer FROM %s WHERE check_at < $1 "
+							  "ORDER BY check_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+							  track->summary_name), 2, types);
+		CheckSpi(SPI_execute_snapshot(track->select_due, arguments, NULL, GetLatestSnapshot(),
+									  InvalidSnapshot, false, true, 0), "search for due customers");
+		found = SPI_processed;
+		MemoryContextSwitchTo(context);
+		keys = palloc(sizeof(Datum) * Max(found, 1));
+		for (uint64 i = 0; i < found; i++)
+		{
+			bool		isnull;
+
+			keys[i] = datumCopy(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull),
+								track->key->typbyval, track->key->typlen);
+		}
+		SPI_finish();
+		MemoryContextSwitchTo(context);
+
+		if (found > 0)
+		{
+			OpenSummary(track, &summary);
+			CommandCounterIncrement();
+			snapshot = RegisterSnapshot(GetLatestSnapshot());
+			for (uint64 i = 0; i < found; i++)
+			{
+				TrackRow	row;
+				TrackRow	before;
+				StageChange changes[TRACK_MAX_CHANGES];
+				int			count;
+
+				if (!FindRow(&summary, keys[i], snapshot))
+					elog(ERROR, "a locked row of %s is gone", track->summary_name);
+				ReadRow(&summary, &row);
+				before = row;
+				count = track_row_pass_time(&row, as_of, &track->policy, changes);
+				LogChanges(&summary, keys[i], changes, count);
+				if (count > 0)
+					changed++;
+				if (memcmp(&row, &before, sizeof(row)) != 0)
+					WriteRow(&summary, &row);
+			}
+			UnregisterSnapshot(snapshot);
+			WriteChanges(&summary, GetCurrentTimestamp());
+			CloseSummary(&summary);
+		}
+		MemoryContextSwitchTo(previous);
+		MemoryContextDelete(context);
+	} while (found == room && changed < limit);
+	TrackLeave(&scope);
+	CommandCounterIncrement();
+	return changed;
 }

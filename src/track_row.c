@@ -47,8 +47,7 @@ enter(TrackRow *row, Stage to, int64_t at, StageCause cause, StageChange *change
 /*
  * What time alone has changed up to as_of: at_risk when the stage's last
  * moment has passed, then lost.  Each stage is entered, so that the history
- * has them all, however late the clock runs.  Returns the number of changes,
- * at most two.
+ * has them all, however late the clock runs.  Returns the number of changes.
  */
 int
 track_row_pass_time(TrackRow *row, int64_t as_of, const LifecyclePolicy *policy,
@@ -56,15 +55,20 @@ track_row_pass_time(TrackRow *row, int64_t as_of, const LifecyclePolicy *policy,
 {
 	int			count = 0;
 
-	while (row->stage_until < as_of && count < 2)
+	for (int i = 0; i < 2 && row->stage_until < as_of; i++)
 	{
 		int64_t		end = row->stage_until;
 
 		count += enter(row, stage_at(&row->purchases, end + 1, policy), end,
 					   CAUSE_TIME, &changes[count]);
 		row->stage_until = stage_end(&row->purchases, row->stage, policy);
-		if (row->stage_until <= end)
-			break;
+	}
+	/* a row that was not ours: what is true counts */
+	if (row->stage_until < as_of)
+	{
+		count += enter(row, stage_at(&row->purchases, as_of, policy), as_of,
+					   CAUSE_CORRECTION, &changes[count]);
+		row->stage_until = stage_end(&row->purchases, row->stage, policy);
 	}
 	row->check_at = row->stage_until;
 	return count;

@@ -42,7 +42,7 @@ typedef struct StageChange
 } StageChange;
 
 /* the most changes that one call can find */
-#define TRACK_MAX_CHANGES	5
+#define TRACK_MAX_CHANGES	7
 
 extern int	track_row_pass_time(TrackRow *row, int64_t as_of,
 								const LifecyclePolicy *policy, StageChange *changes);
