@@ -1216,6 +1216,8 @@ crm_verify(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	track = TrackOpenOrders(PG_GETARG_OID(0), AccessShareLock, &orders);
+	/* before the snapshot: TRUNCATE does not respect one */
+	find_all_inheritors(track->orders, AccessShareLock, NULL);
 	policy_print(&track->policy, policy);
 	literal = quote_literal_cstr(policy);
 

@@ -37,6 +37,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -526,6 +527,8 @@ ReadOrders(Track *track, TrackBatch *batch, TrackEntry **entries, int count)
 	}
 	argument = KeyArray(track, keys, key_count);
 
+	/* a partition may have come while a row was waited for */
+	AcceptInvalidationMessages();
 	SPI_connect();
 	if (track->recompute == NULL)
 		KeepPlan(&track->recompute,

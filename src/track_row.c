@@ -59,15 +59,16 @@ track_row_pass_time(TrackRow *row, int64_t as_of, const LifecyclePolicy *policy,
 	{
 		int64_t		end = row->stage_until;
 
-		count += enter(row, stage_at(&row->purchases, end + 1, policy), end,
-					   CAUSE_TIME, &changes[count]);
+		/* a clock that was set ahead may have been there before */
+		count += enter(row, stage_at(&row->purchases, end + 1, policy),
+					   later(end, row->stage_since), CAUSE_TIME, &changes[count]);
 		row->stage_until = stage_end(&row->purchases, row->stage, policy);
 	}
 	/* a row that was not ours: what is true counts */
 	if (row->stage_until < as_of)
 	{
-		count += enter(row, stage_at(&row->purchases, as_of, policy), as_of,
-					   CAUSE_CORRECTION, &changes[count]);
+		count += enter(row, stage_at(&row->purchases, as_of, policy),
+					   later(as_of, row->stage_since), CAUSE_CORRECTION, &changes[count]);
 		row->stage_until = stage_end(&row->purchases, row->stage, policy);
 	}
 	row->check_at = row->stage_until;
