@@ -613,6 +613,53 @@ SameAttributes(Track *track, TupleTableSlot *old, TupleTableSlot *new)
 	return true;
 }
 
+/*
+ * Read a transition table from its start, with a pointer of our own: another
+ * trigger may have read it before.
+ */
+static void
+StartReading(Tuplestorestate *table)
+{
+	int			pointer = tuplestore_alloc_read_pointer(table, EXEC_FLAG_REWIND);
+
+	tuplestore_select_read_pointer(table, pointer);
+	tuplestore_rescan(table);
+}
+
+/*
+ * Whether an UPDATE changed nothing that the expressions read: most do, and
+ * for them this is all.
+ */
+static bool
+UpdatedNothing(Track *track, TriggerData *data)
+{
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	TupleTableSlot *old = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	TupleTableSlot *new = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	bool		nothing;
+
+	StartReading(data->tg_oldtable);
+	StartReading(data->tg_newtable);
+	for (;;)
+	{
+		bool		has_old = tuplestore_gettupleslot(data->tg_oldtable, true, false, old);
+		bool		has_new = tuplestore_gettupleslot(data->tg_newtable, true, false, new);
+
+		CHECK_FOR_INTERRUPTS();
+		nothing = has_old == has_new;
+		if (!has_old || !has_new)
+			break;
+		nothing = SameAttributes(track, old, new);
+		if (!nothing)
+			break;
+	}
+	tuplestore_rescan(data->tg_oldtable);
+	tuplestore_rescan(data->tg_newtable);
+	ExecDropSingleTupleTableSlot(old);
+	ExecDropSingleTupleTableSlot(new);
+	return nothing;
+}
+
 static void
 TrackInserted(Track *track, TrackBatch *batch, TriggerData *data)
 {
@@ -623,6 +670,7 @@ TrackInserted(Track *track, TrackBatch *batch, TriggerData *data)
 	bool		may_add = TrackMayAdd();
 
 	OpenReader(&reader, track, desc);
+	StartReading(data->tg_newtable);
 	while (tuplestore_gettupleslot(data->tg_newtable, true, false, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -644,6 +692,7 @@ TrackDeleted(Track *track, TrackBatch *batch, TriggerData *data)
 	OrderRow	order;
 
 	OpenReader(&reader, track, desc);
+	StartReading(data->tg_oldtable);
 	while (tuplestore_gettupleslot(data->tg_oldtable, true, false, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -657,6 +706,8 @@ TrackDeleted(Track *track, TrackBatch *batch, TriggerData *data)
 }
 
 /*
+ * After UpdatedNothing(), which has rewound the tables.
+ *
  * Both transition tables have the rows in the order in which they were
  * updated.  Nothing depends on it: a row that is equal to the one it is
  * compared with neither adds nor takes away, whichever it came from.
@@ -672,8 +723,9 @@ TrackUpdated(Track *track, TrackBatch *batch, TriggerData *data)
 	OrderRow	old;
 	OrderRow	new;
 	bool		may_add = TrackMayAdd();
-	bool		open = false;
 
+	OpenReader(&reader, track, desc);
+	OpenReader(&old_reader, track, desc);
 	for (;;)
 	{
 		bool		has_old = tuplestore_gettupleslot(data->tg_oldtable, true, false, old_slot);
@@ -684,12 +736,6 @@ TrackUpdated(Track *track, TrackBatch *batch, TriggerData *data)
 			break;
 		if (has_old && has_new && SameAttributes(track, old_slot, new_slot))
 			continue;
-		if (!open)
-		{
-			OpenReader(&reader, track, desc);
-			OpenReader(&old_reader, track, desc);
-			open = true;
-		}
 		memset(&old, 0, sizeof(old));
 		memset(&new, 0, sizeof(new));
 		if (has_old)
@@ -714,11 +760,8 @@ TrackUpdated(Track *track, TrackBatch *batch, TriggerData *data)
 		ResetExprContext(old_reader.context);
 		ResetExprContext(reader.context);
 	}
-	if (open)
-	{
-		FreeExecutorState(reader.estate);
-		FreeExecutorState(old_reader.estate);
-	}
+	FreeExecutorState(reader.estate);
+	FreeExecutorState(old_reader.estate);
 	ExecDropSingleTupleTableSlot(old_slot);
 	ExecDropSingleTupleTableSlot(new_slot);
 }
@@ -772,6 +815,9 @@ crm_track_orders(PG_FUNCTION_ARGS)
 		table_close(orders, NoLock);
 		return PointerGetDatum(NULL);
 	}
+
+	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event) && UpdatedNothing(track, data))
+		return PointerGetDatum(NULL);
 
 	/* expressions may call functions: of the owner's, as the owner */
 	TrackEnter(track->owner, &scope);
