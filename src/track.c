@@ -247,7 +247,6 @@ LoadSummary(Track *track, Oid orders_schema)
 				 errhint("Name it as before, or call crm.untrack() and crm.track() again.")));
 	track->summary_name = pstrdup(QuoteQualified(schema_oid, name));
 	track->history_name = pstrdup(QuoteQualified(schema_oid, psprintf("%s_history", name)));
-	track->queue_name = pstrdup(QuoteQualified(schema_oid, psprintf("%s_queue", name)));
 
 	summary = table_open(track->summary, RowExclusiveLock);
 	if (summary->rd_rel->relkind != RELKIND_RELATION)
@@ -393,8 +392,8 @@ OpenWith(Relation relation, Trigger *trigger)
 	orders = table_open(track->orders, AccessShareLock);
 	track->owner = orders->rd_rel->relowner;
 	track->orders_name = pstrdup(QuoteQualified(RelationGetNamespace(orders), RelationGetRelationName(orders)));
-	if (orders->rd_rel->relkind == RELKIND_RELATION)
-		track->orders_name = psprintf("ONLY %s", track->orders_name);
+	track->orders_from = orders->rd_rel->relkind == RELKIND_RELATION ?
+		psprintf("ONLY %s", track->orders_name) : track->orders_name;
 	for (int i = 0; i < TRACK_ARGUMENTS; i++)
 		track->arguments[i] = pstrdup(trigger->tgargs[i]);
 
@@ -408,7 +407,6 @@ OpenWith(Relation relation, Trigger *trigger)
 					 errmsg("invalid life cycle policy in trigger \"%s\" of %s", trigger->tgname, track->orders_name),
 					 errdetail("The policy can't be: %s.", wrong)));
 	}
-	track->queued = strcmp(track->arguments[ARGUMENT_MODE], "queued") == 0;
 	track->notify = strcmp(track->arguments[ARGUMENT_NOTIFY], "notify") == 0;
 	track->purchases_array = get_array_type(PurchasesType());
 	LoadExpressions(track, relation);
@@ -1019,7 +1017,7 @@ crm_track(PG_FUNCTION_ARGS)
 		name = psprintf("%s_lifecycle", RelationGetRelationName(orders));
 	else
 		DeconstructQualifiedName(crm_name_list(text_to_cstring(PG_GETARG_TEXT_PP(5))), &schema, &name);
-	if (strlen(name) + strlen("_stage_change") >= NAMEDATALEN)
+	if (strlen(name) + strlen("_history") >= NAMEDATALEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_NAME_TOO_LONG),
 				 errmsg("name \"%s\" of the summary is too long", name),
@@ -1137,8 +1135,7 @@ crm_untrack(PG_FUNCTION_ARGS)
 	if (OidIsValid(schema_oid))
 	{
 		Execute(psprintf("DROP VIEW IF EXISTS %s", QuoteQualified(schema_oid, psprintf("%s_now", name))));
-		Execute(psprintf("DROP TABLE IF EXISTS %s, %s, %s",
-						 QuoteQualified(schema_oid, psprintf("%s_queue", name)),
+		Execute(psprintf("DROP TABLE IF EXISTS %s, %s",
 						 QuoteQualified(schema_oid, psprintf("%s_history", name)),
 						 QuoteQualified(schema_oid, name)));
 	}
@@ -1160,7 +1157,7 @@ TruthQuery(Track *track)
 					"FROM %s WHERE (%s) IS NOT NULL GROUP BY 1",
 					track->arguments[ARGUMENT_CUSTOMER], track->arguments[ARGUMENT_ORDERED_AT],
 					track->arguments[ARGUMENT_AMOUNT], track->arguments[ARGUMENT_COUNTS_IF],
-					track->orders_name, track->arguments[ARGUMENT_CUSTOMER]);
+					track->orders_from, track->arguments[ARGUMENT_CUSTOMER]);
 }
 
 /*

@@ -39,7 +39,7 @@ typedef enum TrackArgument
 	ARGUMENT_AMOUNT,
 	ARGUMENT_COUNTS_IF,
 	ARGUMENT_POLICY,
-	ARGUMENT_MODE,				/* immediate or queued */
+	ARGUMENT_MODE,				/* immediate */
 	ARGUMENT_NOTIFY				/* notify or silent */
 } TrackArgument;
 
@@ -60,12 +60,11 @@ typedef struct Track
 	Oid			summary;
 	Oid			summary_index;
 	char	   *orders_name;	/* qualified and quoted */
+	char	   *orders_from;	/* as it stands in FROM */
 	char	   *summary_name;
 	char	   *history_name;
-	char	   *queue_name;
 	char	   *arguments[TRACK_ARGUMENTS];
 	LifecyclePolicy policy;
-	bool		queued;
 	bool		notify;
 
 	TypeCacheEntry *key;		/* of the customer */

@@ -211,6 +211,9 @@ OpenSummary(Track *track, Summary *summary)
 	summary->target = makeNode(ResultRelInfo);
 	InitResultRelInfo(summary->target, summary->relation, 0, NULL, 0);
 	ExecOpenIndices(summary->target, false);
+	/* where a trigger of the user's looks for it */
+	summary->estate->es_opened_result_relations =
+		lappend(summary->estate->es_opened_result_relations, summary->target);
 	summary->old = table_slot_create(summary->relation, NULL);
 	summary->new = MakeSingleTupleTableSlot(RelationGetDescr(summary->relation), &TTSOpsVirtual);
 	CrmEvalPlanQualInit(&summary->epqstate, summary->estate);
@@ -226,8 +229,9 @@ CloseSummary(Summary *summary)
 		AfterTriggerEndQuery(summary->estate);
 	ExecDropSingleTupleTableSlot(summary->old);
 	ExecDropSingleTupleTableSlot(summary->new);
-	ExecCloseIndices(summary->target);
 	EvalPlanQualEnd(&summary->epqstate);
+	ExecResetTupleTable(summary->estate->es_tupleTable, false);
+	ExecCloseResultRelations(summary->estate);
 	FreeExecutorState(summary->estate);
 	/* the locks are kept until the transaction ends */
 	index_close(summary->index, NoLock);
@@ -536,7 +540,7 @@ ReadOrders(Track *track, TrackBatch *batch, TrackEntry **entries, int count)
 						  "WHERE (%s) %s ANY ($1) GROUP BY 1",
 						  track->arguments[ARGUMENT_CUSTOMER], track->arguments[ARGUMENT_ORDERED_AT],
 						  track->arguments[ARGUMENT_AMOUNT], track->arguments[ARGUMENT_COUNTS_IF],
-						  track->orders_name, track->arguments[ARGUMENT_CUSTOMER], track->key_equal),
+						  track->orders_from, track->arguments[ARGUMENT_CUSTOMER], track->key_equal),
 				 1, &track->key_array);
 	CheckSpi(SPI_execute_snapshot(track->recompute, &argument, NULL, GetLatestSnapshot(),
 								  InvalidSnapshot, false, true, 0), "recompute of summary rows");
