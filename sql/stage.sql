@@ -15,13 +15,6 @@ SELECT count(*) AS round_trips FROM (VALUES
 WHERE policy::text::crm.lifecycle_policy::text = policy::text;
 -- the binary form: a version and five numbers
 SELECT crm.lifecycle_policy_send(crm.lifecycle_policy());
-CREATE TEMP TABLE policies (policy crm.lifecycle_policy);
-INSERT INTO policies VALUES (crm.lifecycle_policy(at_risk_after => '45 days', lost_gaps => 7.25));
-\set file `echo "${CRM_TEMP:-/tmp}/crm_policy.bin"`
-COPY policies TO :'file' (FORMAT binary);
-COPY policies FROM :'file' (FORMAT binary);
-SELECT count(*), min(policy::text) = max(policy::text) AS same FROM policies;
-
 -- Refused, each with its reason.
 \set VERBOSITY terse
 SELECT crm.lifecycle_policy(at_risk_after => '3 months');

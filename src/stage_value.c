@@ -61,7 +61,7 @@ threshold(const Purchases *p, int64_t after, int64_t gaps)
 
 	if (gaps == 0 || p->orders < 2)
 		return after;
-	gap = (p->last_purchase - p->first_purchase) / purchases_repeats(p);
+	gap = (purchases_last(p) - purchases_first(p)) / purchases_repeats(p);
 	if (__builtin_mul_overflow(gap / POLICY_GAP_UNIT, gaps, &whole) ||
 		__builtin_add_overflow(whole, gap % POLICY_GAP_UNIT * gaps / POLICY_GAP_UNIT, &personal))
 		return STAGE_FOREVER;

@@ -565,7 +565,7 @@ AddOrder(TrackBatch *batch, const OrderRow *order, bool may_add)
 		entry->action = ENTRY_RECOMPUTE;
 	if (entry->action == ENTRY_RECOMPUTE || !order->counts)
 		return;
-	error = purchases_add(&entry->purchases, order->at, order->at, order->amount, order->scale);
+	error = purchases_add(&entry->purchases, order->at, order->amount, order->scale);
 	if (error == PURCHASES_TIME_NOT_FINITE)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),

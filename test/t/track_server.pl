@@ -74,7 +74,12 @@ for my $crash (1, 2)
 	$node->kill9 if $crash == 1;
 	$bench->kill_kill;
 	# the children take a moment to notice that the postmaster is gone
-	for (1 .. 60) { last if $node->start(fail_ok => 1); sleep 1; }
+	for (1 .. 60)
+	{
+		last if $node->start(fail_ok => 1);
+		undef $node->{_pid};
+		sleep 1;
+	}
 	is($node->safe_psql('postgres', $wrong), '', "crash $crash: nothing is wrong");
 	if ($crash == 1)
 	{
