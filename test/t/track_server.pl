@@ -24,7 +24,7 @@ CREATE TABLE shop.parted_1 PARTITION OF shop.parted FOR VALUES FROM ('2025-01-01
 CREATE TABLE shop.parted_2 PARTITION OF shop.parted FOR VALUES FROM ('2025-07-01') TO ('2026-01-01');
 INSERT INTO shop.orders (customer, at, amount) SELECT 'C' || i % 10, now() - i * interval '3 days', i FROM generate_series(1, 100) i;
 INSERT INTO shop.parted SELECT i, i % 10, date '2025-01-01' + i, i FROM generate_series(1, 300) i;
-SELECT crm.track('shop.orders', 'lower(customer)', 'at', 'amount', policy => crm.lifecycle_policy('30 days', '60 days', 3));
+SELECT crm.track('shop.orders', 'lower(customer)', 'at', 'amount', policy => crm.lifecycle_policy('30 days', '60 days', 3), notify => false);
 SELECT crm.track('shop.parted', 'customer', 'at', 'amount');
 SQL
 
@@ -34,7 +34,7 @@ INSERT INTO shop.orders (customer, at, amount) VALUES ('c1', now(), 5), ('fresh'
 DELETE FROM shop.orders WHERE customer = 'C2';
 UPDATE shop.orders SET amount = amount + 1 WHERE customer = 'C3';
 INSERT INTO shop.parted_2 VALUES (1000, 1, '2025-10-10', 3);
-UPDATE shop.parted SET at = at + 180 WHERE id < 20;
+UPDATE shop.parted SET at = date '2025-01-01' + (at - date '2025-01-01' + 180) % 360, amount = amount + 1 WHERE id < 20;
 SQL
 my $state = "SELECT md5(string_agg(s::text, '|' ORDER BY customer)) FROM (SELECT customer, purchases, stage FROM shop.orders_lifecycle UNION ALL SELECT customer::text, purchases, stage FROM shop.parted_lifecycle) s";
 
@@ -124,7 +124,7 @@ for my $how (sort keys %restore)
 # plain data restored into a live schema, through the triggers
 $node->safe_psql('postgres', 'CREATE DATABASE through');
 system_or_bail('pg_restore', @to, '-d', 'through', '-s', "$dir/dump");
-IPC::Run::run([ 'pg_restore', @to, '-d', 'through', '-a', '-t', 'orders', '-t', 'parted_1', '-t', 'parted_2', "$dir/dump" ], '2>', \my $through);
+IPC::Run::run([ 'pg_restore', @to, '-d', 'through', '-a', '-t', 'orders', '-t', 'orders_id_seq', '-t', 'parted_1', '-t', 'parted_2', "$dir/dump" ], '2>', \my $through);
 right_and_alive($node, 'through', 'data through the triggers');
 
 # a logical subscriber: apply fires no statement triggers; refresh does it
