@@ -210,7 +210,7 @@ policy_print(const LifecyclePolicy *policy, char *text)
 
 /* Step over one token, and the space before it, if it is there. */
 static bool
-take(const char **s, const char *token)
+skip(const char **s, const char *token)
 {
 	const char *here = *s;
 	size_t		length = strlen(token);
@@ -225,12 +225,12 @@ take(const char **s, const char *token)
 
 /* A number without sign as a count of 10^-decimals. */
 static bool
-take_number(const char **s, int decimals, int64_t *value)
+read_number(const char **s, int decimals, int64_t *value)
 {
 	int			digits = 0;
 	int64_t		sum = 0;
 
-	take(s, "");
+	skip(s, "");
 	for (; **s >= '0' && **s <= '9'; (*s)++, digits++)
 		if (__builtin_mul_overflow(sum, 10, &sum) ||
 			__builtin_add_overflow(sum, **s - '0', &sum))
@@ -256,23 +256,23 @@ take_number(const char **s, int decimals, int64_t *value)
 
 /* "90 days" or "90 days 01:30:00.000001", with quotes */
 static bool
-take_span(const char **s, int64_t *span)
+read_span(const char **s, int64_t *span)
 {
 	int64_t		days;
 	int64_t		hours;
 	int64_t		minutes;
 	int64_t		usecs;
 
-	if (!take(s, "\"") || !take_number(s, 0, &days) || !(take(s, "days") || take(s, "day")) ||
+	if (!skip(s, "\"") || !read_number(s, 0, &days) || !(skip(s, "days") || skip(s, "day")) ||
 		__builtin_mul_overflow(days, USECS_OF_DAY, span))
 		return false;
-	if (take(s, "\""))
+	if (skip(s, "\""))
 		return true;
-	return take_number(s, 0, &hours) && hours < 24 && take(s, ":") &&
-		take_number(s, 0, &minutes) && minutes < 60 && take(s, ":") &&
-		take_number(s, 6, &usecs) && usecs < 60 * USECS_OF_SECOND &&
+	return read_number(s, 0, &hours) && hours < 24 && skip(s, ":") &&
+		read_number(s, 0, &minutes) && minutes < 60 && skip(s, ":") &&
+		read_number(s, 6, &usecs) && usecs < 60 * USECS_OF_SECOND &&
 		!__builtin_add_overflow(*span, (hours * 60 + minutes) * 60 * USECS_OF_SECOND + usecs, span) &&
-		take(s, "\"");
+		skip(s, "\"");
 }
 
 /*
@@ -286,42 +286,42 @@ policy_parse(const char *text, LifecyclePolicy *policy)
 	bool		first = true;
 
 	policy_init(policy);
-	if (!take(&s, "{"))
+	if (!skip(&s, "{"))
 		return "it must begin with {";
-	while (!take(&s, "}"))
+	while (!skip(&s, "}"))
 	{
-		if (!first && !take(&s, ","))
+		if (!first && !skip(&s, ","))
 			return "a comma or } must follow each value";
 		first = false;
-		if (take(&s, "\"at_risk_after\""))
+		if (skip(&s, "\"at_risk_after\""))
 		{
-			if (!take(&s, ":") || !take_span(&s, &policy->at_risk_after))
+			if (!skip(&s, ":") || !read_span(&s, &policy->at_risk_after))
 				return "\"at_risk_after\" must be like \"90 days\" or \"90 days 12:00:00\"";
 		}
-		else if (take(&s, "\"lost_after\""))
+		else if (skip(&s, "\"lost_after\""))
 		{
-			if (!take(&s, ":") || !take_span(&s, &policy->lost_after))
+			if (!skip(&s, ":") || !read_span(&s, &policy->lost_after))
 				return "\"lost_after\" must be like \"180 days\" or \"180 days 12:00:00\"";
 		}
-		else if (take(&s, "\"at_risk_gaps\""))
+		else if (skip(&s, "\"at_risk_gaps\""))
 		{
-			if (!take(&s, ":") || !take_number(&s, 4, &policy->at_risk_gaps))
+			if (!skip(&s, ":") || !read_number(&s, 4, &policy->at_risk_gaps))
 				return "\"at_risk_gaps\" must be a number of up to four decimals";
 		}
-		else if (take(&s, "\"lost_gaps\""))
+		else if (skip(&s, "\"lost_gaps\""))
 		{
-			if (!take(&s, ":") || !take_number(&s, 4, &policy->lost_gaps))
+			if (!skip(&s, ":") || !read_number(&s, 4, &policy->lost_gaps))
 				return "\"lost_gaps\" must be a number of up to four decimals";
 		}
-		else if (take(&s, "\"loyal_from\""))
+		else if (skip(&s, "\"loyal_from\""))
 		{
-			if (!take(&s, ":") || !take_number(&s, 0, &policy->loyal_from))
+			if (!skip(&s, ":") || !read_number(&s, 0, &policy->loyal_from))
 				return "\"loyal_from\" must be a whole number";
 		}
 		else
 			return "its keys are \"at_risk_after\", \"lost_after\", \"at_risk_gaps\", \"lost_gaps\" and \"loyal_from\"";
 	}
-	take(&s, "");
+	skip(&s, "");
 	if (*s != '\0')
 		return "it must end with }";
 	return policy_check(policy);
