@@ -11,7 +11,7 @@ EXTVERSION  := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" crm.control
 
 # One concept, one room: src/NAME.c (and its src/NAME_*.c), src/NAME.sql,
 # sql/NAME.sql.  The order is that of the install script.
-CONCEPTS     = purchases contact rfm ltv
+CONCEPTS     = purchases contact rfm ltv stage track clock
 
 # make demo DATA=file.csv: a file of the user's; to PGXS, DATA is what to install
 DEMO_FILE   := $(if $(filter command\ line,$(origin DATA)),$(DATA))

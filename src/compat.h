@@ -19,4 +19,32 @@
 #define ereturn(context, dummy_value, ...) ereport(ERROR, __VA_ARGS__)
 #endif
 
+/* 16 tells EvalPlanQualInit() which relations are written */
+#if PG_VERSION_NUM >= 160000
+#define CrmEvalPlanQualInit(epqstate, estate)	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1, NIL)
+#else
+#define CrmEvalPlanQualInit(epqstate, estate)	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1)
+#endif
+
+/* 18 counts what an index scan does */
+#if PG_VERSION_NUM >= 180000
+#define crm_index_beginscan(heap, index, snapshot, keys)	index_beginscan(heap, index, snapshot, NULL, keys, 0)
+#else
+#define crm_index_beginscan(heap, index, snapshot, keys)	index_beginscan(heap, index, snapshot, keys, 0)
+#endif
+
+/* 16 has one function that tells who owns what */
+#if PG_VERSION_NUM >= 160000
+#define crm_owns_relation(relid, role)	object_ownercheck(RelationRelationId, relid, role)
+#else
+#define crm_owns_relation(relid, role)	pg_class_ownercheck(relid, role)
+#endif
+
+/* 16 can report a malformed name without an error */
+#if PG_VERSION_NUM >= 160000
+#define crm_name_list(name)		stringToQualifiedNameList(name, NULL)
+#else
+#define crm_name_list(name)		stringToQualifiedNameList(name)
+#endif
+
 #endif							/* CRM_COMPAT_H */

@@ -1,0 +1,56 @@
+-- clock: time alone moves customers to at_risk and lost.
+SET timezone = 'UTC';
+CREATE TABLE orders (customer int, at timestamptz, amount int);
+CREATE INDEX ON orders (customer);
+-- the last order so many days ago
+INSERT INTO orders SELECT d, now() - make_interval(hours => 24 * d), 1 FROM unnest(ARRAY[1, 50, 89, 91, 179, 181]) d;
+SELECT crm.track('orders', 'customer', 'at', 'amount');
+SELECT customer, stage FROM orders_lifecycle ORDER BY 1;
+-- nobody is due now; in two days some are, once; at last all are lost
+SELECT crm.advance_stages();
+SELECT crm.advance_stages(now() + interval '48 hours');
+SELECT crm.advance_stages(now() + interval '48 hours');
+SELECT customer, stage, stage_since - crm.last_order(purchases) AS after, stage_until - crm.last_order(purchases) AS until FROM orders_lifecycle ORDER BY 1;
+-- the view is of now, whatever the clock did
+SELECT customer, stage, stage_until - last_order AS until FROM orders_lifecycle_now ORDER BY 1;
+SELECT crm.advance_stages(now() + interval '400 days');
+SELECT stage, count(*) FROM orders_lifecycle GROUP BY 1;
+SELECT count(*) FROM crm.verify('orders');
+-- who was at risk and then lost was both, at the time when it became true
+SELECT h.customer, from_stage, to_stage, h.at - (SELECT min(at) FROM orders o WHERE o.customer = h.customer) AS after, cause FROM orders_lifecycle_history h WHERE customer IN (1, 181) ORDER BY id;
+-- a lost one comes back
+INSERT INTO orders VALUES (181, now(), 1);
+SELECT stage, reactivated_at IS NOT NULL AS reactivated FROM orders_lifecycle WHERE customer = 181;
+-- an order told late: it was never at risk
+TRUNCATE orders_lifecycle_history;
+INSERT INTO orders VALUES (1000, now() - interval '1000 days', 1), (1001, now() - interval '100 days', 1);
+UPDATE orders_lifecycle SET stage = 'new', stage_since = now() - interval '100 days', stage_until = now() - interval '10 days', check_at = now() - interval '10 days' WHERE customer = 1001;
+TRUNCATE orders_lifecycle_history;
+INSERT INTO orders VALUES (1001, now() - interval '15 days', 1);
+SELECT from_stage, to_stage, cause FROM orders_lifecycle_history ORDER BY id;
+
+-- A few at a time, until there are none: what a job that commits between does.
+INSERT INTO orders SELECT 2000 + i, now() - make_interval(hours => i), 1 FROM generate_series(1, 2500) i;
+SELECT crm.advance_stages(now() + interval '91 days', 'orders', 1000) AS first, crm.advance_stages(now() + interval '91 days', 'orders', 1000) AS second, crm.advance_stages(now() + interval '91 days', 'orders') AS third, crm.advance_stages(now() + interval '91 days', 'orders', 1000) AS fourth;
+SELECT stage, count(*) FROM orders_lifecycle WHERE customer > 2000 GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM crm.verify('orders');
+-- An order moves check_at only when it must: the row's index entries stay, and the clock looks again later.
+TRUNCATE orders;
+INSERT INTO orders VALUES (1, now() - interval '80 days', 1);
+SELECT crm.refresh('orders') IS NOT NULL AS refreshed;
+INSERT INTO orders VALUES (1, now(), 1);
+SELECT check_at < stage_until AS looks_early FROM orders_lifecycle WHERE customer = 1;
+SELECT crm.advance_stages(now() + interval '20 days');
+SELECT check_at = stage_until AS looks_then, stage FROM orders_lifecycle WHERE customer = 1;
+-- it is found by the index
+SET enable_seqscan = off;
+EXPLAIN (COSTS OFF) SELECT customer FROM orders_lifecycle WHERE check_at < now() ORDER BY check_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED;
+RESET enable_seqscan;
+-- wrong arguments
+SELECT crm.advance_stages('infinity');
+SELECT crm.advance_stages(NULL) IS NULL AS nothing;
+SELECT crm.advance_stages(now(), 'orders', 0);
+SELECT crm.advance_stages(now(), 'pg_class');
+SELECT crm.untrack('orders');
+SELECT crm.advance_stages(now());
+DROP TABLE orders;

@@ -1,0 +1,336 @@
+-- track: triggers that keep what each customer bought, and the stage, current.
+-- The history's and summary's times are those of the clock: only what does not
+-- depend on it is printed.
+SET timezone = 'UTC';
+CREATE SCHEMA shop;
+CREATE TABLE shop.orders (id int PRIMARY KEY, customer_id int, guest_email text, created timestamp, total_cents bigint, status text DEFAULT 'paid', deleted_at timestamptz, note text);
+CREATE INDEX ON shop.orders ((coalesce(customer_id::text, lower(guest_email))));
+INSERT INTO shop.orders (id, customer_id, created, total_cents) SELECT i, i % 4, (now() AT TIME ZONE 'UTC') - make_interval(days => 10 * i), 100 * i FROM generate_series(1, 12) i;
+SELECT crm.track('shop.orders',
+	customer => 'coalesce(customer_id::text, lower(guest_email))',
+	ordered_at => 'created',
+	amount => 'total_cents / 100.0',
+	counts_if => $$status in ('paid', 'shipped') and deleted_at is null$$);
+\d shop.orders_lifecycle
+\d shop.orders_lifecycle_history
+SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 'shop.orders'::regclass ORDER BY tgname;
+
+-- What is true, by plain SQL: the difference must always be nothing.
+CREATE VIEW shop.truth AS
+SELECT coalesce(customer_id::text, lower(guest_email)) AS customer, count(*) FILTER (WHERE total_cents >= 0) AS orders, sum(total_cents) / 100.0 AS revenue,
+	coalesce(-sum(total_cents) FILTER (WHERE total_cents < 0), 0) / 100.0 AS refunds,
+	min(created) FILTER (WHERE total_cents >= 0) AT TIME ZONE 'UTC' AS first, max(created) FILTER (WHERE total_cents >= 0) AT TIME ZONE 'UTC' AS last
+FROM shop.orders WHERE status IN ('paid', 'shipped') AND deleted_at IS NULL AND total_cents IS NOT NULL AND created IS NOT NULL GROUP BY 1;
+CREATE FUNCTION shop.wrong() RETURNS TABLE (customer text, what text) LANGUAGE sql AS $$
+	SELECT coalesce(t.customer, s.customer), format('%s/%s %s/%s', t.orders, crm.order_count(purchases), t.revenue, crm.revenue(purchases))
+	FROM (SELECT * FROM shop.truth WHERE customer IS NOT NULL) t FULL JOIN (SELECT * FROM shop.orders_lifecycle WHERE crm.order_count(purchases) > 0 OR crm.revenue(purchases) <> 0) s USING (customer)
+	WHERE (t.orders, t.revenue, t.refunds, t.first, t.last) IS DISTINCT FROM
+		(crm.order_count(purchases), crm.revenue(purchases), crm.refunds(purchases), crm.first_order(purchases), crm.last_order(purchases))
+	UNION ALL SELECT s.customer, 'stage ' || s.stage FROM shop.orders_lifecycle s
+	WHERE s.stage IS DISTINCT FROM CASE WHEN crm.order_count(purchases) = 0 THEN 'lead' WHEN now() - crm.last_order(purchases) > greatest(interval '4320 hours', 4 * crm.average_gap(purchases)) THEN 'lost'
+		WHEN now() - crm.last_order(purchases) > greatest(interval '2160 hours', 2 * crm.average_gap(purchases)) THEN 'at_risk' WHEN crm.order_count(purchases) = 1 THEN 'new' WHEN crm.order_count(purchases) < 5 THEN 'active' ELSE 'loyal' END
+	UNION ALL SELECT customer, problem FROM crm.verify('shop.orders') $$;
+SELECT * FROM shop.wrong();
+SELECT customer, crm.order_count(purchases), crm.revenue(purchases), stage FROM shop.orders_lifecycle ORDER BY 1;
+
+-- Every kind of statement.
+INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (20, 1, now() AT TIME ZONE 'UTC', 1000);
+INSERT INTO shop.orders (id, guest_email, created, total_cents) VALUES (21, 'Ann@Example.org', now() AT TIME ZONE 'UTC', 500), (22, 'ann@example.ORG', now() AT TIME ZONE 'UTC', -200);
+SELECT * FROM shop.wrong();
+-- a guest without an address is nobody's; neither is what has no time or amount an order
+INSERT INTO shop.orders (id, created, total_cents) VALUES (23, now() AT TIME ZONE 'UTC', 500);
+INSERT INTO shop.orders (id, customer_id, total_cents) VALUES (24, 7, 500);
+INSERT INTO shop.orders (id, customer_id, created) VALUES (25, 7, now() AT TIME ZONE 'UTC');
+SELECT * FROM shop.wrong();
+-- who is known only by what does not count is a lead; paying makes an order of it
+INSERT INTO shop.orders (id, customer_id, created, total_cents, status) VALUES (26, 8, now() AT TIME ZONE 'UTC', 500, 'pending');
+SELECT customer, stage FROM shop.orders_lifecycle WHERE customer IN ('7', '8') ORDER BY 1;
+UPDATE shop.orders SET status = 'paid' WHERE id = 26;
+SELECT * FROM shop.wrong();
+-- cancelled, and deleted softly; back again
+UPDATE shop.orders SET status = 'cancelled' WHERE id = 26;
+UPDATE shop.orders SET deleted_at = now() WHERE customer_id = 1;
+SELECT * FROM shop.wrong();
+UPDATE shop.orders SET deleted_at = NULL;
+SELECT from_stage, to_stage, cause FROM shop.orders_lifecycle_history WHERE customer = '8' ORDER BY id;
+-- another time, amount, customer; two customers change places
+UPDATE shop.orders SET created = created - interval '400 days' WHERE customer_id = 2;
+UPDATE shop.orders SET total_cents = total_cents + 1 WHERE customer_id = 3;
+SELECT * FROM shop.wrong();
+UPDATE shop.orders SET customer_id = 1 - customer_id WHERE customer_id < 2;
+UPDATE shop.orders SET customer_id = NULL WHERE id = 20;
+SELECT * FROM shop.wrong();
+-- what nobody counts
+CREATE TEMP TABLE before AS SELECT ctid AS version, customer FROM shop.orders_lifecycle;
+UPDATE shop.orders SET note = 'seen', status = CASE status WHEN 'paid' THEN 'shipped' ELSE status END;
+SELECT count(*) AS rewritten FROM shop.orders_lifecycle WHERE (ctid, customer) NOT IN (SELECT version, customer FROM before);
+DELETE FROM shop.orders WHERE id IN (1, 5, 12, 22);
+SELECT * FROM shop.wrong();
+-- insert and update, of one customer, in one statement
+INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (30, 3, now() AT TIME ZONE 'UTC', 70), (2, 3, now() AT TIME ZONE 'UTC', 71)
+ON CONFLICT (id) DO UPDATE SET total_cents = excluded.total_cents, customer_id = excluded.customer_id;
+SELECT * FROM shop.wrong();
+MERGE INTO shop.orders o USING (VALUES (30), (31), (2)) n (id) ON o.id = n.id
+WHEN MATCHED AND n.id = 2 THEN DELETE WHEN MATCHED THEN UPDATE SET total_cents = 5 WHEN NOT MATCHED THEN INSERT (id, customer_id, created, total_cents) VALUES (n.id, 3, now() AT TIME ZONE 'UTC', 6);
+SELECT * FROM shop.wrong();
+WITH gone AS (DELETE FROM shop.orders WHERE id = 30), new AS (INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (32, 3, now() AT TIME ZONE 'UTC', 8)), changed AS (UPDATE shop.orders SET total_cents = 9 WHERE id = 31) SELECT 1;
+SELECT * FROM shop.wrong();
+COPY shop.orders (id, customer_id, created, total_cents) FROM stdin;
+40	3	2025-01-01	1
+41	9	2025-01-02	2
+42	9	2025-01-03	3
+\.
+SELECT * FROM shop.wrong();
+-- a trigger of the shop's that writes between
+CREATE FUNCTION shop.surcharge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF NEW.note = 'more' THEN UPDATE shop.orders SET total_cents = total_cents + 5, note = NULL WHERE id = NEW.id; END IF;
+	IF NEW.note = 'none' THEN DELETE FROM shop.orders WHERE id = NEW.id; END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER surcharge AFTER INSERT ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.surcharge();
+INSERT INTO shop.orders (id, customer_id, created, total_cents, note) VALUES (50, 3, now() AT TIME ZONE 'UTC', 1, 'more'), (51, 3, now() AT TIME ZONE 'UTC', 1, 'none'), (52, 11, now() AT TIME ZONE 'UTC', 1, 'more'), (53, 3, now() AT TIME ZONE 'UTC', 1, NULL);
+SELECT * FROM shop.wrong();
+DROP TRIGGER surcharge ON shop.orders;
+-- another trigger that reads the same transition tables, before ours
+CREATE FUNCTION shop.reader() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM count(*) FROM n; RETURN NULL; END $$;
+CREATE TRIGGER a_reader AFTER INSERT ON shop.orders REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION shop.reader();
+INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (54, 3, now() AT TIME ZONE 'UTC', 1);
+SELECT * FROM shop.wrong();
+DROP TRIGGER a_reader ON shop.orders;
+-- rollback, and savepoints
+BEGIN;
+INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (60, 3, now() AT TIME ZONE 'UTC', 1);
+SAVEPOINT a;
+DELETE FROM shop.orders WHERE customer_id = 3;
+INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (61, 3, now() AT TIME ZONE 'UTC', 2);
+SELECT * FROM shop.wrong();
+ROLLBACK TO a;
+INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (62, 3, now() AT TIME ZONE 'UTC', 3);
+SELECT * FROM shop.wrong();
+ROLLBACK;
+SELECT * FROM shop.wrong();
+-- an error of an expression is the statement's, and changes nothing
+INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (63, 3, 'infinity', 3);
+SELECT * FROM shop.wrong();
+
+-- Without triggers: verify tells, refresh mends.
+ALTER TABLE shop.orders DISABLE TRIGGER USER;
+INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (70, 70, '2026-01-01', 10);
+DELETE FROM shop.orders WHERE id = 41;
+ALTER TABLE shop.orders ENABLE TRIGGER USER;
+SELECT customer, problem, stored, expected FROM crm.verify('shop.orders');
+SELECT crm.refresh('shop.orders');
+SELECT * FROM shop.wrong();
+SELECT crm.refresh('shop.orders') AS nothing_left;
+TRUNCATE shop.orders;
+SELECT * FROM shop.wrong();
+SELECT stage, count(*) FROM shop.orders_lifecycle GROUP BY 1;
+
+-- Names: the schema may have another; what would break the triggers is refused at once.
+ALTER SCHEMA shop RENAME TO store;
+INSERT INTO store.orders (id, customer_id, created, total_cents) VALUES (80, 3, now() AT TIME ZONE 'UTC', 1);
+SELECT customer, stage, orders, revenue FROM store.orders_lifecycle_now WHERE orders > 0;
+ALTER TABLE store.orders RENAME COLUMN total_cents TO cents;
+ALTER TABLE store.orders DROP COLUMN deleted_at CASCADE;
+ALTER TABLE store.orders_lifecycle RENAME TO other;
+ALTER TABLE store.orders RENAME TO purchases;
+INSERT INTO store.purchases (id, customer_id, created, total_cents) VALUES (81, 3, now() AT TIME ZONE 'UTC', 1);
+SELECT count(*) FROM crm.verify('store.purchases');
+-- The extension does not go while triggers need it; untrack leaves nothing behind.
+DROP EXTENSION crm;
+SELECT crm.untrack('store.purchases');
+SELECT relname FROM pg_class WHERE relname LIKE 'orders_lifecycle%';
+SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = 'store.purchases'::regclass;
+DROP SCHEMA store CASCADE;
+
+-- What can be tracked is checked when tracking starts.
+CREATE TABLE orders (id int PRIMARY KEY, customer int, at timestamptz, amount numeric, paid boolean, data json, price money, status text);
+CREATE INDEX ON orders (customer);
+SELECT crm.track('orders', 'nobody', 'at', 'amount');
+SELECT crm.track('orders', 'customer', 'amount', 'amount');
+SELECT crm.track('orders', 'customer', 'at', 'price');
+SELECT crm.track('orders', 'customer', 'at', 'amount', 'status');
+SELECT crm.track('orders', 'data', 'at', 'amount');
+SELECT crm.track('orders', 'orders', 'at', 'amount');
+SELECT crm.track('orders', 'ctid', 'at', 'amount');
+SELECT crm.track('orders', 'customer', 'at::date', 'amount');
+SELECT crm.track('orders', 'customer', 'now()', 'amount');
+SELECT crm.track('orders', 'customer', 'at', 'random()');
+SELECT crm.track('orders', 'customer', 'at', 'sum(amount)');
+SELECT crm.track('orders', 'customer', 'at', 'rank() over ()');
+SELECT crm.track('orders', 'customer', 'at', '(SELECT 1)');
+SELECT crm.track('orders', 'customer', 'at', 'generate_series(1, 2)');
+SELECT crm.track('orders', 'customer', 'at', '$1');
+-- exactly one expression
+SELECT crm.track('orders', 'customer', 'at', 'amount) FROM (VALUES (1)) v (x');
+SELECT crm.track('orders', 'customer', 'at', 'amount) UNION SELECT (1');
+SELECT crm.track('orders', 'customer', 'at', 'amount); DROP TABLE orders; SELECT (1');
+SELECT crm.track('orders', 'customer', 'at', 'amount) ORDER BY (1');
+SELECT crm.track('orders', 'customer', 'at', 'amount) WHERE (true');
+SELECT crm.track('orders', 'customer', 'at', 'amount -- );');
+SELECT crm.untrack('orders');
+SELECT crm.track('orders', 'customer', 'at', '');
+SELECT crm.track('orders', NULL, 'at', 'amount');
+SELECT crm.track('orders', 'customer', 'at', 'amount', mode => 'sometimes');
+SELECT crm.track('pg_class', 'relname', 'now()', '1');
+CREATE VIEW view AS SELECT * FROM orders;
+SELECT crm.track('view', 'customer', 'at', 'amount');
+CREATE TEMP TABLE temporary (LIKE orders);
+SELECT crm.track('temporary', 'customer', 'at', 'amount');
+CREATE TABLE child () INHERITS (orders);
+SELECT crm.track('orders', 'customer', 'at', 'amount');
+DROP TABLE child;
+SELECT crm.verify('orders');
+SELECT crm.refresh('orders');
+SELECT crm.untrack('orders');
+-- types: whatever can be a key; every type of time and amount; a name with quotes
+CREATE TYPE channel AS ENUM ('web', 'shop');
+CREATE DOMAIN customer_number AS varchar(10) COLLATE "C";
+CREATE TABLE "Or""ders" ("Customer No" customer_number, day date, price real, pieces smallint, via channel);
+CREATE INDEX ON "Or""ders" ("Customer No");
+SELECT crm.track('"Or""ders"', '"Customer No"', 'day', 'price', $$via::text = 'web'$$, '"Life ""cycle"');
+INSERT INTO "Or""ders" VALUES ('a', '2025-01-01', 0.1, 2, 'web'), ('a', '2025-01-03', 0.2, 3, 'web'), ('B', '2025-01-03', 9, 1, 'shop');
+SELECT customer, pg_typeof(customer), purchases FROM "Life ""cycle" ORDER BY 1;
+SELECT count(*) FROM crm.verify('"Or""ders"');
+SELECT crm.track('"Or""ders"', '"Customer No"', 'day', 'pieces');
+SELECT crm.untrack('"Or""ders"');
+SELECT crm.track('"Or""ders"', 'via', 'day::timestamp', 'pieces', policy => crm.lifecycle_policy(loyal_from => 2), notify => false);
+SELECT customer, pg_typeof(customer), purchases FROM "Or""ders_lifecycle" ORDER BY 1;
+DELETE FROM "Or""ders" WHERE pieces = 2;
+SELECT count(*) FROM crm.verify('"Or""ders"');
+DROP TABLE "Or""ders", "Or""ders_lifecycle", "Or""ders_lifecycle_history" CASCADE;
+
+-- Privileges.
+CREATE ROLE crm_owner;
+CREATE ROLE crm_writer;
+CREATE SCHEMA owned AUTHORIZATION crm_owner;
+GRANT USAGE ON SCHEMA owned TO crm_writer;
+GRANT USAGE ON SCHEMA crm TO crm_owner;
+SET ROLE crm_owner;
+CREATE TABLE owned.orders (id int, customer int, at timestamptz, amount numeric);
+CREATE FUNCTION owned.fee(numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+	IF current_user <> 'crm_owner' THEN RAISE 'as %', current_user; END IF;
+	RETURN abs(0 - $1);
+END $$;
+SET client_min_messages = warning;
+SELECT crm.track('owned.orders', 'customer', 'at', 'owned.fee(amount)');
+RESET client_min_messages;
+GRANT INSERT ON owned.orders TO crm_writer;
+SET ROLE crm_writer;
+-- who may only insert has no right on the summary, and needs none
+INSERT INTO owned.orders VALUES (1, 1, now(), 10);
+SELECT * FROM owned.orders_lifecycle;
+RESET ROLE;
+GRANT USAGE ON SCHEMA crm TO crm_writer;
+SET ROLE crm_writer;
+SELECT crm.verify('owned.orders');
+SELECT crm.refresh('owned.orders');
+SELECT crm.untrack('owned.orders');
+SELECT crm.track('owned.orders', 'customer', 'at', 'amount');
+SELECT crm.advance_stages(now(), 'owned.orders');
+-- names that the writer puts before those of the owner and the system are not found
+CREATE TEMP TABLE orders_lifecycle (customer int, purchases crm.purchases);
+SET search_path = pg_temp, owned;
+CREATE FUNCTION pg_temp.abs(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT 666.0';
+INSERT INTO owned.orders VALUES (2, 1, now(), 10);
+RESET search_path;
+RESET ROLE;
+SELECT customer, crm.revenue(purchases) FROM owned.orders_lifecycle;
+SELECT count(*) FROM crm.verify('owned.orders');
+-- the trigger function is nobody's to use
+GRANT CREATE ON SCHEMA public TO crm_writer;
+SET ROLE crm_writer;
+CREATE TABLE evil (customer int, at timestamptz, amount numeric);
+CREATE TRIGGER evil AFTER INSERT ON evil REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders('owned.orders_lifecycle', 'customer', 'at', 'amount', 'true', '{}', 'immediate', 'silent');
+SELECT crm.track('evil', 'customer', 'at', 'amount', into_table => 'owned.mine');
+RESET ROLE;
+-- and not even a superuser can make it write to another's summary
+DROP TRIGGER IF EXISTS evil ON evil;
+CREATE TRIGGER evil AFTER INSERT ON evil REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders('owned.orders_lifecycle', 'customer', 'at', 'amount', 'true', '{}', 'immediate', 'silent');
+INSERT INTO evil VALUES (1, now(), 1);
+CREATE TRIGGER row_evil AFTER DELETE ON evil FOR EACH ROW EXECUTE FUNCTION crm.track_orders('owned.orders_lifecycle', 'customer', 'at', 'amount', 'true', '{}', 'immediate', 'silent');
+DROP TRIGGER evil ON evil;
+INSERT INTO evil VALUES (1, now(), 1);
+DELETE FROM evil;
+SELECT count(*) FROM crm.verify('owned.orders');
+DROP TABLE evil;
+SET client_min_messages = warning;
+DROP SCHEMA owned CASCADE;
+DROP OWNED BY crm_writer, crm_owner CASCADE;
+DROP ROLE crm_owner, crm_writer;
+DROP TABLE orders CASCADE;
+DROP TYPE channel CASCADE;
+DROP DOMAIN customer_number CASCADE;
+RESET client_min_messages;
+
+-- Partitions: through the parent, straight into one, moved, attached, detached, dropped.
+CREATE TABLE parted (id int, customer text, at date NOT NULL, amount int) PARTITION BY RANGE (at);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2025-01-01') TO ('2025-07-01');
+CREATE INDEX ON parted (customer);
+SELECT crm.track('parted', 'customer', 'at', 'amount');
+CREATE TABLE parted_2 (amount int, gone int, at date NOT NULL, customer text, id int);
+ALTER TABLE parted_2 DROP gone;
+INSERT INTO parted_2 (customer, at, amount) VALUES ('a', '2025-08-01', 1), ('b', '2025-08-01', 2);
+CREATE VIEW totals AS SELECT customer, crm.order_count(purchases) AS orders, crm.revenue(purchases) AS revenue,
+	(crm.order_count(purchases), crm.revenue(purchases)) IS NOT DISTINCT FROM (SELECT (count(*), coalesce(sum(amount), 0)::numeric) FROM parted p WHERE p.customer = s.customer) AS is_right
+FROM parted_lifecycle s ORDER BY 1;
+ALTER TABLE parted ATTACH PARTITION parted_2 FOR VALUES FROM ('2025-07-01') TO ('2026-01-01');
+SELECT * FROM totals;
+CREATE TABLE parted_3 PARTITION OF parted FOR VALUES FROM ('2026-01-01') TO ('2027-01-01') PARTITION BY LIST (customer);
+CREATE TABLE parted_3_a PARTITION OF parted_3 FOR VALUES IN ('a');
+INSERT INTO parted (customer, at, amount) VALUES ('a', '2025-02-01', 4), ('b', '2025-09-01', 8), ('a', '2026-01-01', 16);
+INSERT INTO parted_1 (customer, at, amount) VALUES ('c', '2025-02-01', 32);
+INSERT INTO parted_2 (customer, at, amount) VALUES ('a', '2025-12-01', 64);
+INSERT INTO parted_3_a (customer, at, amount) VALUES ('a', '2026-12-01', 128);
+SELECT * FROM totals;
+UPDATE parted SET at = at + interval '5 months', amount = amount + 1 WHERE at < '2025-04-01';
+UPDATE parted_2 SET amount = amount + 1;
+DELETE FROM parted_3_a WHERE at = '2026-01-01';
+SELECT * FROM totals;
+ALTER TABLE parted DETACH PARTITION parted_2;
+SELECT * FROM totals;
+INSERT INTO parted_2 (customer, at, amount) VALUES ('a', '2025-12-01', 256);
+SELECT * FROM totals;
+ALTER TABLE parted ATTACH PARTITION parted_2 FOR VALUES FROM ('2025-07-01') TO ('2026-01-01');
+TRUNCATE parted_3;
+SELECT * FROM totals;
+ALTER TABLE parted DETACH PARTITION parted_2 CONCURRENTLY;
+SELECT * FROM totals;
+ALTER TABLE parted ATTACH PARTITION parted_2 FOR VALUES FROM ('2025-07-01') TO ('2026-01-01');
+DROP TABLE parted_2;
+SELECT * FROM totals;
+SELECT count(*) FROM crm.verify('parted');
+SELECT crm.track('parted_1', 'customer', 'at', 'amount');
+SELECT crm.verify('parted_1');
+DROP VIEW totals;
+SELECT crm.untrack('parted');
+SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'crm%';
+DROP TABLE parted;
+
+-- Foreign keys that delete and change orders.
+CREATE TABLE account (id int PRIMARY KEY);
+CREATE TABLE orders (account int REFERENCES account ON DELETE CASCADE ON UPDATE CASCADE, voucher int REFERENCES account ON DELETE SET NULL, at timestamptz, amount int);
+CREATE INDEX ON orders (account);
+INSERT INTO account VALUES (1), (2), (3);
+SELECT crm.track('orders', 'account', 'at', 'amount', 'voucher IS NULL');
+INSERT INTO orders VALUES (1, NULL, now(), 1), (1, 3, now(), 2), (2, NULL, now(), 4), (2, NULL, now(), 8);
+DELETE FROM account WHERE id = 3;
+UPDATE account SET id = 4 WHERE id = 1;
+DELETE FROM account WHERE id = 2;
+SELECT customer, stage, crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle ORDER BY 1;
+SELECT count(*) FROM crm.verify('orders');
+-- the whole summary is the user's: columns, triggers and indexes of their own are kept
+ALTER TABLE orders_lifecycle ADD vip boolean DEFAULT false;
+UPDATE orders_lifecycle SET vip = true WHERE customer = 4;
+CREATE TABLE log (line text);
+CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.log VALUES (format('%s %s -> %s', TG_OP, OLD.stage, NEW.stage)); RETURN NEW; END $$;
+CREATE TRIGGER log AFTER INSERT OR UPDATE ON orders_lifecycle FOR EACH ROW EXECUTE FUNCTION log();
+INSERT INTO account VALUES (5);
+INSERT INTO orders VALUES (4, NULL, now(), 1), (5, NULL, now(), 1);
+SELECT * FROM log ORDER BY 1;
+SELECT customer, stage, vip FROM orders_lifecycle ORDER BY 1;
+-- a row that is gone is no lock any more
+DELETE FROM orders_lifecycle WHERE customer = 2;
+SELECT count(*) FROM crm.verify('orders');
+DROP TABLE orders, account, orders_lifecycle, orders_lifecycle_history, log CASCADE;
+DROP FUNCTION log();

@@ -1,0 +1,10 @@
+/* clock: time alone moves customers to at_risk and lost */
+
+CREATE FUNCTION crm.advance_stages(
+	as_of timestamptz DEFAULT pg_catalog.now(),
+	orders regclass DEFAULT NULL,
+	max_customers bigint DEFAULT NULL
+) RETURNS bigint
+AS 'MODULE_PATHNAME', 'crm_advance_stages' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION crm.advance_stages(timestamptz, regclass, bigint) IS
+	'move the customers that are due by as_of to at_risk and lost, in one or all tracked tables; number of customers that changed';

@@ -1,0 +1,1302 @@
+/*
+ * track.c
+ *		A tracked table of orders: its triggers, and the functions that start,
+ *		end, rebuild and verify tracking.
+ *
+ * All that crm knows of a tracked table stands in the arguments of its
+ * triggers, as names and text: pg_dump carries it, and nothing of it is in a
+ * table of the extension.
+ */
+#include "track.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_func.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datum.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/regproc.h"
+#include "utils/ruleutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/tuplestore.h"
+
+#include "crm_amount.h"
+
+PG_FUNCTION_INFO_V1(crm_track);
+PG_FUNCTION_INFO_V1(crm_untrack);
+PG_FUNCTION_INFO_V1(crm_refresh);
+PG_FUNCTION_INFO_V1(crm_verify);
+PG_FUNCTION_INFO_V1(crm_track_orders);
+
+/* how many customers refresh() takes at a time */
+#define REFRESH_BATCH	10000
+
+/* the names of the triggers; those of a partition are set apart */
+#define TRIGGER_PREFIX		"crm_track_"
+#define PARTITION_PREFIX	"crm_track_partition_"
+
+static const char *const column_names[TRACK_COLUMNS] = {
+	"customer", "purchases", "stage", "stage_since", "stage_until", "check_at", "reactivated_at"
+};
+
+/* What is known of the tables with triggers, by their OID. */
+typedef struct TrackSlot
+{
+	Oid			relid;			/* hash key */
+	Track	   *track;
+} TrackSlot;
+
+static HTAB *tracks = NULL;
+
+/*
+ * Working as the owner
+ */
+
+/*
+ * Become the owner of the orders, with a search_path of which nobody else has
+ * a schema.  An error undoes it with the transaction.
+ */
+void
+TrackEnter(Oid owner, TrackScope *scope)
+{
+	GetUserIdAndSecContext(&scope->user, &scope->security);
+	SetUserIdAndSecContext(owner, scope->security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
+	scope->guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+TrackLeave(const TrackScope *scope)
+{
+	AtEOXact_GUC(false, scope->guc_level);
+	SetUserIdAndSecContext(scope->user, scope->security);
+}
+
+const char *
+QuoteQualified(Oid schema, const char *name)
+{
+	return quote_qualified_identifier(get_namespace_name(schema), name);
+}
+
+/*
+ * The cache
+ */
+
+static void
+ForgetRelation(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS status;
+	TrackSlot  *slot;
+
+	if (tracks == NULL)
+		return;
+	hash_seq_init(&status, tracks);
+	while ((slot = hash_seq_search(&status)) != NULL)
+	{
+		Track	   *track = slot->track;
+
+		if (track != NULL &&
+			(relid == InvalidOid || relid == track->relid || relid == track->orders ||
+			 relid == track->summary))
+			track->valid = false;
+	}
+}
+
+/* A function, type, operator or role changed: expressions may mean others. */
+static void
+ForgetAll(Datum arg, int cache, uint32 hash)
+{
+	ForgetRelation(arg, InvalidOid);
+}
+
+static void
+FreePlans(void *arg)
+{
+	Track	   *track = arg;
+	SPIPlanPtr	plans[] = {track->insert_rows, track->insert_changes, track->recompute, track->select_due};
+
+	for (int i = 0; i < lengthof(plans); i++)
+		if (plans[i] != NULL)
+			SPI_freeplan(plans[i]);
+}
+
+static void
+InitTracks(void)
+{
+	HASHCTL		control;
+
+	control.keysize = sizeof(Oid);
+	control.entrysize = sizeof(TrackSlot);
+	tracks = hash_create("crm tracked tables", 16, &control, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(ForgetRelation, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, ForgetAll, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, ForgetAll, (Datum) 0);
+	CacheRegisterSyscacheCallback(OPEROID, ForgetAll, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, ForgetAll, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, ForgetAll, (Datum) 0);
+}
+
+static Oid
+TrackFunction(void)
+{
+	return LookupFuncName(list_make2(makeString("crm"), makeString("track_orders")), 0, NULL, false);
+}
+
+/* A tracking trigger of a relation, or NULL. */
+static Trigger *
+FindTrigger(Relation relation)
+{
+	Oid			function;
+
+	if (relation->trigdesc == NULL)
+		return NULL;
+	function = TrackFunction();
+	for (int i = 0; i < relation->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &relation->trigdesc->triggers[i];
+
+		if (trigger->tgfoid == function && trigger->tgnargs == TRACK_ARGUMENTS)
+			return trigger;
+	}
+	return NULL;
+}
+
+bool
+TrackIsTracked(Relation relation)
+{
+	return FindTrigger(relation) != NULL;
+}
+
+/* The name, without schema, of the summary of a tracked table. */
+char *
+TrackSummaryName(Relation orders)
+{
+	char	   *schema;
+	char	   *name = "";
+	Trigger    *trigger = FindTrigger(orders);
+
+	if (trigger != NULL)
+		DeconstructQualifiedName(crm_name_list(pstrdup(trigger->tgargs[ARGUMENT_SUMMARY])), &schema, &name);
+	return name;
+}
+
+/* The table of orders that a partition is of, at the top. */
+Oid
+TrackRoot(Relation relation)
+{
+	List	   *ancestors;
+
+	if (!relation->rd_rel->relispartition)
+		return RelationGetRelid(relation);
+	ancestors = get_partition_ancestors(RelationGetRelid(relation));
+	return ancestors == NIL ? RelationGetRelid(relation) : llast_oid(ancestors);
+}
+
+/*
+ * Read the columns of the summary table, and check that it is one that may be
+ * written to for these orders.
+ */
+static void
+LoadSummary(Track *track, Oid orders_schema)
+{
+	List	   *names = crm_name_list(track->arguments[ARGUMENT_SUMMARY]);
+	char	   *schema = NULL;
+	char	   *name;
+	Oid			schema_oid;
+	Relation	summary;
+	Oid			summary_owner;
+	bool		has_key = false;
+
+	DeconstructQualifiedName(names, &schema, &name);
+	schema_oid = schema == NULL ? orders_schema : get_namespace_oid(schema, true);
+	track->summary = OidIsValid(schema_oid) ? get_relname_relid(name, schema_oid) : InvalidOid;
+	if (!OidIsValid(track->summary))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("summary table %s of %s does not exist",
+						track->arguments[ARGUMENT_SUMMARY], track->orders_name),
+				 errhint("Name it as before, or call crm.untrack() and crm.track() again.")));
+	track->summary_name = pstrdup(QuoteQualified(schema_oid, name));
+	track->history_name = pstrdup(QuoteQualified(schema_oid, psprintf("%s_history", name)));
+
+	summary = table_open(track->summary, RowExclusiveLock);
+	if (summary->rd_rel->relkind != RELKIND_RELATION)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("summary %s is not an ordinary table", track->summary_name)));
+	summary_owner = summary->rd_rel->relowner;
+	if (!has_privs_of_role(track->owner, summary_owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("summary %s does not belong to the owner of %s",
+						track->summary_name, track->orders_name),
+				 errhint("Give both tables the same owner.")));
+	for (int i = 0; i < TRACK_COLUMNS; i++)
+	{
+		track->columns[i] = get_attnum(track->summary, column_names[i]);
+		if (track->columns[i] <= 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" of summary %s does not exist",
+							column_names[i], track->summary_name)));
+		if (TupleDescAttr(RelationGetDescr(summary), track->columns[i] - 1)->atttypid !=
+			(i == COLUMN_CUSTOMER ? track->key->type_id :
+			 i == COLUMN_PURCHASES ? get_element_type(track->purchases_array) :
+			 i == COLUMN_STAGE ? TEXTOID : TIMESTAMPTZOID))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" of summary %s has another type than what is tracked",
+							column_names[i], track->summary_name),
+					 errhint("Call crm.untrack() before types are changed, and crm.track() after.")));
+	}
+	RelationGetIndexList(summary);
+	track->summary_index = summary->rd_pkindex;
+	if (OidIsValid(track->summary_index))
+	{
+		Relation	index = index_open(track->summary_index, AccessShareLock);
+
+		has_key = IndexRelationGetNumberOfKeyAttributes(index) == 1 &&
+			index->rd_index->indkey.values[0] == track->columns[COLUMN_CUSTOMER];
+		index_close(index, AccessShareLock);
+	}
+	if (!has_key)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("summary %s has no primary key on \"customer\"", track->summary_name)));
+	table_close(summary, NoLock);
+}
+
+static Oid
+PurchasesType(void)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("purchases"),
+						   ObjectIdGetDatum(get_namespace_oid("crm", false)));
+}
+
+/* OPERATOR(schema.=) */
+static char *
+QualifiedOperator(Oid operator)
+{
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
+	Form_pg_operator form;
+	char	   *result;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator %u", operator);
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	result = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
+					  NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* Prepare the expressions over a row of the relation. */
+static void
+LoadExpressions(Track *track, Relation relation)
+{
+	Oid			type;
+
+	track->targets = NIL;
+	for (int i = ARGUMENT_CUSTOMER; i <= ARGUMENT_COUNTS_IF; i++)
+	{
+		Node	   *node = TrackParse(relation, i, track->arguments[i]);
+
+		type = getBaseType(exprType(node));
+		if (i == ARGUMENT_CUSTOMER)
+		{
+			track->collation = exprCollation(node);
+			track->key = lookup_type_cache(type, TYPECACHE_CMP_PROC_FINFO | TYPECACHE_HASH_PROC_FINFO |
+										   TYPECACHE_EQ_OPR_FINFO | TYPECACHE_EQ_OPR);
+			track->key_type = format_type_be_qualified(type);
+			track->key_array = get_array_type(type);
+			if (!OidIsValid(track->key_array))
+				ereport(ERROR,
+						(errcode(ERRCODE_DATATYPE_MISMATCH),
+						 errmsg("customer can't be of type %s", format_type_be(type)),
+						 errdetail("The type has no array type.")));
+			track->key_equal = QualifiedOperator(track->key->eq_opr);
+		}
+		else if (i == ARGUMENT_ORDERED_AT)
+			track->ordered_at_type = type;
+		else if (i == ARGUMENT_AMOUNT)
+			track->amount_type = type;
+		pull_varattnos(node, 1, &track->attributes);
+		track->targets = lappend(track->targets,
+								 makeTargetEntry(expression_planner((Expr *) node), i, NULL, false));
+	}
+}
+
+/* What is known of a table with a tracking trigger. */
+static Track *
+OpenWith(Relation relation, Trigger *trigger)
+{
+	Oid			relid = RelationGetRelid(relation);
+	TrackSlot  *slot;
+	Track	   *track;
+	MemoryContext context;
+	MemoryContext previous;
+	Relation	orders;
+	TrackScope	scope;
+	bool		found;
+	MemoryContextCallback *callback;
+
+	if (tracks == NULL)
+		InitTracks();
+	slot = hash_search(tracks, &relid, HASH_ENTER, &found);
+	if (!found)
+		slot->track = NULL;
+	if (slot->track != NULL)
+	{
+		if (slot->track->valid)
+			return slot->track;
+		/* an outer trigger may still use it */
+		MemoryContextSetParent(slot->track->context, TopTransactionContext);
+		slot->track = NULL;
+	}
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "crm tracked table", ALLOCSET_SMALL_SIZES);
+	previous = MemoryContextSwitchTo(context);
+	track = palloc0(sizeof(Track));
+	track->relid = relid;
+	track->context = context;
+	track->orders = TrackRoot(relation);
+	orders = table_open(track->orders, AccessShareLock);
+	track->owner = orders->rd_rel->relowner;
+	track->orders_name = pstrdup(QuoteQualified(RelationGetNamespace(orders), RelationGetRelationName(orders)));
+	track->orders_from = orders->rd_rel->relkind == RELKIND_RELATION ?
+		psprintf("ONLY %s", track->orders_name) : track->orders_name;
+	for (int i = 0; i < TRACK_ARGUMENTS; i++)
+		track->arguments[i] = pstrdup(trigger->tgargs[i]);
+
+	TrackEnter(track->owner, &scope);
+	{
+		const char *wrong = policy_parse(track->arguments[ARGUMENT_POLICY], &track->policy);
+
+		if (wrong != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+					 errmsg("invalid life cycle policy in trigger \"%s\" of %s", trigger->tgname, track->orders_name),
+					 errdetail("The policy can't be: %s.", wrong)));
+	}
+	track->notify = strcmp(track->arguments[ARGUMENT_NOTIFY], "notify") == 0;
+	track->purchases_array = get_array_type(PurchasesType());
+	LoadExpressions(track, relation);
+	LoadSummary(track, RelationGetNamespace(orders));
+	TrackLeave(&scope);
+	table_close(orders, NoLock);
+	MemoryContextSwitchTo(previous);
+
+	callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
+	callback->func = FreePlans;
+	callback->arg = track;
+	MemoryContextRegisterResetCallback(context, callback);
+	MemoryContextSetParent(context, CacheMemoryContext);
+	track->valid = true;
+	/* what was opened above may have moved it */
+	slot = hash_search(tracks, &relid, HASH_ENTER, &found);
+	slot->track = track;
+	return track;
+}
+
+/* What is known of a table of orders, which must be tracked. */
+Track *
+TrackOpen(Relation relation)
+{
+	Trigger    *trigger = FindTrigger(relation);
+
+	if (trigger == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s is not tracked", RelationGetRelationName(relation)),
+				 errhint("Start with crm.track().")));
+	return OpenWith(relation, trigger);
+}
+
+/* Open a table of orders whose owner the caller is. */
+static Relation
+OpenOrders(Oid orders, LOCKMODE lockmode)
+{
+	Relation	relation;
+
+	/* before the lock, which a stranger is not to take */
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(orders)) && !crm_owns_relation(orders, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(orders));
+	relation = table_open(orders, lockmode);
+	if (!crm_owns_relation(orders, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, RelationGetRelationName(relation));
+	return relation;
+}
+
+Track *
+TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation)
+{
+	*relation = OpenOrders(orders, lockmode);
+	if ((*relation)->rd_rel->relispartition)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a partition", RelationGetRelationName(*relation)),
+				 errhint("Name the partitioned table.")));
+	return TrackOpen(*relation);
+}
+
+/* The tables of orders that are tracked, by OID. */
+List *
+TrackAll(void)
+{
+	List	   *result = NIL;
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, NULL, 0, NULL);
+	Oid			function = TrackFunction();
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (trigger->tgfoid == function && !get_rel_relispartition(trigger->tgrelid))
+			result = list_append_unique_oid(result, trigger->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	list_sort(result, list_oid_cmp);
+	return result;
+}
+
+/*
+ * The trigger
+ */
+
+/* The four values of a row of orders. */
+typedef struct OrderRow
+{
+	bool		known;			/* has a customer */
+	bool		counts;
+	Datum		key;
+	Timestamp	at;
+	int64		amount;
+	int			scale;
+} OrderRow;
+
+/* Evaluates the expressions over rows of a transition table. */
+typedef struct RowReader
+{
+	Track	   *track;
+	EState	   *estate;
+	ExprContext *context;
+	ProjectionInfo *projection;
+} RowReader;
+
+static void
+OpenReader(RowReader *reader, Track *track, TupleDesc desc)
+{
+	TupleTableSlot *result;
+
+	reader->track = track;
+	reader->estate = CreateExecutorState();
+	reader->context = GetPerTupleExprContext(reader->estate);
+	result = ExecInitExtraTupleSlot(reader->estate, ExecTypeFromTL(track->targets), &TTSOpsVirtual);
+	reader->projection = ExecBuildProjectionInfo(track->targets, reader->context, result, NULL, desc);
+}
+
+/* Evaluate the expressions; the key lives until the next row of the reader. */
+static void
+ReadOrder(RowReader *reader, TupleTableSlot *slot, OrderRow *order)
+{
+	Track	   *track = reader->track;
+	TupleTableSlot *result;
+	int			date_overflow;
+
+	reader->context->ecxt_scantuple = slot;
+	result = ExecProject(reader->projection);
+	order->known = !result->tts_isnull[0];
+	order->key = result->tts_values[0];
+	order->counts = order->known && !result->tts_isnull[1] && !result->tts_isnull[2] &&
+		!result->tts_isnull[3] && DatumGetBool(result->tts_values[3]);
+	if (!order->counts)
+		return;
+	if (track->ordered_at_type == DATEOID)
+		order->at = date2timestamp_opt_overflow(DatumGetDateADT(result->tts_values[1]), &date_overflow);
+	else
+		order->at = DatumGetTimestamp(result->tts_values[1]);
+	if (track->amount_type == FLOAT8OID)
+		order->amount = AmountFromFloat8(DatumGetFloat8(result->tts_values[2]), &order->scale);
+	else
+		order->amount = AmountFromNumericDatum(result->tts_values[2], &order->scale);
+}
+
+/* An order that now counts: added, or a reason to read the orders again. */
+static void
+AddOrder(TrackBatch *batch, const OrderRow *order, bool may_add)
+{
+	bool		found;
+	TrackEntry *entry = TrackBatchFind(batch, order->key, &found);
+	PurchasesError error;
+
+	if (!may_add)
+		entry->action = ENTRY_RECOMPUTE;
+	if (entry->action == ENTRY_RECOMPUTE || !order->counts)
+		return;
+	error = purchases_add(&entry->purchases, order->at, order->amount, order->scale);
+	if (error == PURCHASES_TIME_NOT_FINITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("time of an order must be finite")));
+	if (error != PURCHASES_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("sum of purchases out of range")));
+}
+
+/* An order that went away or changed: read the customer's orders again. */
+static void
+Recompute(TrackBatch *batch, Datum key, StageCause cause)
+{
+	bool		found;
+	TrackEntry *entry = TrackBatchFind(batch, key, &found);
+
+	entry->action = ENTRY_RECOMPUTE;
+	if (!found || cause > entry->cause)
+		entry->cause = cause;
+}
+
+/* Whether two rows are the same in all that the expressions read. */
+static bool
+SameAttributes(Track *track, TupleTableSlot *old, TupleTableSlot *new)
+{
+	TupleDesc	desc = old->tts_tupleDescriptor;
+	int			offset = -1;
+
+	while ((offset = bms_next_member(track->attributes, offset)) >= 0)
+	{
+		AttrNumber	number = offset + FirstLowInvalidHeapAttributeNumber;
+		Form_pg_attribute attribute = TupleDescAttr(desc, number - 1);
+		bool		old_null;
+		bool		new_null;
+		Datum		old_value = slot_getattr(old, number, &old_null);
+		Datum		new_value = slot_getattr(new, number, &new_null);
+
+		if (old_null != new_null ||
+			(!old_null && !datumIsEqual(old_value, new_value, attribute->attbyval, attribute->attlen)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Read a transition table from its start, with a pointer of our own: another
+ * trigger may have read it before.
+ */
+static void
+StartReading(Tuplestorestate *table)
+{
+	int			pointer = tuplestore_alloc_read_pointer(table, EXEC_FLAG_REWIND);
+
+	tuplestore_select_read_pointer(table, pointer);
+	tuplestore_rescan(table);
+}
+
+/*
+ * Whether an UPDATE changed nothing that the expressions read: most do, and
+ * for them this is all.
+ */
+static bool
+UpdatedNothing(Track *track, TriggerData *data)
+{
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	TupleTableSlot *old = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	TupleTableSlot *new = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	bool		nothing;
+
+	StartReading(data->tg_oldtable);
+	StartReading(data->tg_newtable);
+	for (;;)
+	{
+		bool		has_old = tuplestore_gettupleslot(data->tg_oldtable, true, false, old);
+		bool		has_new = tuplestore_gettupleslot(data->tg_newtable, true, false, new);
+
+		CHECK_FOR_INTERRUPTS();
+		nothing = has_old == has_new;
+		if (!has_old || !has_new)
+			break;
+		nothing = SameAttributes(track, old, new);
+		if (!nothing)
+			break;
+	}
+	tuplestore_rescan(data->tg_oldtable);
+	tuplestore_rescan(data->tg_newtable);
+	ExecDropSingleTupleTableSlot(old);
+	ExecDropSingleTupleTableSlot(new);
+	return nothing;
+}
+
+static void
+TrackInserted(Track *track, TrackBatch *batch, TriggerData *data)
+{
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	RowReader	reader;
+	OrderRow	order;
+	bool		may_add = TrackMayAdd();
+
+	OpenReader(&reader, track, desc);
+	StartReading(data->tg_newtable);
+	while (tuplestore_gettupleslot(data->tg_newtable, true, false, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		ReadOrder(&reader, slot, &order);
+		if (order.known)
+			AddOrder(batch, &order, may_add);
+		ResetExprContext(reader.context);
+	}
+	FreeExecutorState(reader.estate);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+static void
+TrackDeleted(Track *track, TrackBatch *batch, TriggerData *data)
+{
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	RowReader	reader;
+	OrderRow	order;
+
+	OpenReader(&reader, track, desc);
+	StartReading(data->tg_oldtable);
+	while (tuplestore_gettupleslot(data->tg_oldtable, true, false, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		ReadOrder(&reader, slot, &order);
+		if (order.counts)
+			Recompute(batch, order.key, CAUSE_CORRECTION);
+		ResetExprContext(reader.context);
+	}
+	FreeExecutorState(reader.estate);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/*
+ * After UpdatedNothing(), which has rewound the tables.
+ *
+ * Both transition tables have the rows in the order in which they were
+ * updated.  Nothing depends on it: a row that is equal to the one it is
+ * compared with neither adds nor takes away, whichever it came from.
+ */
+static void
+TrackUpdated(Track *track, TrackBatch *batch, TriggerData *data)
+{
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	TupleTableSlot *old_slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	TupleTableSlot *new_slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	RowReader	reader;
+	RowReader	old_reader;
+	OrderRow	old;
+	OrderRow	new;
+	bool		may_add = TrackMayAdd();
+
+	OpenReader(&reader, track, desc);
+	OpenReader(&old_reader, track, desc);
+	for (;;)
+	{
+		bool		has_old = tuplestore_gettupleslot(data->tg_oldtable, true, false, old_slot);
+		bool		has_new = tuplestore_gettupleslot(data->tg_newtable, true, false, new_slot);
+
+		CHECK_FOR_INTERRUPTS();
+		if (!has_old && !has_new)
+			break;
+		if (has_old && has_new && SameAttributes(track, old_slot, new_slot))
+			continue;
+		memset(&old, 0, sizeof(old));
+		memset(&new, 0, sizeof(new));
+		if (has_old)
+			ReadOrder(&old_reader, old_slot, &old);
+		if (has_new)
+			ReadOrder(&reader, new_slot, &new);
+		if (old.counts)
+		{
+			bool		same_key = new.known &&
+				DatumGetBool(FunctionCall2Coll(&track->key->eq_opr_finfo, track->collation, old.key, new.key));
+
+			if (!same_key || !new.counts || old.at != new.at ||
+				old.amount != new.amount || old.scale != new.scale)
+			{
+				Recompute(batch, old.key, same_key && !new.counts ? CAUSE_REFUND : CAUSE_CORRECTION);
+				if (new.known && !same_key)
+					Recompute(batch, new.key, CAUSE_CORRECTION);
+			}
+		}
+		else if (new.known)
+			AddOrder(batch, &new, may_add);
+		ResetExprContext(old_reader.context);
+		ResetExprContext(reader.context);
+	}
+	FreeExecutorState(reader.estate);
+	FreeExecutorState(old_reader.estate);
+	ExecDropSingleTupleTableSlot(old_slot);
+	ExecDropSingleTupleTableSlot(new_slot);
+}
+
+/*
+ * track_orders() returns trigger: AFTER each STATEMENT, with both transition
+ * tables as there are.  Works as the owner of the orders.
+ */
+Datum
+crm_track_orders(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	Relation	relation;
+	Trigger    *trigger;
+	Track	   *track;
+	TrackBatch *batch;
+	TrackScope	scope;
+	bool		complete;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("crm.track_orders() must be called as a trigger")));
+	relation = data->tg_relation;
+	trigger = data->tg_trigger;
+	if (!TRIGGER_FIRED_AFTER(data->tg_event) || TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
+		trigger->tgnargs != TRACK_ARGUMENTS)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" was not made by crm.track()", trigger->tgname)));
+	complete = TRIGGER_FIRED_BY_INSERT(data->tg_event) ? data->tg_newtable != NULL :
+		TRIGGER_FIRED_BY_DELETE(data->tg_event) ? data->tg_oldtable != NULL :
+		TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_oldtable != NULL && data->tg_newtable != NULL :
+		true;
+	if (!complete)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" has no transition tables", trigger->tgname)));
+
+	/* a partition that was detached is no part of the orders any more */
+	if (!relation->rd_rel->relispartition &&
+		strncmp(trigger->tgname, PARTITION_PREFIX, strlen(PARTITION_PREFIX)) == 0)
+		return PointerGetDatum(NULL);
+
+	track = OpenWith(relation, trigger);
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+	{
+		Relation	orders = table_open(track->orders, ShareRowExclusiveLock);
+
+		TrackRefresh(TrackOpen(orders), orders);
+		table_close(orders, NoLock);
+		return PointerGetDatum(NULL);
+	}
+
+	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event) && UpdatedNothing(track, data))
+		return PointerGetDatum(NULL);
+
+	/* expressions may call functions: of the owner's, as the owner */
+	TrackEnter(track->owner, &scope);
+	batch = TrackBatchCreate(track);
+	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
+		TrackInserted(track, batch, data);
+	else if (TRIGGER_FIRED_BY_DELETE(data->tg_event))
+		TrackDeleted(track, batch, data);
+	else
+		TrackUpdated(track, batch, data);
+	TrackBatchApply(batch);
+	MemoryContextDelete(batch->context);
+	TrackLeave(&scope);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * track() and what it makes
+ */
+
+static void
+Execute(const char *command)
+{
+	int			result = SPI_execute(command, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(result), command);
+}
+
+/* Make the four triggers of a table or partition. */
+static void
+CreateTriggers(Relation relation, bool partition, const char *const *arguments)
+{
+	static const char *const events[][2] = {
+		{"insert", "REFERENCING NEW TABLE AS new_orders"},
+		{"update", "REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders"},
+		{"delete", "REFERENCING OLD TABLE AS old_orders"},
+		{"truncate", ""}
+	};
+	const char *name = QuoteQualified(RelationGetNamespace(relation), RelationGetRelationName(relation));
+	StringInfoData list;
+	Oid			user;
+	int			security;
+
+	initStringInfo(&list);
+	for (int i = 0; i < TRACK_ARGUMENTS; i++)
+		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", quote_literal_cstr(arguments[i]));
+
+	/* nobody else may execute the trigger function, and so use it in a trigger */
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	for (int i = 0; i < lengthof(events); i++)
+		Execute(psprintf("CREATE TRIGGER %s%s AFTER %s ON %s %s FOR EACH STATEMENT "
+						 "EXECUTE FUNCTION crm.track_orders(%s)",
+						 partition ? PARTITION_PREFIX : TRIGGER_PREFIX, events[i][0],
+						 events[i][0], name, events[i][1], list.data));
+	SetUserIdAndSecContext(user, security);
+}
+
+/* Make the triggers of all partitions below a table, itself if it is one. */
+void
+TrackPartitions(Oid relid, const char *const *arguments)
+{
+	List	   *partitions = find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
+	ListCell   *cell;
+
+	foreach(cell, partitions)
+	{
+		Relation	partition;
+
+		if (!get_rel_relispartition(lfirst_oid(cell)))
+			continue;
+		partition = table_open(lfirst_oid(cell), NoLock);
+		if (partition->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("partition \"%s\" is a foreign table", RelationGetRelationName(partition)),
+					 errdetail("Foreign tables have no transition tables.")));
+		if (!TrackIsTracked(partition))
+			CreateTriggers(partition, true, arguments);
+		table_close(partition, NoLock);
+	}
+}
+
+/* Drop the triggers of a table and its partitions. */
+void
+TrackDropTriggers(Oid relid)
+{
+	Oid			function = TrackFunction();
+	List	   *relations = find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
+	ListCell   *cell;
+
+	foreach(cell, relations)
+	{
+		Relation	relation = table_open(lfirst_oid(cell), NoLock);
+		const char *name = QuoteQualified(RelationGetNamespace(relation), RelationGetRelationName(relation));
+		List	   *triggers = NIL;
+		ListCell   *trigger;
+
+		for (int i = 0; relation->trigdesc != NULL && i < relation->trigdesc->numtriggers; i++)
+			if (relation->trigdesc->triggers[i].tgfoid == function)
+				triggers = lappend(triggers, pstrdup(relation->trigdesc->triggers[i].tgname));
+		table_close(relation, NoLock);
+		foreach(trigger, triggers)
+			Execute(psprintf("DROP TRIGGER %s ON %s", quote_identifier(lfirst(trigger)), name));
+	}
+}
+
+/* Warn if reading one customer's orders means reading all of them. */
+static void
+CheckIndex(Relation orders, Node *customer)
+{
+	List	   *indexes = RelationGetIndexList(orders);
+	ListCell   *cell;
+	bool		found = false;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+		AttrNumber	first = index->rd_index->indkey.values[0];
+
+		if (first == 0)
+			found |= equal(customer, linitial(RelationGetIndexExpressions(index)));
+		else
+			found |= IsA(customer, Var) && ((Var *) customer)->varattno == first;
+		index_close(index, AccessShareLock);
+	}
+	if (!found)
+		ereport(NOTICE,
+				(errmsg("%s has no index on the customer", RelationGetRelationName(orders)),
+				 errdetail("Deleting or correcting an order reads all orders of its customer."),
+				 errhint("CREATE INDEX ON %s ((%s))",
+						 QuoteQualified(RelationGetNamespace(orders), RelationGetRelationName(orders)),
+						 TrackDeparse(orders, customer))));
+}
+
+/*
+ * track(orders regclass, customer text, ordered_at text, amount text,
+ * counts_if text, into_table text, policy lifecycle_policy, mode text, notify
+ * boolean) returns regclass, the summary table
+ */
+Datum
+crm_track(PG_FUNCTION_ARGS)
+{
+	static const char *const required[] = {"orders", "customer", "ordered_at", "amount", "counts_if"};
+	Oid			orders_oid;
+	Relation	orders;
+	TrackScope	scope;
+	const char *arguments[TRACK_ARGUMENTS];
+	Node	   *nodes[ARGUMENT_COUNTS_IF + 1];
+	char	   *schema = NULL;
+	char	   *name;
+	Oid			schema_oid;
+	char	   *policy = palloc(POLICY_TEXT_SIZE);
+	const char *key_type;
+	const char *summary_name;
+	Oid			collation;
+	Track	   *track;
+
+	for (int i = 0; i < lengthof(required); i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("%s must not be null", required[i])));
+	orders_oid = PG_GETARG_OID(0);
+	orders = OpenOrders(orders_oid, ShareRowExclusiveLock);
+	if (orders->rd_rel->relispartition)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a partition", RelationGetRelationName(orders)),
+				 errhint("Track the partitioned table.")));
+	if (orders->rd_rel->relkind != RELKIND_RELATION && orders->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a table", RelationGetRelationName(orders))));
+	if (orders->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a temporary table", RelationGetRelationName(orders))));
+	if (orders->rd_rel->relkind == RELKIND_RELATION &&
+		(has_subclass(orders_oid) || has_superclass(orders_oid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("\"%s\" takes part in inheritance", RelationGetRelationName(orders)),
+				 errhint("Partitioned tables can be tracked.")));
+	if (TrackIsTracked(orders))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("\"%s\" is tracked already", RelationGetRelationName(orders)),
+				 errhint("Call crm.untrack() first.")));
+
+	/* the expressions, by the caller's search_path */
+	for (int i = ARGUMENT_CUSTOMER; i <= ARGUMENT_COUNTS_IF; i++)
+		nodes[i] = TrackParse(orders, i, text_to_cstring(PG_GETARG_TEXT_PP(i)));
+
+	/* the names */
+	if (PG_ARGISNULL(5))
+		name = psprintf("%s_lifecycle", RelationGetRelationName(orders));
+	else
+		DeconstructQualifiedName(crm_name_list(text_to_cstring(PG_GETARG_TEXT_PP(5))), &schema, &name);
+	if (strlen(name) + strlen("_history") >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("name \"%s\" of the summary is too long", name),
+				 errhint("Pass a shorter one as into_table.")));
+	schema_oid = schema == NULL ? RelationGetNamespace(orders) : get_namespace_oid(schema, false);
+	summary_name = QuoteQualified(schema_oid, name);
+	/* in the schema of the orders only the name, so that a schema may be renamed */
+	arguments[ARGUMENT_SUMMARY] = schema_oid == RelationGetNamespace(orders) ?
+		quote_identifier(name) : summary_name;
+
+	if (PG_ARGISNULL(6) || PG_ARGISNULL(7) || PG_ARGISNULL(8))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("policy, mode and notify must not be null")));
+	policy_print((LifecyclePolicy *) PG_GETARG_POINTER(6), policy);
+	arguments[ARGUMENT_POLICY] = policy;
+	arguments[ARGUMENT_MODE] = text_to_cstring(PG_GETARG_TEXT_PP(7));
+	if (strcmp(arguments[ARGUMENT_MODE], "immediate") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown mode \"%s\"", arguments[ARGUMENT_MODE]),
+				 errhint("The mode is immediate.")));
+	arguments[ARGUMENT_NOTIFY] = PG_GETARG_BOOL(8) ? "notify" : "silent";
+
+	TrackEnter(orders->rd_rel->relowner, &scope);
+	for (int i = ARGUMENT_CUSTOMER; i <= ARGUMENT_COUNTS_IF; i++)
+		arguments[i] = TrackDeparse(orders, nodes[i]);
+
+	/* format_type_extended() with the type modifier, as pg_dump has it */
+	key_type = format_type_extended(getBaseType(exprType(nodes[ARGUMENT_CUSTOMER])),
+									exprTypmod(nodes[ARGUMENT_CUSTOMER]),
+									FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+	collation = exprCollation(nodes[ARGUMENT_CUSTOMER]);
+	if (OidIsValid(collation))
+		key_type = psprintf("%s COLLATE %s", key_type, generate_collation_name(collation));
+
+	SPI_connect();
+	Execute(psprintf("CREATE TABLE %s ("
+					 "customer %s PRIMARY KEY, "
+					 "purchases crm.purchases NOT NULL, "
+					 "stage text NOT NULL CHECK (stage IN ('lead', 'new', 'active', 'loyal', 'at_risk', 'lost')), "
+					 "stage_since timestamptz NOT NULL, "
+					 "stage_until timestamptz, "
+					 "check_at timestamptz, "
+					 "reactivated_at timestamptz) WITH (fillfactor = 80)",
+					 summary_name, key_type));
+	Execute(psprintf("CREATE INDEX ON %s (check_at)", summary_name));
+	Execute(psprintf("CREATE TABLE %s ("
+					 "id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+					 "customer %s NOT NULL, "
+					 "from_stage text CHECK (from_stage IN ('lead', 'new', 'active', 'loyal', 'at_risk', 'lost')), "
+					 "to_stage text NOT NULL CHECK (to_stage IN ('lead', 'new', 'active', 'loyal', 'at_risk', 'lost')), "
+					 "at timestamptz NOT NULL, "
+					 "noticed_at timestamptz NOT NULL, "
+					 "cause text NOT NULL CHECK (cause IN ('order', 'refund', 'time', 'correction')))",
+					 QuoteQualified(schema_oid, psprintf("%s_history", name)), key_type));
+	Execute(psprintf("CREATE INDEX ON %s (customer, at)",
+					 QuoteQualified(schema_oid, psprintf("%s_history", name))));
+	Execute(psprintf("CREATE VIEW %s AS SELECT customer, "
+					 "crm.stage(purchases, now(), %s::crm.lifecycle_policy) AS stage, "
+					 "crm.phase(crm.stage(purchases, now(), %s::crm.lifecycle_policy)) AS phase, "
+					 "CASE WHEN stage = crm.stage(purchases, now(), %s::crm.lifecycle_policy) THEN stage_since "
+					 "ELSE crm.stage_until(purchases, %s::crm.lifecycle_policy, "
+					 "CASE crm.stage(purchases, now(), %s::crm.lifecycle_policy) WHEN 'lost' "
+					 "THEN crm.stage_until(purchases, %s::crm.lifecycle_policy) + interval '1 microsecond' END) END AS stage_since, "
+					 "crm.stage_until(purchases, %s::crm.lifecycle_policy, now()) AS stage_until, "
+					 "reactivated_at, "
+					 "crm.order_count(purchases) AS orders, "
+					 "crm.revenue(purchases)::numeric(20,4) AS revenue, "
+					 "crm.refunds(purchases)::numeric(20,4) AS refunds, "
+					 "crm.first_order(purchases) AS first_order, "
+					 "crm.last_order(purchases) AS last_order FROM %s",
+					 QuoteQualified(schema_oid, psprintf("%s_now", name)),
+					 quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy),
+					 quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy), summary_name));
+	CreateTriggers(orders, false, arguments);
+	if (orders->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		TrackPartitions(orders_oid, arguments);
+	SPI_finish();
+	CommandCounterIncrement();
+
+	CheckIndex(orders, nodes[ARGUMENT_CUSTOMER]);
+	track = TrackOpen(orders);
+	TrackRefresh(track, orders);
+	TrackLeave(&scope);
+	table_close(orders, NoLock);
+	PG_RETURN_OID(track->summary);
+}
+
+/*
+ * untrack(orders regclass) returns void: drops the triggers, the summary, its
+ * history and its views.
+ */
+Datum
+crm_untrack(PG_FUNCTION_ARGS)
+{
+	Relation	orders = OpenOrders(PG_GETARG_OID(0), ShareRowExclusiveLock);
+	Trigger    *trigger = FindTrigger(orders);
+	TrackScope	scope;
+	char	   *schema = NULL;
+	char	   *name;
+	Oid			schema_oid;
+
+	if (trigger == NULL || orders->rd_rel->relispartition)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s is not tracked", RelationGetRelationName(orders))));
+	DeconstructQualifiedName(crm_name_list(pstrdup(trigger->tgargs[ARGUMENT_SUMMARY])),
+							 &schema, &name);
+	schema_oid = schema == NULL ? RelationGetNamespace(orders) : get_namespace_oid(schema, true);
+
+	TrackEnter(orders->rd_rel->relowner, &scope);
+	SPI_connect();
+	TrackDropTriggers(RelationGetRelid(orders));
+	if (OidIsValid(schema_oid))
+	{
+		Execute(psprintf("DROP VIEW IF EXISTS %s", QuoteQualified(schema_oid, psprintf("%s_now", name))));
+		Execute(psprintf("DROP TABLE IF EXISTS %s, %s",
+						 QuoteQualified(schema_oid, psprintf("%s_history", name)),
+						 QuoteQualified(schema_oid, name)));
+	}
+	SPI_finish();
+	TrackLeave(&scope);
+	table_close(orders, NoLock);
+	PG_RETURN_VOID();
+}
+
+/*
+ * refresh() and verify()
+ */
+
+/* What is true, by customer: one statement over the orders. */
+static const char *
+TruthQuery(Track *track)
+{
+	return psprintf("SELECT (%s) AS customer, crm.purchases(%s, %s) FILTER (WHERE %s) AS purchases "
+					"FROM %s WHERE (%s) IS NOT NULL GROUP BY 1",
+					track->arguments[ARGUMENT_CUSTOMER], track->arguments[ARGUMENT_ORDERED_AT],
+					track->arguments[ARGUMENT_AMOUNT], track->arguments[ARGUMENT_COUNTS_IF],
+					track->orders_from, track->arguments[ARGUMENT_CUSTOMER]);
+}
+
+/*
+ * Calculate all rows of the summary from the orders, which must be locked
+ * against writers.  Returns the number of rows that were written.
+ */
+int64
+TrackRefresh(Track *track, Relation orders)
+{
+	TrackScope	scope;
+	Portal		portal;
+	SPIPlanPtr	plan;
+	int64		written = 0;
+	uint64		fetched;
+
+	/* partitions that came without our notice, and writers into partitions */
+	TrackEnter(track->owner, &scope);
+	SPI_connect();
+	if (orders->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	{
+		TrackPartitions(track->orders, (const char *const *) track->arguments);
+		CommandCounterIncrement();
+	}
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	plan = SPI_prepare(psprintf("SELECT coalesce(o.customer, s.customer), o.purchases "
+								"FROM (%s) o FULL JOIN %s s ON o.customer %s s.customer ORDER BY 1",
+								TruthQuery(track), track->summary_name, track->key_equal), 0, NULL);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	do
+	{
+		TrackBatch *batch;
+
+		CHECK_FOR_INTERRUPTS();
+		SPI_cursor_fetch(portal, true, REFRESH_BATCH);
+		fetched = SPI_processed;
+		batch = TrackBatchCreate(track);
+		for (uint64 i = 0; i < fetched; i++)
+		{
+			bool		isnull;
+			bool		found;
+			Datum		value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+			TrackEntry *entry = TrackBatchFind(batch, value, &found);
+
+			entry->action = ENTRY_SET;
+			entry->cause = CAUSE_CORRECTION;
+			value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
+			if (!isnull)
+				memcpy(&entry->purchases, DatumGetPointer(value), sizeof(Purchases));
+		}
+		SPI_freetuptable(SPI_tuptable);
+		written += TrackBatchApply(batch);
+		MemoryContextDelete(batch->context);
+	} while (fetched == REFRESH_BATCH);
+	SPI_cursor_close(portal);
+	SPI_freeplan(plan);
+	PopActiveSnapshot();
+	TrackForbidAdding();
+	SPI_finish();
+	TrackLeave(&scope);
+	return written;
+}
+
+/*
+ * refresh(orders regclass) returns bigint: rebuilds the summary from the
+ * orders, which nobody can write to meanwhile.  Returns the number of rows
+ * that were not as they should be.
+ */
+Datum
+crm_refresh(PG_FUNCTION_ARGS)
+{
+	Relation	orders;
+	Track	   *track = TrackOpenOrders(PG_GETARG_OID(0), ShareRowExclusiveLock, &orders);
+	int64		written = TrackRefresh(track, orders);
+
+	table_close(orders, NoLock);
+	PG_RETURN_INT64(written);
+}
+
+/*
+ * verify(orders regclass) returns setof (customer text, problem text, stored
+ * text, expected text): every difference between the summary and the orders.
+ *
+ * A stage that time has ended since it was stored is not one: the clock will
+ * see it.
+ */
+Datum
+crm_verify(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Relation	orders;
+	Track	   *track;
+	TrackScope	scope;
+	SPIPlanPtr	plan;
+	char		policy[POLICY_TEXT_SIZE];
+	const char *literal;
+
+	InitMaterializedSRF(fcinfo, 0);
+	track = TrackOpenOrders(PG_GETARG_OID(0), AccessShareLock, &orders);
+	/* before the snapshot: TRUNCATE does not respect one */
+	find_all_inheritors(track->orders, AccessShareLock, NULL);
+	policy_print(&track->policy, policy);
+	literal = quote_literal_cstr(policy);
+
+	TrackEnter(track->owner, &scope);
+	SPI_connect();
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	plan = SPI_prepare(psprintf("WITH rows AS (SELECT coalesce(o.customer, s.customer)::text AS customer, "
+								"coalesce(o.purchases, e.purchases) AS truth, coalesce(s.purchases, e.purchases) AS purchases, "
+								"s.customer IS NOT NULL AS stored, s.stage, s.stage_since, s.stage_until, s.check_at, "
+								"coalesce(s.stage_until, 'infinity') AS until "
+								"FROM (%s) o FULL JOIN %s s ON o.customer %s s.customer "
+								"CROSS JOIN (SELECT '{\"orders\": 0, \"revenue\": 0, \"refunds\": 0}'::crm.purchases) e (purchases)) "
+								"SELECT r.customer, d.problem, d.stored, d.expected FROM rows r, LATERAL (VALUES "
+								"('purchases', r.purchases::text, r.truth::text), "
+								"('stage', r.stage, CASE WHEN r.stored THEN crm.stage(r.purchases, r.until, %s::crm.lifecycle_policy) END), "
+								"('stage_until', r.stage_until::text, CASE WHEN r.stored THEN crm.stage_until(r.purchases, %s::crm.lifecycle_policy, r.until)::text END), "
+								"('check_at', r.check_at::text, CASE WHEN r.stage_until < coalesce(r.check_at, 'infinity') THEN r.stage_until ELSE r.check_at END::text)) "
+								"d (problem, stored, expected) "
+								"WHERE d.stored IS DISTINCT FROM d.expected ORDER BY 1, 2",
+								TruthQuery(track), track->summary_name, track->key_equal, literal, literal), 0, NULL);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	SPI_execute_plan(plan, NULL, NULL, true, 0);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Datum		values[4];
+		bool		nulls[4];
+
+		for (int c = 0; c < 4; c++)
+			values[c] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, c + 1, &nulls[c]);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	PopActiveSnapshot();
+	SPI_finish();
+	TrackLeave(&scope);
+	table_close(orders, NoLock);
+	return (Datum) 0;
+}

@@ -1,0 +1,151 @@
+/*
+ * track.h
+ *		A tracked table of orders: what its triggers are told, and the batch of
+ *		customers whose rows are to be brought up to date.
+ */
+#ifndef CRM_TRACK_H
+#define CRM_TRACK_H
+
+#include "crm.h"
+
+#include "executor/spi.h"
+#include "nodes/pg_list.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "track_row.h"
+
+/* The columns of a summary table that crm keeps, by name. */
+typedef enum TrackColumn
+{
+	COLUMN_CUSTOMER,
+	COLUMN_PURCHASES,
+	COLUMN_STAGE,
+	COLUMN_STAGE_SINCE,
+	COLUMN_STAGE_UNTIL,
+	COLUMN_CHECK_AT,
+	COLUMN_REACTIVATED_AT
+} TrackColumn;
+
+#define TRACK_COLUMNS	7
+
+/* The arguments of the triggers, all of them text. */
+typedef enum TrackArgument
+{
+	ARGUMENT_SUMMARY,			/* its name; in the schema of orders unless qualified */
+	ARGUMENT_CUSTOMER,			/* expressions over a row of orders */
+	ARGUMENT_ORDERED_AT,
+	ARGUMENT_AMOUNT,
+	ARGUMENT_COUNTS_IF,
+	ARGUMENT_POLICY,
+	ARGUMENT_MODE,				/* immediate */
+	ARGUMENT_NOTIFY				/* notify or silent */
+} TrackArgument;
+
+#define TRACK_ARGUMENTS	8
+
+/*
+ * What is known of a table with tracking triggers: the table of orders or one
+ * of its partitions.  Kept for the session, rebuilt when a relation changed.
+ */
+typedef struct Track
+{
+	Oid			relid;			/* hash key: the table with the triggers */
+	bool		valid;
+	MemoryContext context;
+
+	Oid			orders;			/* the table of orders: relid or its root */
+	Oid			owner;			/* of orders; all work is done as this role */
+	Oid			summary;
+	Oid			summary_index;
+	char	   *orders_name;	/* qualified and quoted */
+	char	   *orders_from;	/* as it stands in FROM */
+	char	   *summary_name;
+	char	   *history_name;
+	char	   *arguments[TRACK_ARGUMENTS];
+	LifecyclePolicy policy;
+	bool		notify;
+
+	TypeCacheEntry *key;		/* of the customer */
+	Oid			collation;
+	char	   *key_type;		/* for casts; qualified and quoted */
+	char	   *key_equal;		/* OPERATOR(schema.=) */
+	Oid			key_array;
+	Oid			purchases_array;
+	AttrNumber	columns[TRACK_COLUMNS];
+
+	List	   *targets;		/* customer, ordered_at, amount, counts_if over relid */
+	Oid			ordered_at_type;
+	Oid			amount_type;
+	Bitmapset  *attributes;		/* that the expressions read */
+
+	SPIPlanPtr	insert_rows;
+	SPIPlanPtr	insert_changes;
+	SPIPlanPtr	recompute;
+	SPIPlanPtr	select_due;
+} Track;
+
+/* A customer in a batch. */
+typedef struct TrackEntry
+{
+	Datum		key;
+	uint32		hash;
+	char		status;			/* for the hash table */
+	StageCause	cause;
+	enum
+	{
+		ENTRY_ADD,				/* purchases are to be added */
+		ENTRY_RECOMPUTE,		/* to be read from orders */
+		ENTRY_SET				/* purchases are all there is */
+	}			action;
+	bool		missing;		/* had no row when looked for */
+	bool		inserted;		/* has one of ours now */
+	Purchases	purchases;
+} TrackEntry;
+
+struct TrackTable_hash;
+
+/* The customers that a statement touched; 200 bytes each. */
+typedef struct TrackBatch
+{
+	Track	   *track;
+	MemoryContext context;
+	struct TrackTable_hash *table;
+} TrackBatch;
+
+/* Working as the owner of the orders. */
+typedef struct TrackScope
+{
+	Oid			user;
+	int			security;
+	int			guc_level;
+} TrackScope;
+
+extern Track *TrackOpen(Relation relation);
+extern Track *TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation);
+extern bool TrackIsTracked(Relation relation);
+extern Oid	TrackRoot(Relation relation);
+extern int64 TrackRefresh(Track *track, Relation orders);
+extern void TrackPartitions(Oid relid, const char *const *arguments);
+extern void TrackDropTriggers(Oid relid);
+extern List *TrackAll(void);
+extern char *TrackSummaryName(Relation orders);
+extern void TrackEnter(Oid owner, TrackScope *scope);
+extern void TrackLeave(const TrackScope *scope);
+extern const char *QuoteQualified(Oid schema, const char *name);
+
+/* track_expression.c */
+extern Node *TrackParse(Relation relation, TrackArgument which, const char *expression);
+extern char *TrackDeparse(Relation relation, Node *expression);
+extern const char *const track_argument_names[];
+
+/* track_apply.c */
+extern TrackBatch *TrackBatchCreate(Track *track);
+extern TrackEntry *TrackBatchFind(TrackBatch *batch, Datum key, bool *found);
+extern int64 TrackBatchApply(TrackBatch *batch);
+extern int64 TrackAdvance(Track *track, TimestampTz as_of, int64 limit);
+extern bool TrackMayAdd(void);
+extern void TrackForbidAdding(void);
+
+#endif							/* CRM_TRACK_H */

@@ -1,0 +1,846 @@
+/*
+ * track_apply.c
+ *		Bring the summary rows of a batch of customers up to date.
+ *
+ * Locking.  The row of a customer in the summary is the lock of the customer:
+ * whoever wrote orders of his holds it until commit.  Rows are locked in the
+ * order of the key, new ones first, so that two batches never wait for each
+ * other.  (Statements of one transaction can't be ordered: two transactions
+ * that touch the same customers in opposite orders may still deadlock, as with
+ * any two UPDATEs.)
+ *
+ * Snapshots.  What is added to a row is added to its newest version, whatever
+ * the isolation level: additions commute.  What can't be added, because an
+ * order went away, is read from the orders again, under a snapshot that is
+ * taken after the row was locked: everybody else's orders are then either
+ * committed and seen, or will be added by a trigger that waits for the lock.
+ *
+ * One's own orders are seen at once, even those whose trigger is yet to fire:
+ * a statement may fire several triggers, and nested statements fire theirs
+ * before.  So whatever was inserted by a statement must not be added any more
+ * after a recompute in the same message of the client; see TrackMayAdd().
+ */
+#include "track.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/async.h"
+#include "commands/trigger.h"
+#include "common/hashfn.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/*
+ * The customers of a batch, by key.
+ */
+#define SH_PREFIX TrackTable
+#define SH_ELEMENT_TYPE TrackEntry
+#define SH_KEY_TYPE Datum
+#define SH_KEY key
+#define SH_HASH_KEY(tb, key) HashKey((tb)->private_data, key)
+#define SH_EQUAL(tb, a, b) EqualKey((tb)->private_data, a, b)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a) (a)->hash
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+static inline uint32
+HashKey(const Track *track, Datum key)
+{
+	return DatumGetUInt32(FunctionCall1Coll(&track->key->hash_proc_finfo, track->collation, key));
+}
+
+static inline bool
+EqualKey(const Track *track, Datum a, Datum b)
+{
+	return DatumGetBool(FunctionCall2Coll(&track->key->eq_opr_finfo, track->collation, a, b));
+}
+
+#define SH_PREFIX TrackTable
+#define SH_ELEMENT_TYPE TrackEntry
+#define SH_KEY_TYPE Datum
+#define SH_KEY key
+#define SH_HASH_KEY(tb, key) HashKey((tb)->private_data, key)
+#define SH_EQUAL(tb, a, b) EqualKey((tb)->private_data, a, b)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a) (a)->hash
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* A change of a stage, to be logged. */
+typedef struct ChangeOf
+{
+	Datum		key;
+	StageChange change;
+} ChangeOf;
+
+/* The summary table, open for writing. */
+typedef struct Summary
+{
+	Track	   *track;
+	Relation	relation;
+	Relation	index;
+	EState	   *estate;
+	EPQState	epqstate;
+	ResultRelInfo *target;
+	TupleTableSlot *old;
+	TupleTableSlot *new;
+	bool		triggers;		/* of the user's, on the summary */
+
+	ChangeOf   *changes;
+	int			change_count;
+	int			change_room;
+	int64		written;
+} Summary;
+
+/* how many customers the clock takes at a time */
+#define ADVANCE_BATCH	1000
+
+/* The message of the client in which orders were last read again. */
+static TimestampTz recomputed_in = DT_NOBEGIN;
+
+/*
+ * Whether what a statement inserted may be added.  Not after orders were read
+ * again in the same message: that may have seen it already.  A statement's
+ * rows are inserted and its triggers fired within one message, so its start is
+ * a safe, if coarse, measure.
+ */
+bool
+TrackMayAdd(void)
+{
+	return recomputed_in != GetCurrentStatementStartTimestamp();
+}
+
+/* Orders were read again. */
+void
+TrackForbidAdding(void)
+{
+	recomputed_in = GetCurrentStatementStartTimestamp();
+}
+
+TrackBatch *
+TrackBatchCreate(Track *track)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crm track",
+												  ALLOCSET_DEFAULT_SIZES);
+	TrackBatch *batch = MemoryContextAllocZero(context, sizeof(TrackBatch));
+
+	batch->track = track;
+	batch->context = context;
+	batch->table = TrackTable_create(context, 8, track);
+	return batch;
+}
+
+/* The entry of a customer; a new one adds nothing. */
+TrackEntry *
+TrackBatchFind(TrackBatch *batch, Datum key, bool *found)
+{
+	TrackEntry *entry = TrackTable_insert(batch->table, key, found);
+
+	if (!*found)
+	{
+		MemoryContext previous = MemoryContextSwitchTo(batch->context);
+
+		entry->key = datumCopy(key, batch->track->key->typbyval, batch->track->key->typlen);
+		MemoryContextSwitchTo(previous);
+		entry->cause = CAUSE_ORDER;
+		entry->action = ENTRY_ADD;
+		entry->missing = false;
+		entry->inserted = false;
+		purchases_init(&entry->purchases);
+	}
+	return entry;
+}
+
+static int
+CompareEntries(const void *a, const void *b, void *arg)
+{
+	const Track *track = arg;
+	const TrackEntry *left = *(TrackEntry *const *) a;
+	const TrackEntry *right = *(TrackEntry *const *) b;
+
+	return DatumGetInt32(FunctionCall2Coll(&track->key->cmp_proc_finfo, track->collation,
+										   left->key, right->key));
+}
+
+static void
+CheckSpi(int result, const char *what)
+{
+	if (result < 0)
+		elog(ERROR, "%s failed: %s", what, SPI_result_code_string(result));
+}
+
+/* A plan that is kept for the session. */
+static SPIPlanPtr
+KeepPlan(SPIPlanPtr *plan, const char *query, int nargs, Oid *types)
+{
+	if (*plan == NULL)
+	{
+		SPIPlanPtr	prepared = SPI_prepare(query, nargs, types);
+
+		if (prepared == NULL)
+			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+		CheckSpi(SPI_keepplan(prepared), "SPI_keepplan");
+		*plan = prepared;
+	}
+	return *plan;
+}
+
+static void
+OpenSummary(Track *track, Summary *summary)
+{
+	memset(summary, 0, sizeof(*summary));
+	summary->track = track;
+	summary->relation = table_open(track->summary, RowExclusiveLock);
+	summary->index = index_open(track->summary_index, RowExclusiveLock);
+	summary->estate = CreateExecutorState();
+	summary->target = makeNode(ResultRelInfo);
+	InitResultRelInfo(summary->target, summary->relation, 0, NULL, 0);
+	ExecOpenIndices(summary->target, false);
+	/* where a trigger of the user's looks for it */
+	summary->estate->es_opened_result_relations =
+		lappend(summary->estate->es_opened_result_relations, summary->target);
+	summary->old = table_slot_create(summary->relation, NULL);
+	summary->new = MakeSingleTupleTableSlot(RelationGetDescr(summary->relation), &TTSOpsVirtual);
+	CrmEvalPlanQualInit(&summary->epqstate, summary->estate);
+	summary->triggers = summary->target->ri_TrigDesc != NULL;
+	if (summary->triggers)
+		AfterTriggerBeginQuery();
+}
+
+static void
+CloseSummary(Summary *summary)
+{
+	if (summary->triggers)
+		AfterTriggerEndQuery(summary->estate);
+	ExecDropSingleTupleTableSlot(summary->old);
+	ExecDropSingleTupleTableSlot(summary->new);
+	EvalPlanQualEnd(&summary->epqstate);
+	ExecResetTupleTable(summary->estate->es_tupleTable, false);
+	ExecCloseResultRelations(summary->estate);
+	FreeExecutorState(summary->estate);
+	/* the locks are kept until the transaction ends */
+	index_close(summary->index, NoLock);
+	table_close(summary->relation, NoLock);
+}
+
+/* Find a customer's row under a snapshot; it is in summary->old then. */
+static bool
+FindRow(Summary *summary, Datum key, Snapshot snapshot)
+{
+	Track	   *track = summary->track;
+	IndexScanDesc scan;
+	ScanKeyData scankey;
+	bool		found;
+
+	ScanKeyEntryInitializeWithInfo(&scankey, 0, 1, BTEqualStrategyNumber, InvalidOid,
+								   track->collation, &track->key->eq_opr_finfo, key);
+	scan = crm_index_beginscan(summary->relation, summary->index, snapshot, 1);
+	index_rescan(scan, &scankey, 1, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, summary->old);
+	if (found)
+		ExecMaterializeSlot(summary->old);
+	index_endscan(scan);
+	return found;
+}
+
+/* Lock the newest version of a customer's row; it is in summary->old then. */
+static bool
+LockRow(Summary *summary, Datum key)
+{
+	for (;;)
+	{
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+		TM_FailureData failure;
+		TM_Result	result;
+		ItemPointerData tid;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!FindRow(summary, key, snapshot))
+		{
+			UnregisterSnapshot(snapshot);
+			return false;
+		}
+		tid = summary->old->tts_tid;
+		result = table_tuple_lock(summary->relation, &tid, snapshot, summary->old,
+								  GetCurrentCommandId(false), LockTupleNoKeyExclusive,
+								  LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+		UnregisterSnapshot(snapshot);
+		if (result == TM_Ok)
+		{
+			bool		isnull;
+			Datum		value;
+
+			if (!failure.traversed)
+				return true;
+			/* another version: still the same customer? */
+			value = slot_getattr(summary->old, summary->track->columns[COLUMN_CUSTOMER], &isnull);
+			if (!isnull && EqualKey(summary->track, value, key))
+				return true;
+		}
+		else if (result != TM_Deleted && result != TM_Updated)
+			elog(ERROR, "unexpected result of locking a row of %s: %d",
+				 summary->track->summary_name, (int) result);
+		/* it was deleted or has another key: look again */
+	}
+}
+
+static Datum
+GetColumn(Summary *summary, TrackColumn column, bool *isnull)
+{
+	return slot_getattr(summary->old, summary->track->columns[column], isnull);
+}
+
+/* Read the row in summary->old. */
+static void
+ReadRow(Summary *summary, TrackRow *row)
+{
+	bool		isnull;
+	Datum		value;
+	text	   *stage;
+
+	memset(row, 0, sizeof(*row));
+	value = GetColumn(summary, COLUMN_PURCHASES, &isnull);
+	if (isnull)
+		purchases_init(&row->purchases);
+	else
+		memcpy(&row->purchases, DatumGetPointer(value), sizeof(Purchases));
+	value = GetColumn(summary, COLUMN_STAGE, &isnull);
+	if (!isnull)
+	{
+		stage = DatumGetTextPP(value);
+		if (!stage_of_name(VARDATA_ANY(stage), VARSIZE_ANY_EXHDR(stage), &row->stage))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("unknown stage \"%s\" in %s", text_to_cstring(stage), summary->track->summary_name)));
+	}
+	value = GetColumn(summary, COLUMN_STAGE_SINCE, &isnull);
+	row->stage_since = isnull ? TRACK_NEVER : DatumGetTimestampTz(value);
+	value = GetColumn(summary, COLUMN_STAGE_UNTIL, &isnull);
+	row->stage_until = isnull ? STAGE_FOREVER : DatumGetTimestampTz(value);
+	value = GetColumn(summary, COLUMN_CHECK_AT, &isnull);
+	row->check_at = isnull ? STAGE_FOREVER : DatumGetTimestampTz(value);
+	value = GetColumn(summary, COLUMN_REACTIVATED_AT, &isnull);
+	row->reactivated_at = isnull ? TRACK_NEVER : DatumGetTimestampTz(value);
+}
+
+/* The columns of a row but the customer. */
+static void
+RowValues(TrackRow *row, Datum *values, bool *nulls)
+{
+	values[COLUMN_PURCHASES] = PointerGetDatum(&row->purchases);
+	nulls[COLUMN_PURCHASES] = false;
+	values[COLUMN_STAGE] = CStringGetTextDatum(stage_name(row->stage));
+	nulls[COLUMN_STAGE] = false;
+	values[COLUMN_STAGE_SINCE] = TimestampTzGetDatum(row->stage_since);
+	nulls[COLUMN_STAGE_SINCE] = false;
+	values[COLUMN_STAGE_UNTIL] = TimestampTzGetDatum(row->stage_until);
+	nulls[COLUMN_STAGE_UNTIL] = row->stage_until == STAGE_FOREVER;
+	values[COLUMN_CHECK_AT] = TimestampTzGetDatum(row->check_at);
+	nulls[COLUMN_CHECK_AT] = row->check_at == STAGE_FOREVER;
+	values[COLUMN_REACTIVATED_AT] = TimestampTzGetDatum(row->reactivated_at);
+	nulls[COLUMN_REACTIVATED_AT] = row->reactivated_at == TRACK_NEVER;
+}
+
+/* Replace the locked row in summary->old. */
+static void
+WriteRow(Summary *summary, TrackRow *row)
+{
+	TupleTableSlot *new = summary->new;
+	Datum		values[TRACK_COLUMNS];
+	bool		nulls[TRACK_COLUMNS];
+
+	ExecClearTuple(new);
+	slot_getallattrs(summary->old);
+	memcpy(new->tts_values, summary->old->tts_values,
+		   sizeof(Datum) * RelationGetDescr(summary->relation)->natts);
+	memcpy(new->tts_isnull, summary->old->tts_isnull,
+		   sizeof(bool) * RelationGetDescr(summary->relation)->natts);
+	RowValues(row, values, nulls);
+	for (int i = COLUMN_PURCHASES; i < TRACK_COLUMNS; i++)
+	{
+		new->tts_values[summary->track->columns[i] - 1] = values[i];
+		new->tts_isnull[summary->track->columns[i] - 1] = nulls[i];
+	}
+	ExecStoreVirtualTuple(new);
+	ExecSimpleRelationUpdate(summary->target, summary->estate, &summary->epqstate,
+							 summary->old, new);
+	ResetPerTupleExprContext(summary->estate);
+	summary->written++;
+}
+
+static void
+LogChanges(Summary *summary, Datum key, const StageChange *changes, int count)
+{
+	if (summary->change_count + count > summary->change_room)
+	{
+		summary->change_room = Max(16, summary->change_room * 2);
+		if (summary->changes == NULL)
+			summary->changes = palloc(sizeof(ChangeOf) * summary->change_room);
+		else
+			summary->changes = repalloc_huge(summary->changes,
+											 sizeof(ChangeOf) * summary->change_room);
+	}
+	for (int i = 0; i < count; i++)
+	{
+		summary->changes[summary->change_count].key = key;
+		summary->changes[summary->change_count++].change = changes[i];
+	}
+}
+
+/* An array of a column, for unnest(). */
+static Datum
+ColumnArray(Datum *values, bool *nulls, int count, Oid type, int16 length, bool byval, char align)
+{
+	int			lower = 1;
+
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower,
+											  type, length, byval, align));
+}
+
+static Datum
+KeyArray(const Track *track, Datum *keys, int count)
+{
+	return ColumnArray(keys, NULL, count, track->key->type_id, track->key->typlen,
+					   track->key->typbyval, track->key->typalign);
+}
+
+/*
+ * Insert rows for the entries that are missing: what is added as it is, a lead
+ * for what is to be recomputed.  Of those that another transaction inserted
+ * meanwhile none is: they are there now.
+ */
+static void
+InsertRows(Summary *summary, TrackBatch *batch, TrackEntry **entries, int count, TimestampTz now)
+{
+	Track	   *track = summary->track;
+	Datum	   *values[TRACK_COLUMNS];
+	bool	   *nulls[TRACK_COLUMNS];
+	TrackRow   *rows = palloc_extended(sizeof(TrackRow) * count, MCXT_ALLOC_HUGE);
+	StageChange (*changes)[TRACK_MAX_CHANGES] = palloc_extended(sizeof(*changes) * count, MCXT_ALLOC_HUGE);
+	int		   *change_counts = palloc(sizeof(int) * count);
+	Datum		arguments[TRACK_COLUMNS];
+	static const Oid types[TRACK_COLUMNS] = {0, 0, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID};
+	Oid			argument_types[TRACK_COLUMNS];
+
+	for (int c = 0; c < TRACK_COLUMNS; c++)
+	{
+		values[c] = palloc(sizeof(Datum) * count);
+		nulls[c] = palloc0(sizeof(bool) * count);
+	}
+	for (int i = 0; i < count; i++)
+	{
+		Datum		row_values[TRACK_COLUMNS];
+		bool		row_nulls[TRACK_COLUMNS];
+
+		change_counts[i] = 0;
+		if (entries[i]->action == ENTRY_RECOMPUTE)
+		{
+			memset(&rows[i], 0, sizeof(TrackRow));
+			purchases_init(&rows[i].purchases);
+			rows[i].stage_since = now;
+			rows[i].stage_until = rows[i].check_at = STAGE_FOREVER;
+			rows[i].reactivated_at = TRACK_NEVER;
+		}
+		else
+			change_counts[i] = track_row_set(&rows[i], false, &entries[i]->purchases, entries[i]->cause,
+											 now, &track->policy, changes[i]);
+		RowValues(&rows[i], row_values, row_nulls);
+		row_values[COLUMN_CUSTOMER] = entries[i]->key;
+		row_nulls[COLUMN_CUSTOMER] = false;
+		for (int c = 0; c < TRACK_COLUMNS; c++)
+		{
+			values[c][i] = row_values[c];
+			nulls[c][i] = row_nulls[c];
+		}
+	}
+
+	memcpy(argument_types, types, sizeof(types));
+	argument_types[COLUMN_CUSTOMER] = track->key_array;
+	argument_types[COLUMN_PURCHASES] = track->purchases_array;
+	arguments[COLUMN_CUSTOMER] = KeyArray(track, values[COLUMN_CUSTOMER], count);
+	arguments[COLUMN_PURCHASES] = ColumnArray(values[COLUMN_PURCHASES], NULL, count,
+											  get_element_type(track->purchases_array),
+											  PURCHASES_SIZE, false, TYPALIGN_DOUBLE);
+	arguments[COLUMN_STAGE] = ColumnArray(values[COLUMN_STAGE], NULL, count,
+										  TEXTOID, -1, false, TYPALIGN_INT);
+	for (int c = COLUMN_STAGE_SINCE; c < TRACK_COLUMNS; c++)
+		arguments[c] = ColumnArray(values[c], nulls[c], count, TIMESTAMPTZOID,
+								   sizeof(TimestampTz), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+
+	SPI_connect();
+	if (track->insert_rows == NULL)
+		KeepPlan(&track->insert_rows,
+				 psprintf("INSERT INTO %s (customer, purchases, stage, stage_since, stage_until, check_at, reactivated_at) "
+						  "SELECT * FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7)) "
+						  "ON CONFLICT (customer) DO NOTHING RETURNING customer",
+						  track->summary_name),
+				 TRACK_COLUMNS, argument_types);
+	CheckSpi(SPI_execute_snapshot(track->insert_rows, arguments, NULL, GetLatestSnapshot(),
+								  InvalidSnapshot, false, true, 0), "insert of summary rows");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		key = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+		TrackEntry *entry = TrackTable_lookup(batch->table, key);
+
+		if (entry != NULL)
+			entry->inserted = true;
+	}
+	SPI_finish();
+
+	for (int i = 0; i < count; i++)
+	{
+		if (!entries[i]->inserted)
+			continue;
+		LogChanges(summary, entries[i]->key, changes[i], change_counts[i]);
+		summary->written++;
+	}
+}
+
+/* Read the purchases of the customers to recompute, whose rows are locked. */
+static void
+ReadOrders(Track *track, TrackBatch *batch, TrackEntry **entries, int count)
+{
+	Datum	   *keys = palloc(sizeof(Datum) * count);
+	int			key_count = 0;
+	Datum		argument;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (entries[i]->action == ENTRY_RECOMPUTE)
+		{
+			keys[key_count++] = entries[i]->key;
+			purchases_init(&entries[i]->purchases);
+		}
+	}
+	argument = KeyArray(track, keys, key_count);
+
+	/* a partition may have come while a row was waited for */
+	AcceptInvalidationMessages();
+	SPI_connect();
+	if (track->recompute == NULL)
+		KeepPlan(&track->recompute,
+				 psprintf("SELECT (%s), crm.purchases(%s, %s) FILTER (WHERE %s) FROM %s "
+						  "WHERE (%s) %s ANY ($1) GROUP BY 1",
+						  track->arguments[ARGUMENT_CUSTOMER], track->arguments[ARGUMENT_ORDERED_AT],
+						  track->arguments[ARGUMENT_AMOUNT], track->arguments[ARGUMENT_COUNTS_IF],
+						  track->orders_from, track->arguments[ARGUMENT_CUSTOMER], track->key_equal),
+				 1, &track->key_array);
+	CheckSpi(SPI_execute_snapshot(track->recompute, &argument, NULL, GetLatestSnapshot(),
+								  InvalidSnapshot, false, true, 0), "recompute of summary rows");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		key = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
+		TrackEntry *entry = TrackTable_lookup(batch->table, key);
+
+		if (entry != NULL && !isnull)
+			memcpy(&entry->purchases, DatumGetPointer(value), sizeof(Purchases));
+	}
+	SPI_finish();
+}
+
+/* Write the row of an entry, if that is there; it must be locked before. */
+static void
+UpdateEntry(Summary *summary, TrackEntry *entry, TimestampTz now)
+{
+	TrackRow	row;
+	TrackRow	before;
+	Purchases	purchases;
+	StageChange changes[TRACK_MAX_CHANGES];
+	int			count;
+
+	ReadRow(summary, &row);
+	before = row;
+	if (entry->action == ENTRY_ADD)
+	{
+		purchases = row.purchases;
+		if (purchases_merge(&purchases, &entry->purchases) != PURCHASES_OK)
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("sum of purchases out of range")));
+	}
+	else
+		purchases = entry->purchases;
+	count = track_row_set(&row, !entry->inserted, &purchases, entry->cause, now,
+						  &summary->track->policy, changes);
+	LogChanges(summary, entry->key, changes, count);
+	if (memcmp(&row, &before, sizeof(row)) != 0)
+		WriteRow(summary, &row);
+}
+
+/* Insert what was logged into the history, and announce it. */
+static void
+WriteChanges(Summary *summary, TimestampTz now)
+{
+	Track	   *track = summary->track;
+	int			count = summary->change_count;
+	Datum	   *values[5];
+	bool	   *first;
+	Datum		arguments[6];
+	Oid			types[6] = {0, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID};
+	Datum		names[STAGE_COUNT];
+	Datum		causes[4];
+
+	if (count == 0)
+		return;
+	for (int i = 0; i < STAGE_COUNT; i++)
+		names[i] = CStringGetTextDatum(stage_name((Stage) i));
+	for (int i = 0; i < 4; i++)
+		causes[i] = CStringGetTextDatum(track_cause_name((StageCause) i));
+	for (int c = 0; c < 5; c++)
+		values[c] = palloc_extended(sizeof(Datum) * count, MCXT_ALLOC_HUGE);
+	first = palloc(sizeof(bool) * count);
+	for (int i = 0; i < count; i++)
+	{
+		const StageChange *change = &summary->changes[i].change;
+
+		values[0][i] = summary->changes[i].key;
+		first[i] = change->first;
+		values[1][i] = change->first ? (Datum) 0 : names[change->from];
+		values[2][i] = names[change->to];
+		values[3][i] = TimestampTzGetDatum(change->at);
+		values[4][i] = causes[change->cause];
+	}
+	types[0] = track->key_array;
+	arguments[0] = KeyArray(track, values[0], count);
+	arguments[1] = ColumnArray(values[1], first, count, TEXTOID, -1, false, TYPALIGN_INT);
+	arguments[2] = ColumnArray(values[2], NULL, count, TEXTOID, -1, false, TYPALIGN_INT);
+	arguments[3] = ColumnArray(values[3], NULL, count, TIMESTAMPTZOID, sizeof(TimestampTz),
+							   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	arguments[4] = ColumnArray(values[4], NULL, count, TEXTOID, -1, false, TYPALIGN_INT);
+	arguments[5] = TimestampTzGetDatum(now);
+
+	SPI_connect();
+	if (track->insert_changes == NULL)
+		KeepPlan(&track->insert_changes,
+				 psprintf("INSERT INTO %s (customer, from_stage, to_stage, at, cause, noticed_at) "
+						  "SELECT c.*, $6 FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)) c",
+						  track->history_name),
+				 6, types);
+	CheckSpi(SPI_execute_snapshot(track->insert_changes, arguments, NULL, GetLatestSnapshot(),
+								  InvalidSnapshot, false, true, 0), "insert of stage changes");
+	SPI_finish();
+	/* the same text again is not sent again: one per table and transaction */
+	if (track->notify)
+		Async_Notify("crm_stage", track->summary_name);
+}
+
+/*
+ * Bring the rows of a batch up to date, and log the changes of stages.
+ * Returns the number of rows written.
+ */
+int64
+TrackBatchApply(TrackBatch *batch)
+{
+	Track	   *track = batch->track;
+	MemoryContext previous = MemoryContextSwitchTo(batch->context);
+	int			count = batch->table->members;
+	TrackEntry **entries;
+	TrackEntry *entry;
+	TrackTable_iterator iterator;
+	TrackScope	scope;
+	Summary		summary;
+	bool		recompute = false;
+	int			n = 0;
+	int			missing = 0;
+	TimestampTz now;
+
+	if (count == 0)
+	{
+		MemoryContextSwitchTo(previous);
+		return 0;
+	}
+	entries = palloc_extended(sizeof(TrackEntry *) * count, MCXT_ALLOC_HUGE);
+	TrackTable_start_iterate(batch->table, &iterator);
+	while ((entry = TrackTable_iterate(batch->table, &iterator)) != NULL)
+	{
+		entries[n++] = entry;
+		if (entry->action == ENTRY_RECOMPUTE)
+			recompute = true;
+	}
+	if (count > 1)
+		qsort_arg(entries, count, sizeof(TrackEntry *), CompareEntries, track);
+	if (recompute)
+		TrackForbidAdding();
+
+	TrackEnter(track->owner, &scope);
+	/* what the statement did must be seen */
+	CommandCounterIncrement();
+	OpenSummary(track, &summary);
+
+	/* New rows first. */
+	{
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+		TrackEntry **new = palloc_extended(sizeof(TrackEntry *) * count, MCXT_ALLOC_HUGE);
+
+		for (int i = 0; i < count; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (FindRow(&summary, entries[i]->key, snapshot))
+				continue;
+			entries[i]->missing = true;
+			new[missing++] = entries[i];
+		}
+		UnregisterSnapshot(snapshot);
+		if (missing > 0)
+		{
+			InsertRows(&summary, batch, new, missing, GetCurrentTimestamp());
+			CommandCounterIncrement();
+		}
+		pfree(new);
+	}
+
+	/* Lock the others, and those to recompute; then all is as it will be. */
+	n = 0;
+	for (int i = 0; i < count; i++)
+	{
+		bool		adds_nothing;
+
+		entry = entries[i];
+		if (entry->inserted && entry->action != ENTRY_RECOMPUTE)
+			continue;
+		/* an order that does not count only makes a lead */
+		adds_nothing = entry->action == ENTRY_ADD && entry->purchases.orders == 0 &&
+			entry->purchases.revenue == 0 && entry->purchases.refunds == 0;
+		if (adds_nothing)
+			continue;
+		if (!LockRow(&summary, entry->key))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not keep %s current because of a concurrent change", track->summary_name),
+					 errdetail("A row was deleted from it at the same time."),
+					 errhint("The transaction might succeed if retried.")));
+		entries[n++] = entry;
+		if (!recompute)
+			UpdateEntry(&summary, entry, GetCurrentTimestamp());
+	}
+	if (recompute)
+	{
+		Snapshot	snapshot;
+
+		ReadOrders(track, batch, entries, n);
+		snapshot = RegisterSnapshot(GetLatestSnapshot());
+		for (int i = 0; i < n; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (!FindRow(&summary, entries[i]->key, snapshot))
+				elog(ERROR, "a locked row of %s is gone", track->summary_name);
+			UpdateEntry(&summary, entries[i], GetCurrentTimestamp());
+		}
+		UnregisterSnapshot(snapshot);
+	}
+
+	now = GetCurrentTimestamp();
+	WriteChanges(&summary, now);
+	CloseSummary(&summary);
+	TrackLeave(&scope);
+	CommandCounterIncrement();
+	MemoryContextSwitchTo(previous);
+	return summary.written;
+}
+
+/*
+ * Let time pass for the customers that are due: those whose check_at is before
+ * as_of, found by its index.  Rows that a transaction is writing are skipped:
+ * it tells the time itself, or the next call does.  Nothing is waited for, so
+ * that any number may run at once.  Returns how many changed their stage, at
+ * most limit.
+ */
+int64
+TrackAdvance(Track *track, TimestampTz as_of, int64 limit)
+{
+	int64		changed = 0;
+	int64		room;
+	uint64		found;
+	Oid			types[2] = {TIMESTAMPTZOID, INT8OID};
+	TrackScope	scope;
+
+	TrackEnter(track->owner, &scope);
+	do
+	{
+		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crm clock",
+													  ALLOCSET_DEFAULT_SIZES);
+		MemoryContext previous = MemoryContextSwitchTo(context);
+		Datum		arguments[2];
+		Datum	   *keys;
+		Summary		summary;
+		Snapshot	snapshot;
+
+		CHECK_FOR_INTERRUPTS();
+		CommandCounterIncrement();
+		room = Min(limit - changed, ADVANCE_BATCH);
+		arguments[0] = TimestampTzGetDatum(as_of);
+		arguments[1] = Int64GetDatum(room);
+		SPI_connect();
+		if (track->select_due == NULL)
+			KeepPlan(&track->select_due,
+					 psprintf("SELECT customer FROM %s WHERE check_at < $1 "
+							  "ORDER BY check_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+							  track->summary_name), 2, types);
+		CheckSpi(SPI_execute_snapshot(track->select_due, arguments, NULL, GetLatestSnapshot(),
+									  InvalidSnapshot, false, true, 0), "search for due customers");
+		found = SPI_processed;
+		MemoryContextSwitchTo(context);
+		keys = palloc(sizeof(Datum) * Max(found, 1));
+		for (uint64 i = 0; i < found; i++)
+		{
+			bool		isnull;
+
+			keys[i] = datumCopy(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull),
+								track->key->typbyval, track->key->typlen);
+		}
+		SPI_finish();
+		MemoryContextSwitchTo(context);
+
+		if (found > 0)
+		{
+			OpenSummary(track, &summary);
+			CommandCounterIncrement();
+			snapshot = RegisterSnapshot(GetLatestSnapshot());
+			for (uint64 i = 0; i < found; i++)
+			{
+				TrackRow	row;
+				TrackRow	before;
+				StageChange changes[TRACK_MAX_CHANGES];
+				int			count;
+
+				if (!FindRow(&summary, keys[i], snapshot))
+					elog(ERROR, "a locked row of %s is gone", track->summary_name);
+				ReadRow(&summary, &row);
+				before = row;
+				count = track_row_pass_time(&row, as_of, &track->policy, changes);
+				LogChanges(&summary, keys[i], changes, count);
+				if (count > 0)
+					changed++;
+				if (memcmp(&row, &before, sizeof(row)) != 0)
+					WriteRow(&summary, &row);
+			}
+			UnregisterSnapshot(snapshot);
+			WriteChanges(&summary, GetCurrentTimestamp());
+			CloseSummary(&summary);
+		}
+		MemoryContextSwitchTo(previous);
+		MemoryContextDelete(context);
+	} while (found == room && changed < limit);
+	TrackLeave(&scope);
+	CommandCounterIncrement();
+	return changed;
+}
