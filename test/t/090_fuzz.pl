@@ -16,6 +16,10 @@ my $runs = $ENV{FUZZ_RUNS} || 1500;
 
 my %examples = (
 	email => [ 'jane.doe+news@example.com', ' JÖRG@bücher.DE ', '用户@例子.广告', "o'neil\@mail.example.co.uk" ],
+	lifecycle_policy => [
+		'{}',
+		'{"at_risk_after": "90 days", "lost_after": "180 days 12:30:00.000001", "at_risk_gaps": 2, "lost_gaps": 4.25, "loyal_from": 5}',
+		'{"loyal_from": 2, "at_risk_gaps": 0, "at_risk_after": "1 day"}' ],
 	phone => [ '+49 (0)30 123-456', '+12125550123', '+351 210/000.000', '+39 (0)6 698 12345' ],
 	purchases => [
 		'{"orders": 0, "revenue": 0, "refunds": 0}',
