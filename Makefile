@@ -51,10 +51,10 @@ endif
 
 $(OBJS): $(wildcard src/*.h)
 
-$(SCRIPT): crm.control Makefile $(CONCEPTS:%=src/%.sql)
+$(SCRIPT): crm.control Makefile src/crm.sql $(CONCEPTS:%=src/%.sql)
 	@{ printf '%s\n' '-- crm $(EXTVERSION): generated from src/*.sql' \
 	     '\echo Use "CREATE EXTENSION crm" to load this file. \quit'; \
-	   cat $(CONCEPTS:%=src/%.sql); } > $@
+	   cat src/crm.sql $(CONCEPTS:%=src/%.sql); } > $@
 
 # Everything below runs in a private server in a temporary folder.
 .PHONY: demo test bench fuzz

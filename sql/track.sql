@@ -205,7 +205,6 @@ CREATE ROLE crm_owner;
 CREATE ROLE crm_writer;
 CREATE SCHEMA owned AUTHORIZATION crm_owner;
 GRANT USAGE ON SCHEMA owned TO crm_writer;
-GRANT USAGE ON SCHEMA crm TO crm_owner;
 SET ROLE crm_owner;
 CREATE TABLE owned.orders (id int, customer int, at timestamptz, amount numeric);
 CREATE FUNCTION owned.fee(numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
@@ -221,7 +220,6 @@ SET ROLE crm_writer;
 INSERT INTO owned.orders VALUES (1, 1, now(), 10);
 SELECT * FROM owned.orders_lifecycle;
 RESET ROLE;
-GRANT USAGE ON SCHEMA crm TO crm_writer;
 SET ROLE crm_writer;
 SELECT crm.verify('owned.orders');
 SELECT crm.refresh('owned.orders');

@@ -14,7 +14,6 @@ $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION crm;
 CREATE ROLE shopkeeper;
-GRANT USAGE ON SCHEMA crm TO shopkeeper;
 CREATE SCHEMA shop AUTHORIZATION shopkeeper;
 SET ROLE shopkeeper;
 CREATE TABLE shop.orders (id serial PRIMARY KEY, customer text, at timestamptz, amount numeric);
