@@ -44,8 +44,10 @@ SELECT crm.advance_stages(now() + interval '20 days');
 SELECT check_at = stage_until AS looks_then, stage FROM orders_lifecycle WHERE customer = 1;
 -- it is found by the index
 SET enable_seqscan = off;
+SET enable_bitmapscan = off;
 EXPLAIN (COSTS OFF) SELECT customer FROM orders_lifecycle WHERE check_at < now() ORDER BY check_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED;
 RESET enable_seqscan;
+RESET enable_bitmapscan;
 -- wrong arguments
 SELECT crm.advance_stages('infinity');
 SELECT crm.advance_stages(NULL) IS NULL AS nothing;

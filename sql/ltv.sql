@@ -227,7 +227,7 @@ SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 EXPLAIN (COSTS OFF) SELECT crm.ltv_model(x, t_x, t, mean_value, 'bg_nbd') FROM repeated WHERE name = 'bg_nbd';
-EXPLAIN (COSTS OFF) SELECT sum(crm.ltv((SELECT m FROM folded WHERE name = 'bg_nbd'), x, t_x, t, coalesce(mean_value, 0), 365, 0.001)) FROM repeated;
+EXPLAIN (COSTS OFF) SELECT sum(crm.ltv(crm.ltv_model('bg_nbd', ARRAY[0.2, 4, 0.8, 2.4], ARRAY[6, 4, 15]), x, t_x, t, coalesce(mean_value, 0), 365, 0.001)) FROM repeated;
 SELECT name, crm.ltv_model(x, t_x, t, mean_value, name)::text = (SELECT m::text FROM folded WHERE folded.name = repeated.name) AS parallel FROM repeated GROUP BY name ORDER BY name;
 SELECT crm.ltv_model(x, t_x, t, mean_value, 'pareto_nbd')::text = (SELECT m::text FROM folded WHERE name = 'pareto_nbd') AS parallel FROM repeated WHERE name = 'pareto_nbd';
 SELECT crm.ltv_model(x, t_x, t, mean_value, 'bg_nbd') IS NULL AS none FROM repeated WHERE name = '';
