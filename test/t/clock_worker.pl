@@ -164,6 +164,14 @@ $node->append_conf('postgresql.conf', "max_worker_processes = 8\n");
 $node->restart;
 is_lost($node, 'shop1', $customer{shop1}, 'with more workers');
 
+# A shorter nap wakes it.
+$node->append_conf('postgresql.conf', "crm.clock_naptime = '1 d'\n");
+$node->restart;
+$customer{shop1} = buy($node, 'shop1');
+$node->append_conf('postgresql.conf', "crm.clock_naptime = 1\n");
+$node->reload;
+is_lost($node, 'shop1', $customer{shop1}, 'after a reload');
+
 # A standby has no clock until it is promoted.
 $node->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
