@@ -8,6 +8,6 @@
 #include "crm.h"
 
 extern void ClockInit(void);
-extern Datum crm_advance_stages(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum crm_advance_stages(PG_FUNCTION_ARGS);
 
 #endif							/* CRM_CLOCK_H */

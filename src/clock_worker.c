@@ -272,15 +272,16 @@ static int64
 AdvanceTable(Oid orders)
 {
 	volatile int64 changed = 0;
-	char	   *name = get_rel_name(orders);
+	char	   *relation = get_rel_name(orders);
+	char		name[4 * NAMEDATALEN + 8];	/* outlives the transaction; two names, quoted */
 	ErrorContextCallback context;
 
-	if (name == NULL)
+	if (relation == NULL)
 	{
 		Commit();
 		return 0;
 	}
-	name = pstrdup(QuoteQualified(get_rel_namespace(orders), name));
+	strlcpy(name, QuoteQualified(get_rel_namespace(orders), relation), sizeof(name));
 	pgstat_report_activity(STATE_RUNNING, psprintf("crm clock: %s", name));
 	context.callback = ContextOfTable;
 	context.arg = name;
