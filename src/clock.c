@@ -2,6 +2,7 @@
  * clock.c
  *		Time alone moves customers to at_risk and lost.
  */
+#include "clock.h"
 #include "track.h"
 
 #include "access/relation.h"

@@ -47,4 +47,11 @@
 #define crm_name_list(name)		stringToQualifiedNameList(name)
 #endif
 
+/* 17 lets extensions name what they wait for */
+#if PG_VERSION_NUM >= 170000
+#define crm_wait_event(name)	WaitEventExtensionNew(name)
+#else
+#define crm_wait_event(name)	PG_WAIT_EXTENSION
+#endif
+
 #endif							/* CRM_COMPAT_H */

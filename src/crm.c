@@ -2,6 +2,14 @@
  * crm.c
  *		The module: its magic block and what is done when it is loaded.
  */
-#include "crm.h"
+#include "clock.h"
 
 PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	ClockInit();
+}
