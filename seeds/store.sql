@@ -77,4 +77,4 @@ SELECT setval(pg_get_serial_sequence(format('%I.touches', :'store'), 'touch_id')
 COMMIT;
 
 SELECT format('ANALYZE %I.%I', nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE nspname = :'store' AND relkind = 'r' ORDER BY relname \g (format=unaligned tuples_only) /dev/null
+WHERE nspname = :'store' AND relkind = 'r' ORDER BY relname \gexec

@@ -110,6 +110,9 @@ COMMENT ON FUNCTION @.holds(text, timestamptz) IS 'what the items of an order of
 CREATE OR REPLACE FUNCTION @.orders_inserted() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 BEGIN
+	IF NOT EXISTS (SELECT FROM changed) THEN
+		RETURN NULL;
+	END IF;
 	PERFORM @.check_decimals(array_agg(currency), array_agg(d), 'orders')
 	FROM (SELECT currency, greatest(scale(trim_scale(items_amount)), scale(trim_scale(discount)), scale(trim_scale(shipping)), scale(trim_scale(tax))) AS d
 		FROM changed) AS c;
@@ -129,9 +132,11 @@ BEGIN
 	ORDER BY visitor_id, ordered_at, order_id
 	ON CONFLICT DO NOTHING;
 	-- orders of one who was merged go to whom his id resolves
-	UPDATE @.orders AS o SET customer_id = @.resolve(c.customer_id)
-	FROM changed AS n JOIN @.customers AS c USING (customer_id)
-	WHERE o.order_id = n.order_id AND c.merged_into IS NOT NULL;
+	IF EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
+		UPDATE @.orders AS o SET customer_id = @.resolve(c.customer_id)
+		FROM changed AS n JOIN @.customers AS c USING (customer_id)
+		WHERE o.order_id = n.order_id AND c.merged_into IS NOT NULL;
+	END IF;
 	RETURN NULL;
 END
 $function$;
@@ -164,6 +169,10 @@ DECLARE
 	reserved integer[];
 	on_hand integer[];
 BEGIN
+	-- the trigger fires for a statement that changes no row, too
+	IF NOT EXISTS (SELECT FROM changed) THEN
+		RETURN NULL;
+	END IF;
 	PERFORM @.check_decimals(array_agg(currency), array_agg(d), 'orders')
 	FROM (SELECT n.currency, greatest(scale(trim_scale(n.items_amount)), scale(trim_scale(n.discount)), scale(trim_scale(n.shipping)), scale(trim_scale(n.tax))) AS d
 		FROM changed AS n JOIN old_rows AS o USING (order_id)
@@ -192,9 +201,12 @@ BEGIN
 		END IF;
 	END IF;
 
-	UPDATE @.orders AS o SET customer_id = @.resolve(c.customer_id)
-	FROM changed AS n JOIN old_rows AS b USING (order_id) JOIN @.customers AS c ON c.customer_id = n.customer_id
-	WHERE o.order_id = n.order_id AND n.customer_id IS DISTINCT FROM b.customer_id AND c.merged_into IS NOT NULL;
+	IF EXISTS (SELECT FROM changed AS n JOIN old_rows AS o USING (order_id) JOIN @.customers AS c ON c.customer_id = n.customer_id
+		WHERE n.customer_id IS DISTINCT FROM o.customer_id AND c.merged_into IS NOT NULL) THEN
+		UPDATE @.orders AS o SET customer_id = @.resolve(c.customer_id)
+		FROM changed AS n JOIN @.customers AS c USING (customer_id)
+		WHERE o.order_id = n.order_id AND c.merged_into IS NOT NULL;
+	END IF;
 	RETURN NULL;
 END
 $function$;
@@ -219,6 +231,9 @@ BEGIN
 		ids := ARRAY(SELECT DISTINCT order_id FROM old_rows);
 	ELSE
 		ids := ARRAY(SELECT order_id FROM changed UNION SELECT order_id FROM old_rows);
+	END IF;
+	IF ids = '{}' THEN
+		RETURN NULL;
 	END IF;
 	PERFORM FROM @.orders WHERE order_id = ANY (ids) ORDER BY order_id FOR NO KEY UPDATE;
 
@@ -275,6 +290,9 @@ BEGIN
 		ids := ARRAY(SELECT DISTINCT order_id FROM old_rows);
 	ELSE
 		ids := ARRAY(SELECT order_id FROM changed UNION SELECT order_id FROM old_rows);
+	END IF;
+	IF ids = '{}' THEN
+		RETURN NULL;
 	END IF;
 	PERFORM FROM @.orders WHERE order_id = ANY (ids) ORDER BY order_id FOR NO KEY UPDATE;
 	IF TG_OP <> 'DELETE' THEN
