@@ -46,6 +46,7 @@ VALUES
 	('merges', 'merge_id', 'number of the merge, for undo_merge'),
 	('merges', 'keep', 'the customer that stays'),
 	('merges', 'absorb', 'the customer whose id resolves to it'),
+	('merges', 'reason', 'why'),
 	('merges', 'merged_at', 'when'),
 	('merges', 'merged_by', 'by which role'),
 	('merges', 'undone_at', 'when it was taken back; NULL: it holds'),

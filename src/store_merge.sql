@@ -146,7 +146,9 @@ BEGIN
 			hint = 'Undo that merge first.';
 	END IF;
 
-	-- Rows that were moved, unless they have been moved on since.
+	-- First the customer, or rows of his would be sent after the merge again;
+	-- then the rows that were moved, unless they have been moved on since.
+	UPDATE @.customers SET merged_into = NULL WHERE customer_id = done.absorb;
 	FOR child IN
 		SELECT g.relation, g."column", (
 				SELECT string_agg(format('t.%I = (m.key ->> %L)::%s', k.attname, k.attname, format_type(k.atttypid, k.atttypmod)), ' AND ')
@@ -162,7 +164,6 @@ BEGIN
 	END LOOP;
 
 	-- Columns that the merge wrote, unless they were written since.
-	UPDATE @.customers SET merged_into = NULL WHERE customer_id = done.absorb;
 	PERFORM @.set_customer(done.keep, now_is, now_is || coalesce((
 		SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each(done.before) AS b
 		WHERE now_is ? b.key AND now_is -> b.key = done.after -> b.key), '{}'));

@@ -1,4 +1,9 @@
-/* store, seventh area: what BI tools, agents and reports read */
+/*
+ * store, seventh area: what BI tools, agents and reports read
+ *
+ * A view on a function casts its numerics again: RETURNS TABLE forgets the
+ * precision, which some BI tools want to know.
+ */
 CREATE FUNCTION crm.store_views() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN $ddl$
 
@@ -102,7 +107,7 @@ COMMENT ON FUNCTION @.repeat_rate(timestamptz, timestamptz, interval)
 	IS 'of the customers whose first order lies in a period, the part that has ordered again (within that time of the first order, if one is given)';
 
 CREATE OR REPLACE VIEW @.repeat_rate AS
-SELECT * FROM @.repeat_rate('-infinity', 'infinity');
+SELECT customers, repeat_customers, repeat_rate::numeric(9,6) AS repeat_rate FROM @.repeat_rate('-infinity', 'infinity');
 
 -- Orders and products
 
@@ -145,7 +150,8 @@ END;
 COMMENT ON FUNCTION @.product_sales(timestamptz, timestamptz) IS 'what was sold of each product in a period, for each currency';
 
 CREATE OR REPLACE VIEW @.product_sales AS
-SELECT * FROM @.product_sales('-infinity', 'infinity');
+SELECT product_id, sku, name, category, currency, orders, buyers, units, revenue::numeric(20,4) AS revenue, average_price::numeric(18,4) AS average_price
+FROM @.product_sales('-infinity', 'infinity');
 
 CREATE OR REPLACE FUNCTION @.inventory(as_of timestamptz)
 RETURNS TABLE (product_id bigint, sku text, name text, category text, on_hand bigint, reserved bigint, incoming bigint, available bigint, low boolean,
@@ -167,7 +173,9 @@ END;
 COMMENT ON FUNCTION @.inventory(timestamptz) IS 'stock of each product over all locations as it is, with the sales up to a time: how long it will last';
 
 CREATE OR REPLACE VIEW @.inventory AS
-SELECT * FROM @.inventory(pg_catalog.now());
+SELECT product_id, sku, name, category, on_hand, reserved, incoming, available, low, units_sold, units_sold_28_days,
+	days_of_cover::numeric(12,1) AS days_of_cover, sell_through::numeric(9,6) AS sell_through
+FROM @.inventory(pg_catalog.now());
 
 -- Visitors
 
@@ -209,7 +217,7 @@ END;
 COMMENT ON FUNCTION @.funnel(timestamptz, timestamptz) IS 'how many of the visitors who came in a period have reached each stage, and how long it took';
 
 CREATE OR REPLACE VIEW @.funnel AS
-SELECT * FROM @.funnel('-infinity', 'infinity');
+SELECT place, stage, visitors, lost, rate::numeric(9,6) AS rate, rate_of_all::numeric(9,6) AS rate_of_all, median_hours FROM @.funnel('-infinity', 'infinity');
 
 -- Customers
 
