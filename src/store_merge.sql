@@ -50,6 +50,10 @@ BEGIN
 	IF keep = absorb THEN
 		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('customer %s can''t be merged into itself', keep);
 	END IF;
+	-- In an older snapshot the rows that others have just added would be left behind.
+	IF current_setting('transaction_isolation') <> 'read committed' THEN
+		RAISE EXCEPTION USING errcode = 'invalid_transaction_state', message = 'customers are merged in READ COMMITTED transactions only';
+	END IF;
 
 	-- In the order of the ids, and so strong that whoever is adding a row of
 	-- one of them is waited for: the statements below see that row.
