@@ -165,17 +165,17 @@ BEGIN
 	INSERT INTO @.identities (customer_id, kind, value, verified_at)
 	SELECT customer_id, 'email', email::text, email_verified_at FROM changed
 	WHERE email IS NOT NULL AND (email_verified_at IS NOT NULL OR created_via <> 'account') AND merged_into IS NULL
-		AND NOT EXISTS (SELECT FROM @.identities AS i WHERE i.email = changed.email AND (i.verified_at IS NOT NULL OR email_verified_at IS NULL))
 	ORDER BY email, email_verified_at, customer_id
 	ON CONFLICT DO NOTHING;
 	INSERT INTO @.identities (customer_id, kind, value, verified_at)
 	SELECT customer_id, 'phone', phone::text, phone_verified_at FROM changed
 	WHERE phone IS NOT NULL AND phone_verified_at IS NOT NULL AND merged_into IS NULL
-		AND NOT EXISTS (SELECT FROM @.identities AS i WHERE i.phone = changed.phone)
 	ORDER BY phone, phone_verified_at, customer_id
 	ON CONFLICT DO NOTHING;
-	UPDATE @.identities AS i SET verified_at = c.email_verified_at FROM changed AS c
-	WHERE i.email = c.email AND i.customer_id = c.customer_id AND i.verified_at IS NULL AND c.email_verified_at IS NOT NULL;
+	IF TG_OP = 'UPDATE' THEN
+		UPDATE @.identities AS i SET verified_at = c.email_verified_at FROM changed AS c
+		WHERE i.customer_id = c.customer_id AND i.email = c.email AND i.verified_at IS NULL AND c.email_verified_at IS NOT NULL;
+	END IF;
 	RETURN NULL;
 END
 $function$;

@@ -27,12 +27,13 @@ BEGIN
 	SELECT DISTINCT ON (visitor_id) CASE WHEN c.merged_into IS NULL THEN customer_id ELSE @.resolve(customer_id) END, 'cookie', visitor_id
 	FROM changed JOIN @.customers AS c USING (customer_id)
 	WHERE visitor_id IS NOT NULL
-		AND NOT EXISTS (SELECT FROM @.identities AS i WHERE i.kind = 'cookie' AND i.system = '' AND i.value = visitor_id)
 	ORDER BY visitor_id, touched_at, touch_id
 	ON CONFLICT DO NOTHING;
-	UPDATE @.touches AS t SET customer_id = @.resolve(c.customer_id)
-	FROM changed AS n JOIN @.customers AS c USING (customer_id)
-	WHERE t.touch_id = n.touch_id AND c.merged_into IS NOT NULL;
+	IF EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
+		UPDATE @.touches AS t SET customer_id = @.resolve(c.customer_id)
+		FROM changed AS n JOIN @.customers AS c USING (customer_id)
+		WHERE t.touch_id = n.touch_id AND c.merged_into IS NOT NULL;
+	END IF;
 	RETURN NULL;
 END
 $function$;
