@@ -56,7 +56,7 @@ WHERE relnamespace = 'shop'::regnamespace AND relkind = 'v' AND NOT (atttypid = 
 	OR atttypid = 'numeric'::regtype AND atttypmod <> -1);
 -- functions: none runs with its owner's rights, each has a pinned search_path or a parsed body
 SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'shop'::regnamespace
-AND (prosecdef OR prosqlbody IS NULL AND proconfig IS DISTINCT FROM '{"search_path=pg_catalog, pg_temp"}');
+AND (prosecdef OR prosqlbody IS NULL AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false));
 SELECT proname FROM pg_proc WHERE pronamespace = 'shop'::regnamespace AND NOT has_function_privilege('public', oid, 'EXECUTE') ORDER BY proname COLLATE "C";
 -- nothing of it belongs to the extension
 SELECT count(*) FROM pg_depend WHERE deptype = 'e' AND (classid, objid) IN (
@@ -66,9 +66,10 @@ SELECT count(*) FROM pg_depend WHERE deptype = 'e' AND (classid, objid) IN (
 -- which can't be dropped under it
 DROP EXTENSION crm;
 
--- A user with no more than CREATE on the database
+-- A user with no more than CREATE on the database, and the use of the extension
 CREATE ROLE regress_crm_owner;
 CREATE ROLE regress_crm_reader;
+GRANT USAGE ON SCHEMA crm TO regress_crm_owner;
 SELECT format('GRANT CREATE ON DATABASE %I TO regress_crm_owner', current_database()) \gexec
 SET ROLE regress_crm_owner;
 SELECT crm.create_store('own');
@@ -85,6 +86,7 @@ SET ROLE regress_crm_owner;
 DROP SCHEMA own CASCADE;
 RESET ROLE;
 SELECT format('REVOKE CREATE ON DATABASE %I FROM regress_crm_owner', current_database()) \gexec
+REVOKE USAGE ON SCHEMA crm FROM regress_crm_owner;
 DROP ROLE regress_crm_owner, regress_crm_reader;
 
 -- Who is behind an interaction.  Ids are named by \gset, as a sequence has gaps.

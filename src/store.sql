@@ -5,12 +5,7 @@
  * area a file, in which @ stands for the store's schema.  Each can be run
  * again: it adds what is missing, replaces functions and views, and drops
  * nothing.  The objects belong to the caller; none is a member of crm.
- *
- * Whoever may create a schema can create a store, so the schema of the types
- * is open to all; what is in it either is harmless or is revoked.
  */
-GRANT USAGE ON SCHEMA crm TO PUBLIC;
-
 CREATE FUNCTION crm.create_store(store text, base_currency text DEFAULT 'EUR', time_zone text DEFAULT 'UTC') RETURNS regnamespace
 LANGUAGE plpgsql STRICT SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $body$
 DECLARE

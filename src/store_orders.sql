@@ -2,9 +2,9 @@
  * store, fifth area: orders, their items, refunds and history
  *
  * A session keeps the plan that a trigger's query got for the first statement,
- * of one row or of a million.  So the queries on transition tables are such
- * that each plan they can get is good for both: two transition tables are never
- * joined (they are grouped), others only by an index or the small side.
+ * of one row or of a million, on a table that was still small or is large.  So
+ * the queries on transition tables look their rows up by an index, whatever
+ * the planner thinks; two transition tables are never joined, but grouped.
  */
 CREATE FUNCTION crm.store_orders() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN $ddl$
@@ -115,7 +115,8 @@ RETURN CASE WHEN status = 'cancelled' THEN 'nothing'
 COMMENT ON FUNCTION @.holds(text, timestamptz) IS 'what the items of an order of that status do to stock: reserved, shipped or nothing';
 
 CREATE OR REPLACE FUNCTION @.orders_inserted() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
 BEGIN
 	IF NOT EXISTS (SELECT FROM changed) THEN
 		RETURN NULL;
@@ -168,7 +169,8 @@ CREATE OR REPLACE TRIGGER orders_inserted AFTER INSERT ON @.orders REFERENCING N
 	FOR EACH STATEMENT EXECUTE FUNCTION @.orders_inserted();
 
 CREATE OR REPLACE FUNCTION @.orders_updated() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
 DECLARE
 	products bigint[];
 	locations text[];
@@ -223,7 +225,8 @@ CREATE OR REPLACE TRIGGER orders_updated AFTER UPDATE ON @.orders REFERENCING OL
 -- Items: the order's total, and stock.  The orders are locked first, so that
 -- the sum is of all items there are, and the status the one that holds.
 CREATE OR REPLACE FUNCTION @.items_changed() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
 DECLARE
 	ids bigint[];
 	products bigint[];
@@ -286,7 +289,8 @@ CREATE OR REPLACE TRIGGER items_deleted AFTER DELETE ON @.order_items REFERENCIN
 	FOR EACH STATEMENT EXECUTE FUNCTION @.items_changed();
 
 CREATE OR REPLACE FUNCTION @.refunds_changed() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
 DECLARE
 	ids bigint[];
 BEGIN
