@@ -161,7 +161,7 @@ CREATE OR REPLACE TRIGGER declare_attribute_update AFTER UPDATE ON @.attribute_k
 -- have an account under it.  The first one has it.
 CREATE OR REPLACE FUNCTION @.own_contacts() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 BEGIN
 	INSERT INTO @.identities (customer_id, kind, value, verified_at)
 	SELECT customer_id, 'email', email::text, email_verified_at FROM changed

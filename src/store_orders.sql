@@ -116,7 +116,7 @@ COMMENT ON FUNCTION @.holds(text, timestamptz) IS 'what the items of an order of
 
 CREATE OR REPLACE FUNCTION @.orders_inserted() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 BEGIN
 	IF NOT EXISTS (SELECT FROM changed) THEN
 		RETURN NULL;
@@ -170,7 +170,7 @@ CREATE OR REPLACE TRIGGER orders_inserted AFTER INSERT ON @.orders REFERENCING N
 
 CREATE OR REPLACE FUNCTION @.orders_updated() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 DECLARE
 	products bigint[];
 	locations text[];
@@ -226,7 +226,7 @@ CREATE OR REPLACE TRIGGER orders_updated AFTER UPDATE ON @.orders REFERENCING OL
 -- the sum is of all items there are, and the status the one that holds.
 CREATE OR REPLACE FUNCTION @.items_changed() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 DECLARE
 	ids bigint[];
 	products bigint[];
@@ -290,7 +290,7 @@ CREATE OR REPLACE TRIGGER items_deleted AFTER DELETE ON @.order_items REFERENCIN
 
 CREATE OR REPLACE FUNCTION @.refunds_changed() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 DECLARE
 	ids bigint[];
 BEGIN

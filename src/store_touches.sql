@@ -22,7 +22,7 @@ CREATE INDEX IF NOT EXISTS touches_touched_at_idx ON @.touches USING brin (touch
 -- for what came before as for what comes after.
 CREATE OR REPLACE FUNCTION @.touches_inserted() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 BEGIN
 	INSERT INTO @.identities (customer_id, kind, value)
 	SELECT DISTINCT ON (visitor_id) CASE WHEN c.merged_into IS NULL THEN customer_id ELSE @.resolve(customer_id) END, 'cookie', visitor_id
