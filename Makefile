@@ -9,9 +9,10 @@
 EXTENSION    = crm
 EXTVERSION  := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" crm.control)
 
-# One concept, one room: src/NAME.c (and its src/NAME_*.c), src/NAME.sql,
-# sql/NAME.sql.  The order is that of the install script.
-CONCEPTS     = purchases contact rfm ltv stage track clock
+# One concept, one room: src/NAME.c (and its src/NAME_*.c), src/NAME.sql (and
+# its src/NAME_*.sql), sql/NAME.sql.  The order is that of the install script.
+CONCEPTS     = purchases contact rfm ltv stage track clock store
+SQL_FILES    = src/crm.sql $(foreach c,$(CONCEPTS),src/$(c).sql $(sort $(wildcard src/$(c)_*.sql)))
 
 # make demo DATA=file.csv: a file of the user's; to PGXS, DATA is what to install
 DEMO_FILE   := $(if $(filter command\ line,$(origin DATA)),$(DATA))
@@ -51,10 +52,10 @@ endif
 
 $(OBJS): $(wildcard src/*.h)
 
-$(SCRIPT): crm.control Makefile src/crm.sql $(CONCEPTS:%=src/%.sql)
+$(SCRIPT): crm.control Makefile $(SQL_FILES)
 	@{ printf '%s\n' '-- crm $(EXTVERSION): generated from src/*.sql' \
 	     '\echo Use "CREATE EXTENSION crm" to load this file. \quit'; \
-	   cat src/crm.sql $(CONCEPTS:%=src/%.sql); } > $@
+	   cat $(SQL_FILES); } > $@
 
 # Everything below runs in a private server in a temporary folder.
 .PHONY: demo test bench fuzz

@@ -1,0 +1,67 @@
+/* store: the whole CRM as a schema of the user's own */
+
+/*
+ * What a store consists of is written in src/store_*.sql as plain DDL, one
+ * area a file, in which @ stands for the store's schema.  Each can be run
+ * again: it adds what is missing, replaces functions and views, and drops
+ * nothing.  The objects belong to the caller; none is a member of crm.
+ */
+CREATE FUNCTION crm.create_store(store text, base_currency text DEFAULT 'EUR', time_zone text DEFAULT 'UTC') RETURNS regnamespace
+LANGUAGE plpgsql STRICT SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $body$
+DECLARE
+	ident text := quote_ident(store);
+	area text;
+	described record;
+BEGIN
+	IF store = '' OR octet_length(store) > 63 OR strpos(store, '$') > 0 OR starts_with(store, 'pg_') OR store IN ('crm', 'information_schema') THEN
+		RAISE EXCEPTION USING errcode = 'invalid_schema_name',
+			message = format('"%s" can''t be the name of a store', store),
+			detail = 'It is a schema''s name of up to 63 bytes, not one of the system''s or of the extension, and without a dollar sign.';
+	END IF;
+
+	/* two sessions that create the same store: one after the other */
+	PERFORM pg_advisory_xact_lock(hashtextextended('crm.create_store ' || store, 0));
+	IF to_regnamespace(ident) IS NULL THEN
+		EXECUTE format('CREATE SCHEMA %I', store);
+		EXECUTE format('COMMENT ON SCHEMA %I IS %L', store, 'a store of crm: customers, products, orders, touches and the views on them');
+	ELSIF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(ident || '.settings') AND attname = 'crm_version')
+		AND EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(ident)) THEN
+		RAISE EXCEPTION USING errcode = 'duplicate_schema',
+			message = format('schema "%s" exists and is not a store', store),
+			hint = 'Choose another name; an empty schema will do.';
+	END IF;
+
+	FOREACH area IN ARRAY ARRAY[crm.store_money(), crm.store_customers(), crm.store_merge(), crm.store_products(), crm.store_orders(),
+		crm.store_touches(), crm.store_views()]
+	LOOP
+		EXECUTE replace(area, '@.', ident || '.');
+	END LOOP;
+
+	EXECUTE format('INSERT INTO %I.settings (base_currency, time_zone) VALUES ($1, $2) ON CONFLICT DO NOTHING', store)
+		USING base_currency, time_zone;
+	EXECUTE format('UPDATE %I.settings SET crm_version = extversion FROM pg_catalog.pg_extension WHERE extname = ''crm'' AND crm_version IS DISTINCT FROM extversion', store);
+
+	/* a comment on every table, view and column that has none yet */
+	FOR described IN
+		SELECT r.relname, CASE WHEN r.relkind = 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind, t.comment,
+			obj_description(r.oid, 'pg_class') IS NULL AS missing, r.oid
+		FROM pg_class AS r JOIN crm.store_comments() AS t ON t.relation = r.relname AND t."column" IS NULL
+		WHERE r.relnamespace = to_regnamespace(ident) AND r.relkind IN ('r', 'p', 'v')
+	LOOP
+		IF described.missing THEN
+			EXECUTE format('COMMENT ON %s %I.%I IS %L', described.kind, store, described.relname, described.comment);
+		END IF;
+		EXECUTE coalesce((
+			SELECT string_agg(format('COMMENT ON COLUMN %I.%I.%I IS %L', store, described.relname, attname, comment), '; ')
+			FROM (
+				SELECT DISTINCT ON (attnum) attname, c.comment
+				FROM pg_attribute JOIN crm.store_comments() AS c
+					ON c."column" = attname AND coalesce(c.relation, described.relname) = described.relname
+				WHERE attrelid = described.oid AND attnum > 0 AND NOT attisdropped AND col_description(attrelid, attnum) IS NULL
+				ORDER BY attnum, c.relation NULLS LAST) AS d), '');
+	END LOOP;
+
+	RETURN to_regnamespace(ident);
+END
+$body$;
+COMMENT ON FUNCTION crm.create_store(text, text, text) IS 'creates a store in a schema of the caller''s own, or brings it up to date';

@@ -1,0 +1,290 @@
+/*
+ * store, seventh area: what BI tools, agents and reports read
+ *
+ * A view on a function casts its numerics again: RETURNS TABLE forgets the
+ * precision, which some BI tools want to know.
+ */
+CREATE FUNCTION crm.store_views() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN $ddl$
+
+CREATE OR REPLACE VIEW @.valid_orders AS
+SELECT order_id, customer_id, visitor_id, ordered_at, day, channel, currency, units, gross, refunded, net, net_sales,
+	pg_catalog.round(net * CASE WHEN currency = (SELECT base_currency FROM @.settings) THEN 1 ELSE (
+			SELECT r.rate FROM @.rates AS r WHERE r.currency = o.currency AND r.day <= o.day ORDER BY r.day DESC LIMIT 1) END,
+		(SELECT c.decimals FROM @.settings JOIN @.currencies AS c ON c.currency = base_currency))::numeric(18,4) AS net_base,
+	country, region, city
+FROM (
+	SELECT *, (ordered_at AT TIME ZONE (SELECT time_zone FROM @.settings))::date AS day,
+		amount AS gross, refunded_amount AS refunded, (amount - refunded_amount)::numeric(18,4) AS net,
+		(items_amount - discount - CASE WHEN tax_included THEN tax ELSE 0 END - refunded_sales)::numeric(18,4) AS net_sales
+	FROM @.orders
+	WHERE NOT test AND status <> 'cancelled' AND ((SELECT counts_from FROM @.settings) = 'placed' OR paid_at IS NOT NULL)) AS o;
+
+-- Sales
+
+CREATE OR REPLACE VIEW @.sales AS
+SELECT day, pg_catalog.date_trunc('week', day::timestamp)::date AS week, pg_catalog.date_trunc('month', day::timestamp)::date AS month,
+	channel, country, region, city, currency,
+	pg_catalog.count(*) AS orders, pg_catalog.sum(units)::bigint AS units, pg_catalog.sum(gross)::numeric(20,4) AS gross, pg_catalog.sum(refunded)::numeric(20,4) AS refunded,
+	pg_catalog.sum(net)::numeric(20,4) AS net, pg_catalog.sum(net_sales)::numeric(20,4) AS net_sales
+FROM @.valid_orders
+GROUP BY day, channel, country, region, city, currency;
+
+CREATE OR REPLACE FUNCTION @.sales(from_at timestamptz, to_at timestamptz, by text DEFAULT 'day')
+RETURNS TABLE (part text, currency text, orders bigint, units bigint, gross numeric(20,4), refunded numeric(20,4), net numeric(20,4), net_sales numeric(20,4))
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $function$
+#variable_conflict use_column
+BEGIN
+	IF by IN ('product', 'category') THEN
+		RETURN QUERY
+		SELECT CASE by WHEN 'product' THEN p.product_id::text ELSE p.category END AS part, o.currency, count(DISTINCT o.order_id), sum(i.quantity)::bigint,
+			sum(i.amount)::numeric(20,4), sum(r.amount)::numeric(20,4), (sum(i.amount) - sum(r.amount))::numeric(20,4), (sum(i.amount) - sum(r.sales))::numeric(20,4)
+		FROM @.valid_orders AS o JOIN @.order_items AS i USING (order_id) JOIN @.products AS p USING (product_id),
+			LATERAL (SELECT coalesce(sum(f.amount), 0) AS amount, coalesce(sum(f.amount - f.shipping - f.tax), 0) AS sales
+				FROM @.refunds AS f WHERE f.order_id = i.order_id AND f.line = i.line) AS r
+		WHERE o.ordered_at >= from_at AND o.ordered_at < to_at
+		GROUP BY 1, o.currency ORDER BY 1, o.currency;
+	ELSIF by IN ('day', 'week', 'month', 'channel', 'country', 'region', 'city') THEN
+		RETURN QUERY
+		SELECT CASE by WHEN 'day' THEN o.day::text WHEN 'week' THEN date_trunc('week', o.day::timestamp)::date::text
+				WHEN 'month' THEN date_trunc('month', o.day::timestamp)::date::text WHEN 'channel' THEN o.channel
+				WHEN 'country' THEN o.country WHEN 'region' THEN o.region ELSE o.city END AS part, o.currency,
+			count(*), sum(o.units)::bigint, sum(o.gross)::numeric(20,4), sum(o.refunded)::numeric(20,4), sum(o.net)::numeric(20,4), sum(o.net_sales)::numeric(20,4)
+		FROM @.valid_orders AS o
+		WHERE o.ordered_at >= from_at AND o.ordered_at < to_at
+		GROUP BY 1, o.currency ORDER BY 1, o.currency;
+	ELSE
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('sales by "%s" are not known', by),
+			hint = 'By day, week, month, product, category, channel, country, region or city.';
+	END IF;
+END
+$function$;
+COMMENT ON FUNCTION @.sales(timestamptz, timestamptz, text)
+	IS 'orders and revenue of a period by day, week, month, product, category, channel, country, region or city, and currency';
+
+CREATE OR REPLACE FUNCTION @.average_order_value(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (currency text, orders bigint, gross numeric(20,4), net numeric(20,4), average_order_value numeric(18,4), average_net_value numeric(18,4))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT o.currency, pg_catalog.count(*), pg_catalog.sum(o.gross)::numeric(20,4), pg_catalog.sum(o.net)::numeric(20,4),
+		pg_catalog.avg(o.gross)::numeric(18,4), pg_catalog.avg(o.net)::numeric(18,4)
+	FROM @.valid_orders AS o WHERE o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY o.currency;
+END;
+COMMENT ON FUNCTION @.average_order_value(timestamptz, timestamptz) IS 'revenue / orders of a period, for each currency';
+
+CREATE OR REPLACE VIEW @.average_order_value AS
+SELECT pg_catalog.date_trunc('month', day::timestamp)::date AS month, channel, currency, pg_catalog.count(*) AS orders,
+	pg_catalog.sum(gross)::numeric(20,4) AS gross, pg_catalog.sum(net)::numeric(20,4) AS net,
+	pg_catalog.avg(gross)::numeric(18,4) AS average_order_value, pg_catalog.avg(net)::numeric(18,4) AS average_net_value
+FROM @.valid_orders GROUP BY 1, channel, currency;
+
+CREATE OR REPLACE FUNCTION @.purchase_frequency(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (orders bigint, customers bigint, purchase_frequency numeric(18,4))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.count(*), pg_catalog.count(DISTINCT o.customer_id), (pg_catalog.count(*)::numeric / nullif(pg_catalog.count(DISTINCT o.customer_id), 0))::numeric(18,4)
+	FROM @.valid_orders AS o WHERE o.customer_id IS NOT NULL AND o.ordered_at >= from_at AND o.ordered_at < to_at;
+END;
+COMMENT ON FUNCTION @.purchase_frequency(timestamptz, timestamptz) IS 'orders / customers who ordered in a period';
+
+CREATE OR REPLACE VIEW @.purchase_frequency AS
+SELECT pg_catalog.date_trunc('month', day::timestamp)::date AS month, pg_catalog.count(*) AS orders, pg_catalog.count(DISTINCT customer_id) AS customers,
+	(pg_catalog.count(*)::numeric / pg_catalog.count(DISTINCT customer_id))::numeric(18,4) AS purchase_frequency
+FROM @.valid_orders WHERE customer_id IS NOT NULL GROUP BY 1;
+
+CREATE OR REPLACE FUNCTION @.repeat_rate(from_at timestamptz, to_at timestamptz, within interval DEFAULT NULL)
+RETURNS TABLE (customers bigint, repeat_customers bigint, repeat_rate numeric(9,6))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE c.again), (pg_catalog.count(*) FILTER (WHERE c.again)::numeric / nullif(pg_catalog.count(*), 0))::numeric(9,6)
+	FROM (
+		SELECT pg_catalog.min(o.ordered_at) AS first, pg_catalog.count(*) >= 2
+			AND (within IS NULL OR (pg_catalog.array_agg(o.ordered_at ORDER BY o.ordered_at))[2] < pg_catalog.min(o.ordered_at) + within) AS again
+		FROM @.valid_orders AS o WHERE o.customer_id IS NOT NULL GROUP BY o.customer_id) AS c
+	WHERE c.first >= from_at AND c.first < to_at;
+END;
+COMMENT ON FUNCTION @.repeat_rate(timestamptz, timestamptz, interval)
+	IS 'of the customers whose first order lies in a period, the part that has ordered again (within that time of the first order, if one is given)';
+
+CREATE OR REPLACE VIEW @.repeat_rate AS
+SELECT customers, repeat_customers, repeat_rate::numeric(9,6) AS repeat_rate FROM @.repeat_rate('-infinity', 'infinity');
+
+-- Orders and products
+
+CREATE OR REPLACE VIEW @.order_tracking AS
+SELECT order_id, customer_id, source_system, external_id, status, ordered_at, paid_at, shipped_at, promised_at, delivered_at, cancelled_at, refunded_at,
+	carrier, tracking_number, country, region, city,
+	(extract(epoch FROM shipped_at - ordered_at) / 86400)::numeric(12,2) AS days_to_ship,
+	(extract(epoch FROM delivered_at - shipped_at) / 86400)::numeric(12,2) AS days_in_transit,
+	(extract(epoch FROM delivered_at - ordered_at) / 86400)::numeric(12,2) AS days_to_deliver,
+	CASE WHEN status NOT IN ('cancelled', 'refunded') OR delivered_at IS NOT NULL THEN coalesce(delivered_at, pg_catalog.now()) > promised_at END AS late
+FROM @.orders WHERE NOT test;
+
+CREATE OR REPLACE FUNCTION @.shipping_statistics(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (carrier text, country text, orders bigint, shipped bigint, delivered bigint, average_days_to_ship numeric(12,2), average_days_to_deliver numeric(12,2),
+	promised bigint, late bigint, late_rate numeric(9,6))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT t.carrier, t.country, pg_catalog.count(*), pg_catalog.count(t.shipped_at), pg_catalog.count(t.delivered_at),
+		pg_catalog.avg(extract(epoch FROM t.shipped_at - t.ordered_at) / 86400)::numeric(12,2), pg_catalog.avg(extract(epoch FROM t.delivered_at - t.ordered_at) / 86400)::numeric(12,2),
+		pg_catalog.count(t.late), pg_catalog.count(*) FILTER (WHERE t.late), (pg_catalog.count(*) FILTER (WHERE t.late)::numeric / nullif(pg_catalog.count(t.late), 0))::numeric(9,6)
+	FROM @.order_tracking AS t
+	WHERE t.ordered_at >= from_at AND t.ordered_at < to_at AND t.status <> 'cancelled'
+	GROUP BY t.carrier, t.country;
+END;
+COMMENT ON FUNCTION @.shipping_statistics(timestamptz, timestamptz) IS 'time to ship and to deliver and the part that was late, of the orders of a period, by carrier and country';
+
+CREATE OR REPLACE FUNCTION @.product_sales(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (product_id bigint, sku text, name text, category text, currency text, orders bigint, buyers bigint, units bigint, revenue numeric(20,4), average_price numeric(18,4))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT p.product_id, p.sku, p.name, p.category, s.currency, s.orders, s.buyers, s.units, s.revenue, (s.revenue / s.units)::numeric(18,4)
+	FROM (
+		SELECT i.product_id, o.currency, pg_catalog.count(DISTINCT o.order_id) AS orders, pg_catalog.count(DISTINCT o.customer_id) AS buyers,
+			pg_catalog.sum(i.quantity)::bigint AS units, pg_catalog.sum(i.amount)::numeric(20,4) AS revenue
+		FROM @.valid_orders AS o JOIN @.order_items AS i USING (order_id)
+		WHERE o.ordered_at >= from_at AND o.ordered_at < to_at
+		GROUP BY i.product_id, o.currency) AS s
+	JOIN @.products AS p USING (product_id);
+END;
+COMMENT ON FUNCTION @.product_sales(timestamptz, timestamptz) IS 'what was sold of each product in a period, for each currency';
+
+CREATE OR REPLACE VIEW @.product_sales AS
+SELECT product_id, sku, name, category, currency, orders, buyers, units, revenue::numeric(20,4) AS revenue, average_price::numeric(18,4) AS average_price
+FROM @.product_sales('-infinity', 'infinity');
+
+CREATE OR REPLACE FUNCTION @.inventory(as_of timestamptz)
+RETURNS TABLE (product_id bigint, sku text, name text, category text, on_hand bigint, reserved bigint, incoming bigint, available bigint, low boolean,
+	units_sold bigint, units_sold_28_days bigint, days_of_cover numeric(12,1), sell_through numeric(9,6))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT p.product_id, p.sku, p.name, p.category, s.on_hand, s.reserved, s.incoming, s.available, s.available <= p.low_stock,
+		coalesce(u.units, 0), coalesce(u.lately, 0), (greatest(s.available, 0) / nullif(u.lately / 28.0, 0))::numeric(12,1),
+		(coalesce(u.units, 0)::numeric / nullif(coalesce(u.units, 0) + greatest(s.on_hand, 0), 0))::numeric(9,6)
+	FROM @.products AS p
+	JOIN (
+		SELECT k.product_id, pg_catalog.sum(k.on_hand) AS on_hand, pg_catalog.sum(k.reserved) AS reserved, pg_catalog.sum(k.incoming) AS incoming, pg_catalog.sum(k.available) AS available
+		FROM @.stock AS k GROUP BY k.product_id) AS s USING (product_id)
+	LEFT JOIN (
+		SELECT i.product_id, pg_catalog.sum(i.quantity)::bigint AS units, pg_catalog.sum(i.quantity) FILTER (WHERE o.ordered_at >= as_of - interval '28 days')::bigint AS lately
+		FROM @.valid_orders AS o JOIN @.order_items AS i USING (order_id)
+		WHERE o.ordered_at < as_of GROUP BY i.product_id) AS u USING (product_id);
+END;
+COMMENT ON FUNCTION @.inventory(timestamptz) IS 'stock of each product over all locations as it is, with the sales up to a time: how long it will last';
+
+CREATE OR REPLACE VIEW @.inventory AS
+SELECT product_id, sku, name, category, on_hand, reserved, incoming, available, low, units_sold, units_sold_28_days,
+	days_of_cover::numeric(12,1) AS days_of_cover, sell_through::numeric(9,6) AS sell_through
+FROM @.inventory(pg_catalog.now());
+
+-- Visitors
+
+CREATE OR REPLACE VIEW @.visitor_funnel AS
+SELECT v.customer_id, v.visitor_id, v.attraction_at,
+	least(v.interest_at, v.decision_at, o.action_at) AS interest_at,
+	least(v.decision_at, o.action_at) AS decision_at,
+	o.action_at
+FROM (
+	SELECT customer_id, CASE WHEN customer_id IS NULL THEN visitor_id END AS visitor_id, pg_catalog.min(touched_at) AS attraction_at,
+		pg_catalog.min(touched_at) FILTER (WHERE kind IN ('view', 'signup', 'login')) AS interest_at,
+		pg_catalog.min(touched_at) FILTER (WHERE kind IN ('cart', 'checkout')) AS decision_at
+	FROM @.customer_touches GROUP BY 1, 2) AS v
+LEFT JOIN LATERAL (
+	SELECT pg_catalog.min(ordered_at) AS action_at FROM @.valid_orders AS o
+	WHERE o.customer_id = v.customer_id AND o.ordered_at >= v.attraction_at) AS o ON true;
+
+CREATE OR REPLACE FUNCTION @.funnel(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (place integer, stage text, visitors bigint, lost bigint, rate numeric(9,6), rate_of_all numeric(9,6), median_hours double precision)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH v AS MATERIALIZED (
+		SELECT f.attraction_at, f.interest_at, f.decision_at, f.action_at FROM @.visitor_funnel AS f WHERE f.attraction_at >= from_at AND f.attraction_at < to_at),
+	s AS (
+		SELECT 1 AS place, 'attraction' AS stage, pg_catalog.count(*) AS visitors, NULL::double precision AS median_hours FROM v
+		UNION ALL
+		SELECT 2, 'interest', pg_catalog.count(interest_at),
+			pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM interest_at - attraction_at)::double precision / 3600) FROM v
+		UNION ALL
+		SELECT 3, 'decision', pg_catalog.count(decision_at),
+			pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM decision_at - interest_at)::double precision / 3600) FROM v
+		UNION ALL
+		SELECT 4, 'action', pg_catalog.count(action_at),
+			pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM action_at - decision_at)::double precision / 3600) FROM v)
+	SELECT s.place, s.stage, s.visitors, pg_catalog.lag(s.visitors) OVER w - s.visitors, (s.visitors::numeric / nullif(pg_catalog.lag(s.visitors) OVER w, 0))::numeric(9,6),
+		(s.visitors::numeric / nullif(pg_catalog.first_value(s.visitors) OVER w, 0))::numeric(9,6), s.median_hours
+	FROM s WINDOW w AS (ORDER BY s.place);
+END;
+COMMENT ON FUNCTION @.funnel(timestamptz, timestamptz) IS 'how many of the visitors who came in a period have reached each stage, and how long it took';
+
+CREATE OR REPLACE VIEW @.funnel AS
+SELECT place, stage, visitors, lost, rate::numeric(9,6) AS rate, rate_of_all::numeric(9,6) AS rate_of_all, median_hours FROM @.funnel('-infinity', 'infinity');
+
+-- Customers
+
+CREATE OR REPLACE VIEW @.customer_360 AS
+SELECT c.customer_id, c.first_name, c.last_name, nullif(pg_catalog.concat_ws(' ', c.first_name, c.last_name), '') AS name, c.email::text AS email, c.phone::text AS phone,
+	c.job_title, c.birth_date, c.gender, c.language, c.country, c.region, c.city, nullif(pg_catalog.array_to_string(c.tags, ', '), '') AS tags, c.attributes::text AS attributes,
+	a.name AS account, c.created_via, c.source, c.created_at,
+	o.orders > 0 AS is_customer, o.orders, o.first_order_at, o.last_order_at, o.open_orders, o.currency, o.gross, o.refunded, o.net, o.average_order_value, o.net_base,
+	f.category AS favourite_category,
+	t.touches, t.first_channel, t.last_touch_at,
+	coalesce(n.email, false) AS may_email, coalesce(n.sms, false) AS may_sms, coalesce(n.phone, false) AS may_phone
+FROM @.customers AS c
+LEFT JOIN @.accounts AS a USING (account_id)
+CROSS JOIN LATERAL (
+	SELECT pg_catalog.count(*) AS orders, pg_catalog.min(v.ordered_at) AS first_order_at, pg_catalog.max(v.ordered_at) AS last_order_at,
+		(SELECT pg_catalog.count(*) FROM @.orders AS p WHERE p.customer_id = c.customer_id AND NOT p.test AND p.status IN ('placed', 'paid', 'shipped')) AS open_orders,
+		CASE WHEN pg_catalog.min(v.currency) = pg_catalog.max(v.currency) THEN pg_catalog.min(v.currency) END AS currency,
+		CASE WHEN pg_catalog.min(v.currency) = pg_catalog.max(v.currency) THEN pg_catalog.sum(v.gross) END::numeric(20,4) AS gross,
+		CASE WHEN pg_catalog.min(v.currency) = pg_catalog.max(v.currency) THEN pg_catalog.sum(v.refunded) END::numeric(20,4) AS refunded,
+		CASE WHEN pg_catalog.min(v.currency) = pg_catalog.max(v.currency) THEN pg_catalog.sum(v.net) END::numeric(20,4) AS net,
+		CASE WHEN pg_catalog.min(v.currency) = pg_catalog.max(v.currency) THEN pg_catalog.avg(v.gross) END::numeric(18,4) AS average_order_value,
+		CASE WHEN pg_catalog.count(v.net_base) = pg_catalog.count(*) THEN pg_catalog.sum(v.net_base) END::numeric(20,4) AS net_base
+	FROM @.valid_orders AS v WHERE v.customer_id = c.customer_id) AS o
+LEFT JOIN LATERAL (
+	SELECT p.category FROM @.valid_orders AS v JOIN @.order_items AS i USING (order_id) JOIN @.products AS p USING (product_id)
+	WHERE v.customer_id = c.customer_id AND p.category IS NOT NULL
+	GROUP BY p.category ORDER BY pg_catalog.sum(i.quantity) DESC, p.category LIMIT 1) AS f ON true
+CROSS JOIN LATERAL (
+	SELECT pg_catalog.count(*) AS touches, pg_catalog.max(u.touched_at) AS last_touch_at, (pg_catalog.array_agg(u.channel ORDER BY u.touched_at, u.touch_id))[1] AS first_channel
+	FROM (
+		SELECT touch_id, touched_at, channel FROM @.touches WHERE customer_id = c.customer_id
+		UNION ALL
+		SELECT w.touch_id, w.touched_at, w.channel FROM @.identities AS i JOIN @.touches AS w ON w.visitor_id = i.value
+		WHERE i.customer_id = c.customer_id AND i.kind = 'cookie' AND w.customer_id IS NULL) AS u) AS t
+CROSS JOIN LATERAL (
+	SELECT pg_catalog.bool_or(l.granted) FILTER (WHERE l.channel = 'email') AS email, pg_catalog.bool_or(l.granted) FILTER (WHERE l.channel = 'sms') AS sms,
+		pg_catalog.bool_or(l.granted) FILTER (WHERE l.channel = 'phone') AS phone
+	FROM (SELECT DISTINCT ON (s.channel) s.channel, s.granted FROM @.consents AS s
+		WHERE s.customer_id = c.customer_id AND s.purpose = 'marketing' AND s.at <= pg_catalog.now()
+		ORDER BY s.channel, s.at DESC, s.consent_id DESC) AS l) AS n
+WHERE c.merged_into IS NULL;
+
+CREATE OR REPLACE VIEW @.customer_timeline AS
+SELECT o.customer_id, h.at, 'order' AS kind, h.status AS what, h.order_id, CASE WHEN h.status = 'placed' THEN o.amount END::numeric(18,4) AS amount, o.currency, o.channel
+FROM @.orders AS o JOIN @.order_history AS h USING (order_id)
+WHERE o.customer_id IS NOT NULL
+UNION ALL
+SELECT o.customer_id, r.refunded_at, 'refund', r.reason, r.order_id, (-r.amount)::numeric(18,4), o.currency, o.channel
+FROM @.orders AS o JOIN @.refunds AS r USING (order_id)
+WHERE o.customer_id IS NOT NULL
+UNION ALL
+SELECT customer_id, touched_at, 'touch', kind, NULL::bigint, NULL::numeric(18,4), NULL::text, channel
+FROM @.touches WHERE customer_id IS NOT NULL
+UNION ALL
+SELECT i.customer_id, t.touched_at, 'touch', t.kind, NULL::bigint, NULL::numeric(18,4), NULL::text, t.channel
+FROM @.identities AS i JOIN @.touches AS t ON t.visitor_id = i.value
+WHERE i.kind = 'cookie' AND i.system = '' AND t.customer_id IS NULL
+UNION ALL
+SELECT customer_id, at, 'consent', channel || ' ' || purpose || CASE WHEN granted THEN ' granted' ELSE ' withdrawn' END, NULL::bigint, NULL::numeric(18,4), NULL::text, source
+FROM @.consents
+UNION ALL
+SELECT keep, merged_at, 'merge', 'customer ' || absorb || coalesce(': ' || reason, ''), NULL::bigint, NULL::numeric(18,4), NULL::text, NULL::text
+FROM @.merges WHERE undone_at IS NULL
+UNION ALL
+SELECT customer_id, created_at, 'customer', created_via, NULL::bigint, NULL::numeric(18,4), NULL::text, source
+FROM @.customers WHERE merged_into IS NULL;
+
+$ddl$;
+COMMENT ON FUNCTION crm.store_views() IS 'DDL of a store: views';
+
