@@ -26,7 +26,7 @@ SELECT channel, credit FROM crm.credit('[["direct", "2025-01-01T00:00:00Z"], ["d
 SELECT string_agg(channel, ' ') AS edges FROM crm.credit('[["before", "2025-01-14T23:59:59.999999Z"], ["start", "2025-01-15T00:00:00Z"], ["end", "2025-01-16T00:00:00Z"], ["after", "2025-01-16T00:00:00.000001Z"]]', '2025-01-16 00:00Z', 'linear', '1 day');
 SELECT * FROM crm.credit(:j, '2024-12-31Z', 'linear');
 SELECT * FROM crm.credit(NULL, '2024-12-31Z', 'linear');
-SELECT count(*) AS null_arguments FROM crm.credit(:j, NULL, 'linear'), crm.credit(:j, '2025-01-15Z', NULL::text);
+SELECT count(*) AS null_arguments FROM crm.credit(:j, NULL, 'linear') a, crm.credit(:j, '2025-01-15Z', NULL::text) b;
 -- a half-life so short that every weight but the last would be zero, and so long that all are alike
 SELECT half_life, string_agg(channel || ' ' || round(credit::numeric, 6), ', ' ORDER BY channel) AS credit
 FROM unnest(ARRAY['1 microsecond', '1000 years']) half_life, crm.credit(:j, '2025-01-20 00:00Z', 'time_decay', '30 days', half_life::interval)
@@ -96,7 +96,7 @@ SELECT bool_and(sum = 1) AS sums_to_one FROM (SELECT sum(credit ORDER BY random(
 
 -- the totals: a refund takes from the value and is no conversion
 SELECT crm.attribution(journey, at, amount, '720 hours', '7 days') AS result FROM purchase LEFT JOIN journeys USING (customer) \gset
-SELECT model, count(*) AS channels, max(abs(conversions - their_conversions)) < 1e-9 AS conversions, max(abs(value - their_value)) < 0.0002 AS value,
+SELECT model, count(*) AS channels, bool_and(coalesce(abs(conversions - their_conversions) < 1e-9, false)) AS conversions, bool_and(coalesce(abs(value - their_value) < 0.0002, false)) AS value,
 	sum(conversions) = (SELECT count(*) FROM purchase WHERE amount >= 0) AS orders, sum(value) = (SELECT sum(amount) FROM purchase) AS revenue
 FROM crm.channels(:'result')
 FULL JOIN (SELECT model, channel, sum(credit) FILTER (WHERE amount >= 0) AS their_conversions, sum(credit * amount) AS their_value
@@ -123,8 +123,10 @@ SELECT channel, model, conversions, value FROM crm.channels((SELECT crm.rollup(a
 	('{"models": ["y", "x"], "channels": [["c", [1, 0, -30000, 0], [0, 0, 5, 0]]]}')) v (a)));
 CREATE TABLE stored AS SELECT :'result'::crm.attribution AS a UNION ALL SELECT crm.attribution(NULL, NULL, NULL);
 CREATE TABLE copied (LIKE stored);
-\copy stored TO 'results/attribution.bin' (FORMAT binary)
-\copy copied FROM 'results/attribution.bin' (FORMAT binary)
+\getenv temp CRM_TEMP
+\set file :temp /attribution.copy
+COPY stored TO :'file' (FORMAT binary);
+COPY copied FROM :'file' (FORMAT binary);
 SELECT count(*) AS same FROM stored JOIN copied ON stored.a::text = copied.a::text;
 SELECT a AS of_no_orders FROM stored ORDER BY length(a::text) LIMIT 1;
 DO $$

@@ -54,9 +54,10 @@ SELECT crm.journey('a', timestamp '2025-01-01 12:00');
 -- which touches count: those not older than the lookback, and not after the order
 SELECT lookback, crm.path('[["a", "2025-01-01T00:00:00Z"], ["b", "2025-01-08T00:00:00Z"], ["c", "2025-01-08T00:00:00.000001Z"]]',
 	'2025-01-08 00:00Z', lookback::interval)
-FROM unnest(ARRAY['7 days', '6 days 23:59:59.999999', '0', '1000000 years', '5000000 days', '168 hours', '-1 day']) lookback
-WHERE lookback NOT LIKE '-%' AND lookback NOT LIKE '% years';
+FROM unnest(ARRAY['7 days', '6 days 23:59:59.999999', '0', '5000000 days', '168 hours']) lookback;
 SELECT crm.path('[]', now(), '-1 day');
+SELECT crm.path('[]', now(), '-1 month');
+SELECT crm.path('[]', now(), '1000000 years');
 SELECT crm.path('[]', timestamptz 'infinity');
 -- months are those of the calendar of UTC: no setting matters
 SELECT crm.path('[["a", "2025-02-28T01:00:00Z"], ["b", "2025-02-28T02:00:00Z"]]', '2025-03-28 02:00Z', '1 month');
@@ -113,8 +114,10 @@ CREATE TABLE stored AS SELECT customer, journey FROM journeys WHERE customer < 3
 UNION ALL VALUES (-1, '[]'::crm.journey), (-2, '[["", "2025-01-01T00:00:00Z"], ["ü", "-4713-11-24T00:00:00Z"]]');
 SELECT encode(crm.journey_send('[["é", "2000-01-01T00:00:01Z"]]'), 'hex');
 CREATE TABLE copied (LIKE stored);
-\copy stored TO 'results/journey.bin' (FORMAT binary)
-\copy copied FROM 'results/journey.bin' (FORMAT binary)
+\getenv temp CRM_TEMP
+\set file :temp /journey.copy
+COPY stored TO :'file' (FORMAT binary);
+COPY copied FROM :'file' (FORMAT binary);
 SELECT count(*) AS same FROM stored JOIN copied USING (customer) WHERE stored.journey::text = copied.journey::text;
 
 -- a hundred thousand touches, ten thousand channels
