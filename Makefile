@@ -9,7 +9,7 @@
 EXTENSION    = crm
 EXTVERSION  := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" crm.control)
 
-CONCEPTS     = purchases contact rfm ltv stage track clock store journey attribution markov
+CONCEPTS     = purchases contact rfm ltv stage track clock store journey attribution markov shapley channel
 
 # make demo DATA=file.csv: a file of the user's; to PGXS, DATA is what to install
 DEMO_FILE   := $(if $(filter command\ line,$(origin DATA)),$(DATA))
