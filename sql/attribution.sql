@@ -98,7 +98,7 @@ SELECT bool_and(sum = 1) AS sums_to_one FROM (SELECT sum(credit ORDER BY random(
 SELECT crm.attribution(journey, at, amount, '720 hours', '7 days') AS result FROM purchase LEFT JOIN journeys USING (customer) \gset
 SELECT model, count(*) AS channels, bool_and(coalesce(abs(conversions - their_conversions) < 1e-9, false)) AS conversions, bool_and(coalesce(abs(value - their_value) < 0.0002, false)) AS value,
 	sum(conversions) = (SELECT count(*) FROM purchase WHERE amount >= 0) AS orders, sum(value) = (SELECT sum(amount) FROM purchase) AS revenue
-FROM crm.channels(:'result')
+FROM crm.channels(:'result'::crm.attribution)
 FULL JOIN (SELECT model, channel, sum(credit) FILTER (WHERE amount >= 0) AS their_conversions, sum(credit * amount) AS their_value
 	FROM by_hand GROUP BY model, channel) t USING (model, channel)
 GROUP BY model ORDER BY model;
@@ -111,7 +111,7 @@ SELECT crm.attribution(journey, at, amount)::text = :'result' AS default_terms,
 FROM purchase LEFT JOIN journeys USING (customer);
 SELECT count(*) AS all_first_and_last FROM
 	(SELECT * FROM crm.channels((SELECT crm.attribution(journey, at, amount, '30 days', '7 days', '{1,0,0}') FROM purchase LEFT JOIN journeys USING (customer)))) a
-JOIN (SELECT channel, conversions, value FROM crm.channels(:'result') WHERE model = 'first') b USING (channel)
+JOIN (SELECT channel, conversions, value FROM crm.channels(:'result'::crm.attribution) WHERE model = 'first') b USING (channel)
 WHERE a.model = 'position' AND (a.conversions, a.value) = (b.conversions, b.value);
 
 -- text and binary form; rollup of parts; models of another kind side by side

@@ -10,8 +10,8 @@ SELECT :'model';
 SELECT from_state, to_state, round(probability::numeric, 12) AS probability FROM crm.transitions(:'model');
 -- P = 4/6 1/2 3/4 + 2/6 3/4 = 1/2; without a 1/4, without b 0.  Value: 4/6 1/2
 -- 42.5/4 + 2/6 42.5/4; the same shares, as all value comes from b
-SELECT channel, round(removal_effect::numeric, 12) AS removal_effect, conversions, value FROM crm.channels(:'model');
-SELECT count(*) AS same FROM crm.markov_model '{"order": 1, "none": [0, 0, 0], "channels": [["b", 1, 1], ["a", 0.5, 0.5]], "states": [[[1], 4, 0, 2, 0], [[0], 2, 3.000, 1, 42.5]], "edges": [[0, 1, 2]]}' AS m
+SELECT channel, round(removal_effect::numeric, 12) AS removal_effect, conversions, value FROM crm.channels(:'model'::crm.markov_model);
+SELECT count(*) AS same FROM (SELECT crm.markov_model '{"order": 1, "none": [0, 0, 0], "channels": [["b", 1, 1], ["a", 0.5, 0.5]], "states": [[[1], 4, 0, 2, 0], [[0], 2, 3.000, 1, 42.5]], "edges": [[0, 1, 2]]}' AS m) x
 WHERE m::text = :'model';
 
 -- paths without a touch keep what they have; NULLs; a count in fractions
@@ -190,23 +190,28 @@ SELECT channel, round(credit::numeric, 12) AS credit FROM crm.credit('[["a", "20
 SELECT channel, credit FROM crm.credit('[["x", "2025-01-01T00:00:00Z"], ["y", "2025-01-02T00:00:00Z"]]', '2025-01-05Z', :'model'::crm.markov_model, '30 days');
 SELECT channel, credit FROM crm.credit(NULL, '2025-01-05Z', :'model'::crm.markov_model);
 
--- log-likelihood, smoothed by one visit spread over all that could follow: a>b
--- converts: (4 + 1/6) / 7 of 3 choices of first touch, (2 + 1/5) / 5, (3 + 1/5) / 5
+-- log-likelihood, smoothed by one visit spread over all that could follow: any of
+-- 3 channels (one that is not known) or none, twice; later any channel or an end
 SELECT abs(crm.log_likelihood(:'model', '{a,b}', 1, 0) - (ln((4 + 1 / 9.0) / 7) + ln((2 + 1 / 5.0) / 5) + ln((3 + 1 / 5.0) / 5))) < 1e-12 AS by_hand,
 	abs(crm.log_likelihood(:'model', '{a,a,b,b}', 2, 3) - 2 * crm.log_likelihood(:'model', '{a,b}', 1, 0) - 3 * crm.log_likelihood(:'model', '{a,b}', 0, 1)) < 1e-12 AS weighted,
 	abs(crm.log_likelihood(:'model', '{zzz,b}', 1, 0) - (ln((0 + 1 / 9.0) / 7) + ln((0 + 1 / 5.0) / 1) + ln((3 + 1 / 5.0) / 5))) < 1e-12 AS unseen,
 	abs(crm.log_likelihood(:'model', '{}', 0, 1) - ln((0 + 1 / 3.0) / 7)) < 1e-12 AS no_touch;
--- it tells the order: of paths in which the channel before last decides, the second
-SELECT k FROM (SELECT k, crm.markov_model(path, conversions, 0, nulls, k) AS model
-		FROM (SELECT ARRAY[x, 'm', y] AS path, (x = 'a' AND y = 'c' OR x = 'b' AND y = 'd')::int * 50 AS conversions, 10 AS nulls FROM unnest('{a,b}'::text[]) x, unnest('{c,d}'::text[]) y) train,
-			generate_series(1, 4) k GROUP BY k) m
-ORDER BY (SELECT sum(crm.log_likelihood(model, ARRAY[x, 'm', y], (x = 'a' AND y = 'c' OR x = 'b' AND y = 'd')::int * 5, 1))
-	FROM unnest('{a,b}'::text[]) x, unnest('{c,d}'::text[]) y) DESC LIMIT 1;
+-- of other paths it tells the order: where the first of three touches decides,
+-- three; where nothing does, one
+CREATE TABLE train AS
+SELECT memory, i, path, CASE WHEN memory AND path[1] = 'a' OR NOT memory AND hashint4(i + 3) & 1 = 0 THEN 1 ELSE 0 END AS conversions
+FROM (SELECT i, ARRAY[chr(97 + (hashint4(i) & 3)), chr(101 + (hashint4(i + 1) & 3)), chr(105 + (hashint4(i + 2) & 3))] AS path FROM generate_series(1, 400) i) p, unnest('{t,f}'::bool[]) memory;
+SELECT memory, k AS best
+FROM (SELECT DISTINCT ON (memory) memory, k, sum(crm.log_likelihood(model, path, conversions, 1 - conversions)) AS likelihood
+	FROM (SELECT memory, k, crm.markov_model(path, conversions, 0, 1 - conversions, k) AS model FROM train, generate_series(1, 4) k WHERE i <= 300 GROUP BY memory, k) m
+	JOIN train USING (memory) WHERE i > 300
+	GROUP BY memory, k ORDER BY memory, likelihood DESC) b
+ORDER BY memory;
 
 -- ten thousand channels; order 3 with 200 channels
 SELECT count(*) AS channels, sum(conversions) FROM crm.channels((SELECT crm.markov_model(ARRAY['c' || i, 'c' || i * 7 % 10000, 'hub'], 1, 0, 1, 1) FROM generate_series(1, 10000) i));
 SELECT count(*) AS channels, sum(conversions), sum(value) FROM crm.channels((SELECT crm.markov_model(ARRAY(SELECT 'c' || (hashint4(i * 10 + j) & 65535) % 200 FROM generate_series(1, 6) j), 1, 0.01, 1, 3)
 	FROM generate_series(1, 20000) i));
 
-DROP TABLE small, paths, models, totals, effects, acyclic, copied;
+DROP TABLE small, paths, models, train, totals, effects, acyclic, copied;
 DROP FUNCTION dense, states;

@@ -23,15 +23,15 @@ GROUP BY i;
 
 SELECT crm.shapley(path, conversions, value, nulls) AS shapley, crm.shapley_rate(path, conversions, value, nulls) AS rate FROM paths \gset
 SELECT count(*) AS channels, bool_and(abs(c.conversions - d.conversions) < 1e-9) AS conversions, bool_and(abs(c.value - d.value) < 0.001) AS value
-FROM crm.channels(:'shapley') c JOIN definition d USING (channel) WHERE model = 'shapley';
+FROM crm.channels(:'shapley'::crm.attribution) c JOIN definition d USING (channel) WHERE model = 'shapley';
 SELECT count(*) AS channels, bool_and(abs(c.conversions - d.rate * n) < 1e-9) AS conversions, bool_and(abs(c.value - d.value_rate * n) < 0.001) AS value
-FROM crm.channels(:'rate') c JOIN definition d USING (channel), (SELECT sum(conversions + nulls) AS n FROM paths WHERE path <> '{}') n WHERE model = 'shapley_rate';
+FROM crm.channels(:'rate'::crm.attribution) c JOIN definition d USING (channel), (SELECT sum(conversions + nulls) AS n FROM paths WHERE path <> '{}') n WHERE model = 'shapley_rate';
 -- sums are exact, and orders without a touch go to (none)
 SELECT model, sum(conversions) = (SELECT sum(conversions) FROM paths) AS conversions, sum(value) = (SELECT sum(value) FROM paths) AS value,
 	max(conversions) FILTER (WHERE channel = '(none)') = (SELECT sum(conversions) FROM paths WHERE path = '{}') AS none
-FROM (SELECT * FROM crm.channels(:'shapley') UNION ALL SELECT * FROM crm.channels(:'rate')) c GROUP BY model ORDER BY model;
+FROM (SELECT * FROM crm.channels(:'shapley'::crm.attribution) UNION ALL SELECT * FROM crm.channels(:'rate'::crm.attribution)) c GROUP BY model ORDER BY model;
 -- credit per order sums to the same
-SELECT bool_and(abs(conversions - credit) < 1e-9) AS as_per_order FROM crm.channels(:'shapley')
+SELECT bool_and(abs(conversions - credit) < 1e-9) AS as_per_order FROM crm.channels(:'shapley'::crm.attribution)
 JOIN (SELECT channel, sum(credit * conversions)::numeric AS credit
 	FROM (SELECT conversions, (SELECT crm.journey(c, timestamptz '2025-01-01Z' + n * interval '1 hour') FROM unnest(path) WITH ORDINALITY u (c, n)) AS j FROM paths) o,
 		crm.credit(j, '2025-01-05Z', 'shapley')
@@ -46,7 +46,7 @@ SELECT count(DISTINCT model) AS models, sum(conversions) FROM crm.channels((SELE
 SELECT crm.shapley(path, conversions, value, nulls), crm.shapley_rate(path, conversions, value, nulls) FROM paths WHERE false;
 SELECT count(*) AS channels, sum(conversions), max(conversions) - min(conversions) < 0.000001 AS alike FROM crm.channels((SELECT crm.shapley_rate(ARRAY['c' || i], 1, 0, 1) FROM generate_series(1, 20) i));
 SELECT crm.shapley_rate(ARRAY['c' || i], 1, 0, 1) FROM generate_series(1, 21) i;
-SELECT count(*) AS channels, sum(conversions), sum(value) FROM crm.channels((SELECT crm.shapley(array_agg('c' || i % 10000), 1, 99.99, 1) FROM generate_series(1, 100000) i GROUP BY ()));
+SELECT count(*) AS channels, sum(conversions), sum(value) FROM crm.channels((SELECT crm.shapley(path, 1, 99.99, 1) FROM (SELECT array_agg('c' || i % 10000) AS path FROM generate_series(1, 100000) i) p));
 SELECT crm.shapley(path, -1, 0, 0) FROM paths;
 
 -- the plan does not matter

@@ -365,8 +365,18 @@ MarkovSolve(MarkovModel *model)
 	if (model->total.conversions == 0)
 		return;					/* nothing to lose */
 
-	/* the edges into each state, in the order in which the states are visited */
-	markov_order_states(model, place, state, first, (int32 *) moved);
+	/*
+	 * Where most states follow few others, the order of the paths saves many
+	 * sweeps.  Where all mix anyway, the order of the windows is better for the
+	 * processor's caches: states side by side are then entered from the same.
+	 */
+	if (model->edges < (int64) states * 8)
+		markov_order_states(model, place, state, first, (int32 *) moved);
+	else
+		for (int32 i = 0; i < states; i++)
+			place[i] = state[i] = i;
+
+	/* the edges into each state */
 	memset(first, 0, sizeof(int64) * (room + 1));
 	for (int64 e = 0; e < model->edges; e++)
 		first[place[to[e]] + 1]++;

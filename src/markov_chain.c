@@ -18,8 +18,8 @@
  *
  * The equations of all channels differ only in where g is 1, so they share one
  * matrix, which is as sparse as the observed transitions: they are solved
- * together, MARKOV_LANES channels at a time, by Gauss-Seidel sweeps in an order
- * that follows the paths (a chain without cycles is solved by the first one).
+ * together, MARKOV_LANES channels at a time, by Gauss-Seidel sweeps.  In the order
+ * of the paths a chain without cycles is solved by the first one.
  * What a sweep moved, n(t) |change of g(t)| summed over t, flows on from there
  * and converts at most once.  So it is an upper bound of what all later sweeps
  * can still add to the sum, and the iteration ends when that is 2^-47 of it, or
