@@ -121,14 +121,7 @@ FROM (SELECT crm.attribution(journey, at, amount) AS part FROM purchase LEFT JOI
 SELECT channel, model, conversions, value FROM crm.channels((SELECT crm.rollup(a) FROM (VALUES
 	('{"models": ["x"], "channels": [["b", [2, 0, 20000, 0]], ["a", [1, 2251799813685248, 10000, 0]]]}'::crm.attribution),
 	('{"models": ["y", "x"], "channels": [["c", [1, 0, -30000, 0], [0, 0, 5, 0]]]}')) v (a)));
-CREATE TABLE stored AS SELECT :'result'::crm.attribution AS a UNION ALL SELECT crm.attribution(NULL, NULL, NULL);
-CREATE TABLE copied (LIKE stored);
-\getenv temp CRM_TEMP
-\set file :temp /attribution.copy
-COPY stored TO :'file' (FORMAT binary);
-COPY copied FROM :'file' (FORMAT binary);
-SELECT count(*) AS same FROM stored JOIN copied ON stored.a::text = copied.a::text;
-SELECT a AS of_no_orders FROM stored ORDER BY length(a::text) LIMIT 1;
+SELECT crm.attribution(NULL, NULL, NULL) AS of_no_orders;
 DO $$
 DECLARE
 	bad text;
@@ -179,4 +172,4 @@ SELECT count(*) AS channels, sum(conversions), sum(value)
 FROM crm.channels((SELECT crm.attribution(j, '2025-01-02Z', 100.01) FROM (SELECT crm.journey('c' || i, timestamptz '2025-01-01Z' + i * interval '1 s') AS j
 	FROM generate_series(1, 1000) i) x, generate_series(1, 3))) WHERE model = 'time_decay';
 
-DROP TABLE touch, purchase, journeys, stored, copied CASCADE;
+DROP TABLE touch, purchase, journeys CASCADE;

@@ -142,16 +142,6 @@ FROM crm.channels((SELECT crm.markov_model(path, conversions, value, nulls, 1) F
 SELECT bool_and(model::text::crm.markov_model::text = model::text) AS round_trip FROM models;
 SELECT bool_and((SELECT crm.rollup(part)::text FROM (SELECT crm.markov_model(path, conversions, value, nulls, k) AS part FROM paths GROUP BY i % 3) p) = model::text) AS rollup FROM models;
 SELECT crm.rollup(model) FROM models;
-CREATE TABLE copied (LIKE models);
-\getenv temp CRM_TEMP
-\if :{?temp}
-\else
-	\set temp /tmp
-\endif
-\set file :temp /markov.copy
-COPY models TO :'file' (FORMAT binary);
-COPY copied FROM :'file' (FORMAT binary);
-SELECT count(*) AS same FROM models JOIN copied USING (k) WHERE models.model::text = copied.model::text;
 ALTER TABLE paths SET (parallel_workers = 2);
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
@@ -213,5 +203,5 @@ SELECT count(*) AS channels, sum(conversions) FROM crm.channels((SELECT crm.mark
 SELECT count(*) AS channels, sum(conversions), sum(value) FROM crm.channels((SELECT crm.markov_model(ARRAY(SELECT 'c' || (hashint4(i * 10 + j) & 65535) % 200 FROM generate_series(1, 6) j), 1, 0.01, 1, 3)
 	FROM generate_series(1, 20000) i));
 
-DROP TABLE small, paths, models, train, totals, effects, acyclic, copied;
+DROP TABLE small, paths, models, train, totals, effects, acyclic;
 DROP FUNCTION dense, states;

@@ -137,8 +137,11 @@ extern void markov_order_states(const MarkovModel *model, int32_t *place, int32_
 typedef struct MarkovSweep
 {
 	int			sweeps;
-	int			wait;			/* no acceleration before this sweep */
+	int			leapt;			/* the last one that was accelerated */
+	int			wait;			/* no other one up to this one */
+	int			pause;			/* grows with each failure */
 	double		change[MARKOV_LANES];	/* what the last one moved */
+	double		gain[MARKOV_LANES];		/* the same with signs */
 	double		ratio[MARKOV_LANES];	/* to the one before it */
 	double		least[MARKOV_LANES];	/* the smallest change, or up to twice that */
 	int			since[MARKOV_LANES];	/* and the sweep that made it */

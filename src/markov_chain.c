@@ -27,7 +27,8 @@
  *
  * Long paths make the last digits slow.  When the changes shrink at a steady
  * ratio, only the slowest mode is left, and its geometric series is summed up
- * at once (Lyusternik's acceleration).
+ * at once (Lyusternik's acceleration).  Should that go wrong, the pause before
+ * the next attempt doubles, so that the sweeps, which converge, win.
  *
  * No function here allocates, raises an error or knows the server.
  */
@@ -103,12 +104,16 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 			 MarkovSweep *sweep)
 {
 	double		change[MARKOV_LANES] = {0};
+	double		gain[MARKOV_LANES] = {0};
 	double		mass[MARKOV_LANES] = {0};
 	double		lost[MARKOV_LANES] = {0};
 	double		leap[MARKOV_LANES];
 	bool		leaps = false;
+	bool		failed = false;
 	bool		done = true;
 
+	if (sweep->sweeps == 0)
+		sweep->pause = 1;
 	for (int32_t t = 0; t < chain->states; t++)
 	{
 		double		sum[MARKOV_LANES] = {0};
@@ -135,6 +140,7 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 			moved[t][l] = move;
 			been[t][l] = sum[l];
 			change[l] += visits * fabs(move);
+			gain[l] += visits * move;
 			mass[l] += visits * sum[l];
 			lost[l] += chain->conversions[t] * sum[l];
 		}
@@ -145,6 +151,7 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 	{
 		double		last = sweep->change[l];
 		double		ratio = last > 0 ? change[l] / last : 0;
+		double		steady = 0.1 * (1 - ratio);
 
 		leap[l] = 0;
 
@@ -160,22 +167,30 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 			if (!rounding || sweep->sweeps - sweep->since[l] < PATIENCE)
 				done = false;
 			if (!rounding && sweep->sweeps > sweep->wait && ratio > 0.3 && ratio < 1 &&
-				fabs(ratio - sweep->ratio[l]) < 0.1 * (1 - ratio))
+				fabs(ratio - sweep->ratio[l]) < steady &&
+				fabs(gain[l] - ratio * sweep->gain[l]) < steady * fabs(sweep->gain[l]))
 			{
 				leap[l] = ratio / (1 - ratio);
 				leaps = true;
 			}
 		}
+		/* a leap that made it worse: more sweeps before the next one */
+		if (sweep->sweeps == sweep->leapt + 1 && change[l] > last && last > 0)
+			failed = true;
 		sweep->change[l] = change[l];
+		sweep->gain[l] = gain[l];
 		sweep->ratio[l] = ratio;
 	}
+	if (failed)
+		sweep->pause *= 2;
 	if (!done && leaps)
 	{
 		for (int32_t t = 0; t < chain->states; t++)
 			for (int l = 0; l < MARKOV_LANES; l++)
 				been[t][l] += leap[l] * moved[t][l];
-		/* three sweeps for the slowest mode to stand out again */
-		sweep->wait = sweep->sweeps + 3;
+		/* some sweeps for the slowest mode to stand out again */
+		sweep->leapt = sweep->sweeps;
+		sweep->wait = sweep->sweeps + 3 + sweep->pause;
 		memset(sweep->ratio, 0, sizeof(sweep->ratio));
 	}
 	return done;

@@ -4,11 +4,17 @@
  * A journey is made of the input; by every rule its shares must sum to a whole
  * order, none of them negative.  A cell of the text form must come back.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
-#include "../../src/attribution.h"
+#include "../../src/attribution_credit.c"
+#include "../../src/crm_time.c"
+#include "../../src/journey_value.c"
+
+const FuzzSeed fuzz_seeds[] = {
+	SEED("\1\2\3\4\5direct email email ads"),
+	SEED(", [0, 2251799813685248, 99500, 0]"),
+	{NULL, 0}
+};
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

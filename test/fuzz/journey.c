@@ -4,12 +4,16 @@
  * What is read must be what is printed again: each touch of an input that is
  * accepted is printed and read once more.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
-#include "../../src/crm_time.h"
-#include "../../src/journey.h"
+#include "../../src/crm_time.c"
+#include "../../src/journey_value.c"
+
+const FuzzSeed fuzz_seeds[] = {
+	SEED("[[\"email\", \"2025-03-01T09:30:00Z\"], [\"paid search\", \"2025-03-02T18:05:00.250000Z\"]]"),
+	SEED("[[\"\", \"-4713-11-24T00:00:00Z\"], [\"a\\u0009\\\"\\\\\", \"294276-12-31T23:59:59.999999Z\"]]"),
+	{NULL, 0}
+};
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

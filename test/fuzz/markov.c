@@ -4,11 +4,16 @@
  * The input is a sequence of paths over a few channels.  The states of order 1
  * are counted, the chain is solved, and the removal effects must be shares.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
-#include "../../src/markov.h"
+#include "../../src/markov_chain.c"
+#include "../../src/markov_value.c"
+
+const FuzzSeed fuzz_seeds[] = {
+	SEED("\0\1\2\1\300\3\1\200\2\4\300\1\0\6\5\7\200"),
+	SEED("\0\12\1\4\13\75\1\0\0\12\1\4\0"),
+	{NULL, 0}
+};
 
 #define CHANNELS	MARKOV_LANES
 
