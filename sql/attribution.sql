@@ -103,6 +103,22 @@ FULL JOIN (SELECT model, channel, sum(credit) FILTER (WHERE amount >= 0) AS thei
 	FROM by_hand GROUP BY model, channel) t USING (model, channel)
 GROUP BY model ORDER BY model;
 
+-- from raw rows, without journeys: exactly the same; customers as text too; and
+-- more rows than one part of the list
+SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days')::text = :'result' AS bigint,
+	crm.attribution('customer ' || customer, channel, at AT TIME ZONE 'UTC', value, '720 hours', '7 days')::text = :'result' AS text
+FROM (SELECT customer, channel, at, NULL::numeric AS value FROM touch UNION ALL SELECT customer, NULL, at, amount FROM purchase) e;
+SELECT channel, model, conversions, value FROM crm.channels((SELECT crm.attribution(customer, channel, at, value, '30 days', '7 days')
+	FROM (VALUES (1::bigint, 'a', timestamptz '2025-01-01Z', NULL::numeric), (NULL, 'a', '2025-01-01Z', NULL), (1, NULL, '2025-01-01Z', NULL), (1, 'b', NULL, NULL),
+		(1, 'x', '2025-01-02Z', 10), (NULL, NULL, '2025-01-02Z', 20), (1, NULL, NULL, 30), (2, NULL, '2025-01-02Z', 40)) e (customer, channel, at, value))) WHERE model = 'linear';
+SELECT a.events::text = b.journeys::text AS many_parts
+FROM (SELECT crm.attribution(customer, channel, at, value, '30 days', '7 days') AS events FROM (
+	SELECT i % 3000 AS customer, 'c' || i % 7 AS channel, timestamptz '2025-01-01Z' + i * interval '1 minute' AS at, NULL::numeric AS value FROM generate_series(1::bigint, 20000) i
+	UNION ALL SELECT i * 7 % 3001, NULL, timestamptz '2025-01-01Z' + i * interval '5 minutes', 1.01 FROM generate_series(1::bigint, 4000) i) e) a,
+	(SELECT crm.attribution(journey, timestamptz '2025-01-01Z' + i * interval '5 minutes', 1.01, '30 days', '7 days') AS journeys
+		FROM generate_series(1::bigint, 4000) i LEFT JOIN (SELECT i % 3000 AS customer, crm.journey('c' || i % 7, timestamptz '2025-01-01Z' + i * interval '1 minute') AS journey
+			FROM generate_series(1::bigint, 20000) i GROUP BY 1) j ON j.customer = i * 7 % 3001) b;
+
 -- with the arguments left out; own weights for position
 SELECT crm.attribution(journey, at, amount)::text = :'result' AS default_terms,
 	crm.attribution(journey, at, amount, '720 hours')::text = :'result' AS default_half_life,

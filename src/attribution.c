@@ -128,7 +128,8 @@ WideFromUnits(int64 units)
 	return sum;
 }
 
-static void
+/* Add what another one has. */
+void
 AttributionAddValue(AttributionState *state, const Attribution *other)
 {
 	int32	   *models = palloc(sizeof(int32) * Max(other->models, 1));
@@ -210,7 +211,7 @@ AttributionStateValue(AttributionState *state)
  * What a rule may be told.  A half-life of months counts them as 30 days, as
  * the server does where it needs a length.
  */
-static void
+void
 TermsHalfLife(CreditTerms *terms, const Interval *half_life)
 {
 	if (INTERVAL_IS_NOEND(half_life))
@@ -246,7 +247,8 @@ TermsPosition(CreditTerms *terms, ArrayType *weights)
 				 errdetail("They are those of the first touch, of all between together, and of the last.")));
 }
 
-static void
+/* What holds unless told. */
+void
 TermsInit(CreditTerms *terms)
 {
 	terms->half_life = (double) DEFAULT_HALF_LIFE_DAYS * USECS_PER_DAY;
@@ -254,7 +256,7 @@ TermsInit(CreditTerms *terms)
 	terms->position[1] = 0.2;
 }
 
-static void
+void
 NotNull(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	if (PG_ARGISNULL(argument))
@@ -273,7 +275,8 @@ AttributionContext(FunctionCallInfo fcinfo)
 	return context;
 }
 
-static AttributionState *
+/* An attribution with all the rules, and no channel yet. */
+AttributionState *
 RulesState(MemoryContext context)
 {
 	AttributionState *state = AttributionStateNew(context);
@@ -292,7 +295,7 @@ AddWhole(AttributionState *state, int32 channel, WideSum conversion, WideSum val
 }
 
 /* Share an order among the touches of a range, by all the rules. */
-static void
+void
 AddOrder(AttributionState *state, const Journey *journey, TouchRange range,
 		 const CreditTerms *terms, int64 amount)
 {

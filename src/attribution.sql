@@ -207,6 +207,68 @@ CREATE AGGREGATE crm.rollup(crm.attribution) (
 );
 COMMENT ON AGGREGATE crm.rollup(crm.attribution) IS 'the sum of several attributions, the models of all of them side by side';
 
+/*
+ * From raw rows, the touches and orders of all customers in one list: a row
+ * with a value is an order, one without is a touch. Faster than a journey for
+ * each customer, and it takes 48 bytes of memory a row.
+ */
+
+CREATE FUNCTION crm.attribution_event(internal, bigint, text, timestamptz, numeric, interval, interval) RETURNS internal
+AS 'MODULE_PATHNAME', 'crm_attribution_event' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION crm.attribution_event(internal, bigint, text, timestamptz, numeric, interval, interval) IS 'aggregate transition function';
+
+CREATE FUNCTION crm.attribution_event(internal, bigint, text, timestamp, numeric, interval, interval) RETURNS internal
+AS 'MODULE_PATHNAME', 'crm_attribution_event' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION crm.attribution_event(internal, bigint, text, timestamp, numeric, interval, interval) IS 'aggregate transition function';
+
+CREATE FUNCTION crm.attribution_events_final(internal) RETURNS crm.attribution
+AS 'MODULE_PATHNAME', 'crm_attribution_events_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION crm.attribution_events_final(internal) IS 'aggregate final function';
+
+CREATE AGGREGATE crm.attribution(customer bigint, channel text, happened_at timestamptz, value numeric, lookback interval, half_life interval) (
+	SFUNC = crm.attribution_event,
+	STYPE = internal,
+	SSPACE = 1024,
+	FINALFUNC = crm.attribution_events_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE crm.attribution(bigint, text, timestamptz, numeric, interval, interval) IS 'touches (rows without a value) and orders (rows with one) of all customers, shared among the channels by all the rules in one pass';
+
+CREATE AGGREGATE crm.attribution(customer bigint, channel text, happened_at timestamp, value numeric, lookback interval, half_life interval) (
+	SFUNC = crm.attribution_event,
+	STYPE = internal,
+	SSPACE = 1024,
+	FINALFUNC = crm.attribution_events_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE crm.attribution(bigint, text, timestamp, numeric, interval, interval) IS 'touches (rows without a value) and orders (rows with one) of all customers, shared among the channels by all the rules in one pass';
+
+CREATE FUNCTION crm.attribution_event(internal, text, text, timestamptz, numeric, interval, interval) RETURNS internal
+AS 'MODULE_PATHNAME', 'crm_attribution_event_text' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION crm.attribution_event(internal, text, text, timestamptz, numeric, interval, interval) IS 'aggregate transition function';
+
+CREATE FUNCTION crm.attribution_event(internal, text, text, timestamp, numeric, interval, interval) RETURNS internal
+AS 'MODULE_PATHNAME', 'crm_attribution_event_text' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION crm.attribution_event(internal, text, text, timestamp, numeric, interval, interval) IS 'aggregate transition function';
+
+CREATE AGGREGATE crm.attribution(customer text, channel text, happened_at timestamptz, value numeric, lookback interval, half_life interval) (
+	SFUNC = crm.attribution_event,
+	STYPE = internal,
+	SSPACE = 1024,
+	FINALFUNC = crm.attribution_events_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE crm.attribution(text, text, timestamptz, numeric, interval, interval) IS 'touches (rows without a value) and orders (rows with one) of all customers, shared among the channels by all the rules in one pass';
+
+CREATE AGGREGATE crm.attribution(customer text, channel text, happened_at timestamp, value numeric, lookback interval, half_life interval) (
+	SFUNC = crm.attribution_event,
+	STYPE = internal,
+	SSPACE = 1024,
+	FINALFUNC = crm.attribution_events_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE crm.attribution(text, text, timestamp, numeric, interval, interval) IS 'touches (rows without a value) and orders (rows with one) of all customers, shared among the channels by all the rules in one pass';
+
 /* What it says. */
 
 CREATE FUNCTION crm.channels(attribution crm.attribution) RETURNS TABLE (channel text, model text, conversions numeric, value numeric)

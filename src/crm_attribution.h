@@ -37,7 +37,14 @@ extern int32 AttributionModel(AttributionState *state, const char *name, uint32 
 extern int32 AttributionChannel(AttributionState *state, const char *name, uint32 length);
 extern void AttributionAdd(AttributionState *state, int32 channel, int32 model,
 						   WideSum conversions, WideSum value);
+extern void AttributionAddValue(AttributionState *state, const Attribution *other);
 extern Attribution *AttributionStateValue(AttributionState *state);
+extern AttributionState *RulesState(MemoryContext context);
+extern void AddOrder(AttributionState *state, const Journey *journey, TouchRange range,
+					 const CreditTerms *terms, int64 amount);
+extern void TermsInit(CreditTerms *terms);
+extern void TermsHalfLife(CreditTerms *terms, const Interval *half_life);
+extern void NotNull(FunctionCallInfo fcinfo, int argument, const char *name);
 extern WideSum WideFromUnits(int64 units);
 
 extern void CreditRows(FunctionCallInfo fcinfo, const Journey *journey, TouchRange range,

@@ -6,6 +6,7 @@
 #define CRM_JOURNEY_SERVER_H
 
 #include "crm.h"
+#include "crm_names.h"
 #include "journey.h"
 
 #include "utils/array.h"
@@ -14,6 +15,26 @@
 #define DatumGetJourneyP(X)		((Journey *) PG_DETOAST_DATUM(X))
 #define PG_GETARG_JOURNEY_P(n)	DatumGetJourneyP(PG_GETARG_DATUM(n))
 
+typedef struct Touch
+{
+	TimestampTz at;
+	int32		channel;		/* in the names */
+} Touch;
+
+/* A journey that grows. */
+typedef struct JourneyState
+{
+	Names	   *names;
+	int32		count;
+	int32		room;
+	bool		sorted;			/* strictly ascending, so far */
+	Touch		touches[FLEXIBLE_ARRAY_MEMBER];
+} JourneyState;
+
+extern JourneyState *JourneyStateNew(Names *names, int32 room, MemoryContext context);
+extern JourneyState *JourneyStateAdd(JourneyState *state, int32 channel, TimestampTz at);
+extern Journey *JourneyStateValue(JourneyState *state);
+
 /* Consecutive touches of a journey. */
 typedef struct TouchRange
 {
@@ -21,6 +42,7 @@ typedef struct TouchRange
 	int32		count;
 } TouchRange;
 
+extern void CheckTouchTime(TimestampTz at);
 extern TimestampTz LookbackStart(TimestampTz at, const Interval *lookback);
 extern TouchRange JourneyRange(const Journey *journey, TimestampTz converted_at,
 							   const Interval *lookback);

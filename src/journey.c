@@ -48,20 +48,6 @@ PG_FUNCTION_INFO_V1(crm_journey_window);
  * begins with room for six, in one chunk of memory, and the names of the
  * channels are kept once, for all groups.
  */
-typedef struct Touch
-{
-	TimestampTz at;
-	int32		channel;		/* in the names */
-} Touch;
-
-typedef struct JourneyState
-{
-	Names	   *names;
-	int32		count;
-	int32		room;
-	bool		sorted;			/* strictly ascending, so far */
-	Touch		touches[FLEXIBLE_ARRAY_MEMBER];
-} JourneyState;
 
 /* what 128 bytes have room for, and from there to the next power of two */
 #define JOURNEY_FIRST_ROOM		((128 - offsetof(JourneyState, touches)) / sizeof(Touch))
@@ -85,7 +71,8 @@ TouchCompare(const Touch *a, const Touch *b, const int32 *order)
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-static JourneyState *
+/* An empty state with room for so many touches. */
+JourneyState *
 JourneyStateNew(Names *names, int32 room, MemoryContext context)
 {
 	JourneyState *state = MemoryContextAllocHuge(context, JOURNEY_STATE_SIZE(room));
@@ -98,7 +85,7 @@ JourneyStateNew(Names *names, int32 room, MemoryContext context)
 }
 
 /* Add a touch; the state may move. */
-static inline JourneyState *
+JourneyState *
 JourneyStateAdd(JourneyState *state, int32 channel, TimestampTz at)
 {
 	if (unlikely(state->count == state->room))
@@ -137,7 +124,7 @@ JourneyStateAddJourney(JourneyState *state, const Journey *journey)
 }
 
 /* The state as a value.  Sorts the touches, and else leaves the state alone. */
-static Journey *
+Journey *
 JourneyStateValue(JourneyState *state)
 {
 	Names	   *names = state->names;
@@ -235,7 +222,8 @@ JourneyNames(FunctionCallInfo fcinfo)
 	return names;
 }
 
-static void
+/* Raise an error if the time of a touch is not finite. */
+void
 CheckTouchTime(TimestampTz at)
 {
 	if (TIMESTAMP_NOT_FINITE(at))

@@ -28,14 +28,18 @@ WHERE touched_at <= ordered_at AND touched_at >= ordered_at - interval '720 hour
 CREATE VIEW bench.spans AS
 SELECT order_id, amount, ordered_at, channel, touched_at
 FROM (
-	SELECT order_id, customer_id, amount, ordered_at, (extract(epoch FROM ordered_at)::bigint / 2592000) - back AS span
+	SELECT order_id, customer_id, amount, ordered_at, date_bin('30 days', ordered_at, '2024-01-01 00:00Z') - back * interval '720 hours' AS span
 	FROM bench.orders, generate_series(0, 1) AS back
 ) AS o
-JOIN (SELECT customer_id, channel, touched_at, extract(epoch FROM touched_at)::bigint / 2592000 AS span FROM bench.touches) AS t USING (customer_id, span)
+JOIN (SELECT customer_id, channel, touched_at, date_bin('30 days', touched_at, '2024-01-01 00:00Z') AS span FROM bench.touches) AS t USING (customer_id, span)
 WHERE touched_at <= ordered_at AND touched_at >= ordered_at - interval '720 hours';
 
 -- task: all the rules at once, from orders and touches
 -- ours
+SELECT crm.attribution(customer_id, channel, at, value, '30 days', '7 days')
+FROM (SELECT customer_id, channel, touched_at AS at, NULL::numeric AS value FROM bench.touches
+	UNION ALL SELECT customer_id, NULL, ordered_at, amount FROM bench.orders) AS e;
+-- rival: our own, by journeys
 SELECT crm.attribution(journey, ordered_at, amount, '30 days', '7 days')
 FROM bench.orders
 LEFT JOIN (SELECT customer_id, crm.journey(channel, touched_at) AS journey FROM bench.touches GROUP BY customer_id) AS j USING (customer_id);
@@ -45,7 +49,7 @@ WITH hit AS (
 	FROM (
 		SELECT order_id, amount::float8 AS amount, channel, row_number() OVER w AS n, count(*) OVER (PARTITION BY order_id) AS touches,
 			CASE WHEN channel <> 'direct' THEN row_number() OVER w END AS not_direct,
-			2 ^ (-extract(epoch FROM ordered_at - touched_at)::float8 / 604800) AS weight
+			2 ^ (-date_part('epoch', ordered_at - touched_at) / 604800) AS weight
 		FROM bench.hits WINDOW w AS (PARTITION BY order_id ORDER BY touched_at, channel COLLATE "C")
 	) AS h WINDOW o AS (PARTITION BY order_id)
 ), credit AS (
@@ -62,7 +66,7 @@ WITH hit AS (
 	FROM (
 		SELECT order_id, amount::float8 AS amount, channel, row_number() OVER w AS n, count(*) OVER (PARTITION BY order_id) AS touches,
 			CASE WHEN channel <> 'direct' THEN row_number() OVER w END AS not_direct,
-			2 ^ (-extract(epoch FROM ordered_at - touched_at)::float8 / 604800) AS weight
+			2 ^ (-date_part('epoch', ordered_at - touched_at) / 604800) AS weight
 		FROM bench.spans WINDOW w AS (PARTITION BY order_id ORDER BY touched_at, channel COLLATE "C")
 	) AS h WINDOW o AS (PARTITION BY order_id)
 ), credit AS (
