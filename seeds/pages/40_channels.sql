@@ -1,16 +1,16 @@
 \if :sample
 \echo Which channel won the orders:in_main (revenue by channel and model; each column sums to the revenue of these orders)
 CREATE TEMP TABLE journeys AS
-SELECT customer_id, crm.journey(channel, touched_at) AS journey FROM sample.touches WHERE customer_id IS NOT NULL AND kind = 'visit' GROUP BY customer_id;
+SELECT visitor_id, crm.journey(channel, touched_at) AS journey FROM sample.touches WHERE kind = 'visit' GROUP BY visitor_id;
 CREATE TEMP TABLE orders AS
-SELECT customer_id, ordered_at, amount, crm.path(journey, ordered_at, '30 days') AS path, journey
-FROM sample.orders LEFT JOIN journeys USING (customer_id)
-WHERE status <> 'cancelled' AND currency = :'main' AND customer_id IS NOT NULL;
+SELECT visitor_id, ordered_at, amount, crm.path(journey, ordered_at, '30 days') AS path, journey
+FROM sample.orders LEFT JOIN journeys USING (visitor_id)
+WHERE status <> 'cancelled' AND currency = :'main';
 CREATE TEMP TABLE paths AS
 SELECT path, 1 AS conversions, amount AS value, 0 AS nulls FROM orders
 UNION ALL
 SELECT path, 0, 0, 1
-FROM journeys LEFT JOIN (SELECT customer_id, max(ordered_at) AS last_order FROM orders GROUP BY customer_id) AS o USING (customer_id),
+FROM journeys LEFT JOIN (SELECT visitor_id, max(ordered_at) AS last_order FROM orders GROUP BY visitor_id) AS o USING (visitor_id),
 	crm.null_path(journey, last_order, :'as_of', '30 days') AS path
 WHERE path IS NOT NULL;
 CREATE TEMP TABLE credit AS
