@@ -182,10 +182,10 @@ SELECT channel, credit FROM crm.credit(NULL, '2025-01-05Z', :'model'::crm.markov
 
 -- log-likelihood, smoothed by one visit spread over all that could follow: any of
 -- 3 channels (one that is not known) or none, twice; later any channel or an end
-SELECT abs(crm.log_likelihood(:'model', '{a,b}', 1, 0) - (ln((4 + 1 / 9.0) / 7) + ln((2 + 1 / 5.0) / 5) + ln((3 + 1 / 5.0) / 5))) < 1e-12 AS by_hand,
-	abs(crm.log_likelihood(:'model', '{a,a,b,b}', 2, 3) - 2 * crm.log_likelihood(:'model', '{a,b}', 1, 0) - 3 * crm.log_likelihood(:'model', '{a,b}', 0, 1)) < 1e-12 AS weighted,
-	abs(crm.log_likelihood(:'model', '{zzz,b}', 1, 0) - (ln((0 + 1 / 9.0) / 7) + ln((0 + 1 / 5.0) / 1) + ln((3 + 1 / 5.0) / 5))) < 1e-12 AS unseen,
-	abs(crm.log_likelihood(:'model', '{}', 0, 1) - ln((0 + 1 / 3.0) / 7)) < 1e-12 AS no_touch;
+SELECT abs(crm.log_likelihood(:'model'::crm.markov_model, '{a,b}', 1, 0) - (ln((4 + 1 / 9.0) / 7) + ln((2 + 1 / 5.0) / 5) + ln((3 + 1 / 5.0) / 5))) < 1e-12 AS by_hand,
+	abs(crm.log_likelihood(:'model'::crm.markov_model, '{a,a,b,b}', 2, 3) - 2 * crm.log_likelihood(:'model'::crm.markov_model, '{a,b}', 1, 0) - 3 * crm.log_likelihood(:'model'::crm.markov_model, '{a,b}', 0, 1)) < 1e-12 AS weighted,
+	abs(crm.log_likelihood(:'model'::crm.markov_model, '{zzz,b}', 1, 0) - (ln((0 + 1 / 9.0) / 7) + ln((0 + 1 / 5.0) / 1) + ln((3 + 1 / 5.0) / 5))) < 1e-12 AS unseen,
+	abs(crm.log_likelihood(:'model'::crm.markov_model, '{}', 0, 1) - ln((0 + 1 / 3.0) / 7)) < 1e-12 AS no_touch;
 -- of other paths it tells the order: where the first of three touches decides,
 -- three; where nothing does, one
 CREATE TABLE train AS

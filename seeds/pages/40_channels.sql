@@ -1,7 +1,7 @@
 \if :sample
 \echo Which channel won the orders:in_main (revenue by channel and model; each column sums to the revenue of these orders)
 CREATE TEMP TABLE journeys AS
-SELECT visitor_id, crm.journey(channel, touched_at) AS journey FROM sample.touches WHERE kind = 'visit' GROUP BY visitor_id;
+SELECT visitor_id, crm.journey(channel, touched_at) AS journey FROM sample.touches GROUP BY visitor_id;
 CREATE TEMP TABLE orders AS
 SELECT visitor_id, ordered_at, amount, crm.path(journey, ordered_at, '30 days') AS path, journey
 FROM sample.orders LEFT JOIN journeys USING (visitor_id)
