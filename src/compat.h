@@ -54,4 +54,10 @@
 #define crm_wait_event(name)	PG_WAIT_EXTENSION
 #endif
 
+#if PG_VERSION_NUM < 170000
+/* before 17 every interval is finite */
+#define INTERVAL_NOT_FINITE(interval)	((void) (interval), false)
+#define INTERVAL_IS_NOEND(interval)		((void) (interval), false)
+#endif
+
 #endif							/* CRM_COMPAT_H */

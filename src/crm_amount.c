@@ -34,14 +34,14 @@ AmountTooLarge(void)
 }
 
 /*
- * Decode a numeric without detoasting it into a copy.
+ * Decode a numeric without detoasting it into a copy: false if it has more than
+ * four decimals that are not zero.
  *
  * *scale becomes the number of decimals to show, at most AMOUNT_SCALE.  Raises
- * an error for NaN, an infinity, more than four decimals or a value that is
- * out of range.
+ * an error for NaN, an infinity or a value that is out of range.
  */
-int64
-AmountFromNumericDatum(Datum value, int *scale)
+bool
+AmountTryNumericDatum(Datum value, int64 *result, int *scale)
 {
 	struct varlena *packed = PG_DETOAST_DATUM_PACKED(value);
 	const char *data = VARDATA_ANY(packed);
@@ -79,8 +79,9 @@ AmountFromNumericDatum(Datum value, int *scale)
 		size -= sizeof(long_weight);
 	}
 	*scale = Min(*scale, AMOUNT_SCALE);
+	*result = 0;
 	if (size == 0)
-		return 0;
+		return true;
 
 	/*
 	 * The first digit counts 10000^weight, and trailing zero digits are never
@@ -89,13 +90,9 @@ AmountFromNumericDatum(Datum value, int *scale)
 	 */
 	places = weight + 2;
 	if (size / (int) sizeof(int16) > Max(places, 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("amount has more than four decimals"),
-				 errdetail("Amounts are summed exactly, in units of 1/10000."),
-				 errhint("Round the amount, or count it in a smaller unit.")));
+		return false;
 	if (places > 5)
-		return AmountTooLarge();
+		AmountTooLarge();
 	for (; places > 0; places--)
 	{
 		int16		digit = 0;
@@ -108,15 +105,31 @@ AmountFromNumericDatum(Datum value, int *scale)
 		}
 		/* the last of five digits could pass 2^64, but not the first four */
 		if (amount > PG_INT64_MAX / AMOUNT_UNIT)
-			return AmountTooLarge();
+			AmountTooLarge();
 		amount = amount * AMOUNT_UNIT + digit;
 	}
 	if (amount > PG_INT64_MAX)
-		return AmountTooLarge();
+		AmountTooLarge();
 
 	if ((Pointer) packed != DatumGetPointer(value))
 		pfree(packed);
-	return negative ? -(int64) amount : (int64) amount;
+	*result = negative ? -(int64) amount : (int64) amount;
+	return true;
+}
+
+/* The same where more than four decimals are an error. */
+int64
+AmountFromNumericDatum(Datum value, int *scale)
+{
+	int64		amount;
+
+	if (!AmountTryNumericDatum(value, &amount, scale))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("amount has more than four decimals"),
+				 errdetail("Amounts are summed exactly, in units of 1/10000."),
+				 errhint("Round the amount, or count it in a smaller unit.")));
+	return amount;
 }
 
 /*

@@ -17,6 +17,7 @@
 #define AMOUNT_SCALE	4
 #define AMOUNT_UNIT		10000
 
+extern bool AmountTryNumericDatum(Datum value, int64 *result, int *scale);
 extern int64 AmountFromNumericDatum(Datum value, int *scale);
 extern int64 AmountFromFloat8(double value, int *scale);
 extern Numeric AmountToNumeric(int64 amount, int scale);

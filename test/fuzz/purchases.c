@@ -4,6 +4,7 @@
  */
 #include "fuzz.h"
 
+#include "../../src/crm_time.c"
 #include "../../src/purchases_value.c"
 
 const FuzzSeed fuzz_seeds[] = {

@@ -5,6 +5,7 @@
  */
 #include "fuzz.h"
 
+#include "../../src/crm_time.c"
 #include "../../src/purchases_value.c"
 #include "../../src/stage_value.c"
 #include "../../src/track_row.c"

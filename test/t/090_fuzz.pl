@@ -15,11 +15,24 @@ use Test::More;
 my $runs = $ENV{FUZZ_RUNS} || 1500;
 
 my %examples = (
+	attribution => [
+		'{"models": [], "channels": []}',
+		'{"models": ["first", "linear"], "channels": [["", [1, 0, 199000, 0], [0, 2251799813685248, 99500, 0]],'
+		  . ' ["e-mail \\"neu\\"", [0, 0, -5, 1], [0, 2251799813685248, 99500, 7]]]}' ],
 	email => [ 'jane.doe+news@example.com', ' JÖRG@bücher.DE ', '用户@例子.广告', "o'neil\@mail.example.co.uk" ],
 	lifecycle_policy => [
 		'{}',
 		'{"at_risk_after": "90 days", "lost_after": "180 days 12:30:00.000001", "at_risk_gaps": 2, "lost_gaps": 4.25, "loyal_from": 5}',
 		'{"loyal_from": 2, "at_risk_gaps": 0, "at_risk_after": "1 day"}' ],
+	journey => [
+		'[]',
+		'[["email", "2025-03-01T09:30:00Z"], ["paid search", "2025-03-02T18:05:00.250000Z"], ["email", "2025-03-02T18:05:00.250000Z"]]',
+		'[["", "-4713-11-24T00:00:00Z"], ["a\\u0009\\"\\\\\\u0041", "294276-12-31T23:59:59.999999Z"]]' ],
+	markov_model => [
+		'{"order": 1, "none": [0, 1.5, 0.0000], "channels": [["a", 0.5, 0.5], ["b", 1, 1]],'
+		  . ' "states": [[[0], 4, 0, 2, 0.0000], [[1], 2, 3, 1, 42.5000]], "edges": [[0, 1, 2]]}',
+		'{"order": 2, "none": [2, 3, 5.5000], "channels": [["x", 0.1, 0.2], ["y", 1e-5, 0]],'
+		  . ' "states": [[[0, 1], 0.5, 0.25, 0.25, 0.0100], [[1], 0.5, 0, 0.5, 0.0000]], "edges": []}' ],
 	phone => [ '+49 (0)30 123-456', '+12125550123', '+351 210/000.000', '+39 (0)6 698 12345' ],
 	purchases => [
 		'{"orders": 0, "revenue": 0, "refunds": 0}',

@@ -1,0 +1,191 @@
+-- attribution: which channel won the order, by rules
+\pset format unaligned
+
+-- one order: the rules by hand
+\set j '''[["email", "2025-01-01T00:00:00Z"], ["ads", "2025-01-08T00:00:00Z"], ["search", "2025-01-09T00:00:00Z"], ["ads", "2025-01-15T00:00:00Z"], ["direct", "2025-01-15T00:00:00Z"]]'''
+SELECT model, string_agg(channel || ' ' || round(credit::numeric, 9), ', ' ORDER BY channel) AS credit, sum(credit) = 1 AS whole
+FROM unnest('{first,last,last_non_direct,linear,position,time_decay,shapley}'::text[]) WITH ORDINALITY m (model, n),
+	crm.credit(:j, '2025-01-15 00:00Z', model)
+GROUP BY n, model ORDER BY n;
+-- time decay by its definition: 14, 7, 6 and 0 days old
+SELECT string_agg(channel || ' ' || (abs(credit - weight / total) < 1e-15)::text, ', ' ORDER BY channel) AS by_definition
+FROM crm.credit(:j, '2025-01-15 00:00Z', 'time_decay', '30 days', '7 days')
+JOIN (VALUES ('email', 0.25::float8), ('ads', 0.5 + 1), ('search', 2 ^ (-6 / 7.0::float8)), ('direct', 1)) v (channel, weight) USING (channel),
+	(SELECT 0.25 + 0.5 + 1 + 2 ^ (-6 / 7.0::float8) + 1) t (total);
+-- own weights for position
+SELECT weights, string_agg(channel || ' ' || round(credit::numeric, 9), ', ' ORDER BY channel) AS credit
+FROM unnest(ARRAY['{0.3,0.4,0.3}', '{1,0,3}', '{0,1,0}', '{2,0,0}', '{0,0,5}']) WITH ORDINALITY w (weights, n),
+	crm.credit(:j, '2025-01-15 00:00Z', 'position', '30 days', '7 days', weights::float8[])
+GROUP BY n, weights ORDER BY n;
+SELECT weights, string_agg(channel || ' ' || round(credit::numeric, 9), ', ' ORDER BY channel) AS two_touches
+FROM unnest(ARRAY['{0.3,0.4,0.3}', '{1,0,3}', '{0,1,0}', '{2,0,0}']) WITH ORDINALITY w (weights, n),
+	crm.credit('[["a", "2025-01-01T00:00:00Z"], ["b", "2025-01-02T00:00:00Z"]]', '2025-01-15 00:00Z', 'position', '30 days', '7 days', weights::float8[])
+GROUP BY n, weights ORDER BY n;
+-- all direct; the window's edges; nothing in the window; no journey
+SELECT channel, credit FROM crm.credit('[["direct", "2025-01-01T00:00:00Z"], ["direct", "2025-01-02T00:00:00Z"]]', '2025-01-15 00:00Z', 'last_non_direct');
+SELECT string_agg(channel, ' ') AS edges FROM crm.credit('[["before", "2025-01-14T23:59:59.999999Z"], ["start", "2025-01-15T00:00:00Z"], ["end", "2025-01-16T00:00:00Z"], ["after", "2025-01-16T00:00:00.000001Z"]]', '2025-01-16 00:00Z', 'linear', '1 day');
+SELECT * FROM crm.credit(:j, '2024-12-31Z', 'linear');
+SELECT * FROM crm.credit(NULL, '2024-12-31Z', 'linear');
+SELECT count(*) AS null_arguments FROM crm.credit(:j, NULL, 'linear') a, crm.credit(:j, '2025-01-15Z', NULL::text) b;
+-- a half-life so short that every weight but the last would be zero, and so long that all are alike
+SELECT half_life, string_agg(channel || ' ' || round(credit::numeric, 6), ', ' ORDER BY channel) AS credit
+FROM unnest(ARRAY['1 microsecond', '1000 years']) half_life, crm.credit(:j, '2025-01-20 00:00Z', 'time_decay', '30 days', half_life::interval)
+GROUP BY half_life ORDER BY half_life;
+SELECT crm.credit(:j, '2025-01-15Z', 'best');
+SELECT crm.credit(:j, '2025-01-15Z', 'time_decay', '30 days', '0');
+SELECT crm.credit(:j, '2025-01-15Z', 'time_decay', '-30 days');
+SELECT crm.credit(:j, '2025-01-15Z', 'position', '30 days', '7 days', '{1,2}');
+SELECT crm.credit(:j, '2025-01-15Z', 'position', '30 days', '7 days', '{1,-2,3}');
+SELECT crm.credit(:j, '2025-01-15Z', 'position', '30 days', '7 days', '{0,0,0}');
+SELECT crm.credit(:j, '2025-01-15Z', 'position', '30 days', '7 days', '{1,NaN,0}');
+SELECT crm.credit(:j, 'infinity', 'linear');
+
+-- Random journeys against plain SQL: customers with no, one, two and many
+-- touches, ties in time, some all direct, and touches exactly on the edges of
+-- the window (all times are whole hours, and so is the lookback).
+CREATE TABLE touch AS
+SELECT customer, CASE WHEN customer % 10 = 0 THEN 'direct' ELSE (ARRAY['email', 'direct', 'ads', 'busca', '', 'ü'])[1 + (hashint4(i * 7 + customer) & 65535) % 6] END AS channel,
+	timestamptz '2025-01-01 00:00Z' + make_interval(hours => (hashint4(i * 3 + customer * 1000) & 65535) % 1500) AS at
+FROM generate_series(1, 400) customer,
+	generate_series(1, CASE WHEN customer = 7 THEN 1000 ELSE (hashint4(customer) & 65535) % 30 - 4 END) i
+UNION ALL VALUES (401, 'email', timestamptz '2025-01-10 00:00Z'), (402, 'email', '2025-01-10 00:00Z'), (402, 'ads', '2025-01-10 00:00Z');
+CREATE TABLE purchase AS
+SELECT i AS id, 1 + (hashint4(i) & 65535) % 410 AS customer,
+	timestamptz '2025-01-01 00:00Z' + make_interval(hours => (hashint4(i * 5) & 65535) % 1500) AS at,
+	((hashint4(i * 11) & 65535) % 30000 - 200) / 100.0 AS amount
+FROM generate_series(1, 3000) i
+UNION ALL VALUES (3001, 401, timestamptz '2025-01-10 00:00Z', 10.01), (3002, 402, '2025-02-09 00:00Z', 99.9999), (3003, 402, '2025-02-09 00:00:00.000001Z', 0.01), (3004, 7, '2025-02-09 00:00Z', 12345678.9);
+
+CREATE VIEW by_hand AS
+WITH hit AS (
+	SELECT p.id, p.customer, p.amount, t.channel,
+		row_number() OVER w AS n, count(*) OVER (PARTITION BY p.id) AS touches,
+		CASE WHEN t.channel <> 'direct' THEN row_number() OVER w END AS n_not_direct,
+		2 ^ (- extract(epoch FROM p.at - t.at)::float8 / (7 * 86400)) AS weight
+	FROM purchase p JOIN touch t ON t.customer = p.customer AND t.at <= p.at AND t.at >= p.at - interval '720 hours'
+	WINDOW w AS (PARTITION BY p.id ORDER BY t.at, t.channel COLLATE "C")
+), credit AS (
+	SELECT id, channel, amount, model, credit
+	FROM (SELECT *, max(n_not_direct) OVER (PARTITION BY id) AS winner, sum(weight) OVER (PARTITION BY id) AS weights FROM hit) h,
+		LATERAL (VALUES ('first', (n = 1)::int::float8), ('last', (n = touches)::int),
+			('last_non_direct', (n = coalesce(winner, touches))::int), ('linear', 1.0 / touches),
+			('position', CASE WHEN touches = 1 THEN 1 WHEN touches = 2 THEN 0.5 WHEN n IN (1, touches) THEN 0.4 ELSE 0.2 / (touches - 2) END),
+			('time_decay', weight / weights)) m (model, credit)
+	UNION ALL
+	SELECT id, '(none)', amount, model, 1 FROM purchase p, unnest('{first,last,last_non_direct,linear,position,time_decay}'::text[]) model
+	WHERE NOT EXISTS (SELECT FROM hit WHERE hit.id = p.id)
+)
+SELECT * FROM credit;
+
+CREATE TABLE journeys AS SELECT customer, crm.journey(channel, at) AS journey FROM touch GROUP BY customer;
+SELECT count(*) AS orders, sum(amount) AS revenue, count(*) FILTER (WHERE amount < 0) AS refunds,
+	count(*) FILTER (WHERE NOT EXISTS (SELECT FROM by_hand b WHERE b.id = p.id AND channel <> '(none)')) AS without_touch,
+	count(*) FILTER (WHERE (SELECT count(*) FROM by_hand b WHERE b.id = p.id AND model = 'first') = 1) AS one_touch,
+	max((SELECT count(*) FROM by_hand b WHERE b.id = p.id AND model = 'first')) AS most_touches
+FROM purchase p;
+
+-- each order: the same channels with the same credit, which sums to exactly 1
+SELECT model, count(DISTINCT id) AS orders, count(*) AS rows, count(*) FILTER (WHERE abs(coalesce(ours, 0) - coalesce(theirs, 0)) > 1e-12) AS wrong
+FROM (SELECT id, model, channel, credit AS ours FROM purchase LEFT JOIN journeys USING (customer),
+		unnest('{first,last,last_non_direct,linear,position,time_decay}'::text[]) model, crm.credit(journey, at, model, '720 hours', '7 days')) o
+FULL JOIN (SELECT id, model, channel, sum(credit) AS theirs FROM by_hand GROUP BY id, model, channel HAVING sum(credit) > 0) t USING (id, model, channel)
+GROUP BY model ORDER BY model;
+SELECT bool_and(sum = 1) AS sums_to_one FROM (SELECT sum(credit ORDER BY random()) FROM purchase LEFT JOIN journeys USING (customer),
+	unnest('{first,last,last_non_direct,linear,position,time_decay,shapley}'::text[]) model, crm.credit(journey, at, model, '720 hours', '7 days')
+	GROUP BY id, model) s;
+
+-- the totals: a refund takes from the value and is no conversion
+SELECT crm.attribution(journey, at, amount, '720 hours', '7 days') AS result FROM purchase LEFT JOIN journeys USING (customer) \gset
+SELECT model, count(*) AS channels, bool_and(coalesce(abs(conversions - their_conversions) < 1e-9, false)) AS conversions, bool_and(coalesce(abs(value - their_value) < 0.0002, false)) AS value,
+	sum(conversions) = (SELECT count(*) FROM purchase WHERE amount >= 0) AS orders, sum(value) = (SELECT sum(amount) FROM purchase) AS revenue
+FROM crm.channels(:'result'::crm.attribution)
+FULL JOIN (SELECT model, channel, sum(credit) FILTER (WHERE amount >= 0) AS their_conversions, sum(credit * amount) AS their_value
+	FROM by_hand GROUP BY model, channel) t USING (model, channel)
+GROUP BY model ORDER BY model;
+
+-- from raw rows, without journeys: exactly the same; customers as text too; and
+-- more rows than one part of the list
+SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days')::text = :'result' AS bigint,
+	crm.attribution('customer ' || customer, channel, at AT TIME ZONE 'UTC', value, '720 hours', '7 days')::text = :'result' AS text
+FROM (SELECT customer, channel, at, NULL::numeric AS value FROM touch UNION ALL SELECT customer, NULL, at, amount FROM purchase) e;
+SELECT channel, model, conversions, value FROM crm.channels((SELECT crm.attribution(customer, channel, at, value, '30 days', '7 days')
+	FROM (VALUES (1::bigint, 'a', timestamptz '2025-01-01Z', NULL::numeric), (NULL, 'a', '2025-01-01Z', NULL), (1, NULL, '2025-01-01Z', NULL), (1, 'b', NULL, NULL),
+		(1, 'x', '2025-01-02Z', 10), (NULL, NULL, '2025-01-02Z', 20), (1, NULL, NULL, 30), (2, NULL, '2025-01-02Z', 40)) e (customer, channel, at, value))) WHERE model = 'linear';
+SELECT a.events::text = b.journeys::text AS many_parts
+FROM (SELECT crm.attribution(customer, channel, at, value, '30 days', '7 days') AS events FROM (
+	SELECT i % 3000 AS customer, 'c' || i % 7 AS channel, timestamptz '2025-01-01Z' + i * interval '1 minute' AS at, NULL::numeric AS value FROM generate_series(1::bigint, 20000) i
+	UNION ALL SELECT i * 7 % 3001, NULL, timestamptz '2025-01-01Z' + i * interval '5 minutes', 1.01 FROM generate_series(1::bigint, 4000) i) e) a,
+	(SELECT crm.attribution(journey, timestamptz '2025-01-01Z' + i * interval '5 minutes', 1.01, '30 days', '7 days') AS journeys
+		FROM generate_series(1::bigint, 4000) i LEFT JOIN (SELECT i % 3000 AS customer, crm.journey('c' || i % 7, timestamptz '2025-01-01Z' + i * interval '1 minute') AS journey
+			FROM generate_series(1::bigint, 20000) i GROUP BY 1) j ON j.customer = i * 7 % 3001) b;
+
+-- with the arguments left out; own weights for position
+SELECT crm.attribution(journey, at, amount)::text = :'result' AS default_terms,
+	crm.attribution(journey, at, amount, '720 hours')::text = :'result' AS default_half_life,
+	crm.attribution(journey, at, amount, '720 hours', '7 days', '{4,2,4}')::text = :'result' AS default_weights,
+	crm.attribution(journey, at AT TIME ZONE 'UTC', amount)::text = :'result' AS utc
+FROM purchase LEFT JOIN journeys USING (customer);
+SELECT count(*) AS all_first_and_last FROM
+	(SELECT * FROM crm.channels((SELECT crm.attribution(journey, at, amount, '30 days', '7 days', '{1,0,0}') FROM purchase LEFT JOIN journeys USING (customer)))) a
+JOIN (SELECT channel, conversions, value FROM crm.channels(:'result'::crm.attribution) WHERE model = 'first') b USING (channel)
+WHERE a.model = 'position' AND (a.conversions, a.value) = (b.conversions, b.value);
+
+-- text and binary form; rollup of parts; models of another kind side by side
+SELECT :'result'::crm.attribution::text = :'result' AS round_trip;
+SELECT crm.rollup(part)::text = :'result' AS rollup
+FROM (SELECT crm.attribution(journey, at, amount) AS part FROM purchase LEFT JOIN journeys USING (customer) GROUP BY id % 5) p;
+SELECT channel, model, conversions, value FROM crm.channels((SELECT crm.rollup(a) FROM (VALUES
+	('{"models": ["x"], "channels": [["b", [2, 0, 20000, 0]], ["a", [1, 2251799813685248, 10000, 0]]]}'::crm.attribution),
+	('{"models": ["y", "x"], "channels": [["c", [1, 0, -30000, 0], [0, 0, 5, 0]]]}')) v (a)));
+SELECT crm.attribution(NULL, NULL, NULL) AS of_no_orders;
+DO $$
+DECLARE
+	bad text;
+	detail text;
+BEGIN
+	FOREACH bad IN ARRAY ARRAY['', '{"models": [}', '{"models": ["a", "a"], "channels": []}', '{"models": ["a"], "channels": [["x"]]}',
+		'{"models": ["a"], "channels": [["x", [1, 0, 0, 0]], ["x", [1, 0, 0, 0]]]}', '{"models": ["a"], "channels": [["x", [1, -1, 0, 0]]]}',
+		'{"models": ["a"], "channels": [["x", [1, 4503599627370496, 0, 0]]]}', '{"models": ["a"], "channels": []} x',
+		'{"models": ["a"], "channels": [["x", [1, 0, 9223372036854775808, 0]]]}']
+	LOOP
+		BEGIN
+			PERFORM bad::crm.attribution;
+			RAISE NOTICE 'accepted: %', bad;
+		EXCEPTION WHEN invalid_text_representation THEN
+			GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+			RAISE NOTICE '% %', bad, substr(detail, 40);
+		END;
+	END LOOP;
+END $$;
+
+-- the plan does not matter
+ALTER TABLE purchase SET (parallel_workers = 2);
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+EXPLAIN (COSTS off) SELECT crm.attribution(NULL, at, amount) FROM purchase;
+SELECT crm.attribution(journey, at, amount)::text = :'result' AS as_in_parallel FROM purchase LEFT JOIN journeys USING (customer);
+RESET ALL;
+
+-- repeat orders: a touch goes to its next order only, once even if two orders share a moment
+SELECT crm.path(crm.journey_window(journey, at, '30 days', lag(at) OVER (ORDER BY at, n)))
+FROM (VALUES (1, timestamptz '2025-01-03Z'), (2, '2025-01-05Z'), (3, '2025-01-05Z'), (4, '2025-01-09Z')) o (n, at),
+	(SELECT '[["a", "2025-01-01T00:00:00Z"], ["b", "2025-01-03T00:00:00Z"], ["c", "2025-01-04T00:00:00Z"], ["d", "2025-01-05T00:00:00Z"], ["e", "2025-01-06T00:00:00Z"]]'::crm.journey) j (journey);
+
+-- what is skipped and what is refused
+SELECT sum(conversions) AS conversions, sum(value) AS value FROM crm.channels((SELECT crm.attribution(NULL, at, amount)
+	FROM (VALUES (timestamptz '2025-01-01Z', 1.5), (NULL, 2), ('2025-01-01Z', NULL)) v (at, amount))) WHERE model = 'first';
+SELECT crm.attribution(NULL, '2025-01-01Z', 'NaN');
+SELECT crm.attribution(NULL, '2025-01-01Z', 0.00001);
+SELECT crm.attribution(NULL, 'infinity', 1);
+SELECT crm.attribution(NULL, '2025-01-01Z', 1, NULL);
+SELECT crm.attribution(NULL, '2025-01-01Z', 1, '1 day', NULL);
+SELECT crm.attribution(NULL, '2025-01-01Z', 922337203685477) FROM generate_series(1, 2);
+SELECT conversions, value FROM crm.channels((SELECT crm.attribution(NULL, '2025-01-01Z', a) FROM (VALUES (922337203685477), (-922337203685477), (1)) v (a))) LIMIT 1;
+
+-- a thousand channels, three orders
+SELECT count(*) AS channels, sum(conversions), sum(value)
+FROM crm.channels((SELECT crm.attribution(j, '2025-01-02Z', 100.01) FROM (SELECT crm.journey('c' || i, timestamptz '2025-01-01Z' + i * interval '1 s') AS j
+	FROM generate_series(1, 1000) i) x, generate_series(1, 3))) WHERE model = 'time_decay';
+
+DROP TABLE touch, purchase, journeys CASCADE;

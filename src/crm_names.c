@@ -1,0 +1,177 @@
+/*
+ * crm_names.c
+ *		A set of names, numbered in the order in which they came.
+ */
+#include "crm.h"
+
+#include "crm_names.h"
+
+#include "common/hashfn.h"
+#include "utils/memutils.h"
+
+#define NAMES_FIRST_ROOM	8
+
+/* Make an empty set, whose parts are allocated in that context. */
+void
+NamesInit(Names *names, MemoryContext context)
+{
+	memset(names, 0, sizeof(Names));
+	names->context = context;
+}
+
+static void
+NamesGrow(Names *names)
+{
+	int32		room = names->room == 0 ? NAMES_FIRST_ROOM : names->room * 2;
+
+	if (room > PG_INT32_MAX / 4)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many channels")));
+	if (names->names == NULL)
+		names->names = MemoryContextAlloc(names->context, sizeof(KnownName) * room);
+	else
+	{
+		names->names = repalloc_huge(names->names, sizeof(KnownName) * room);
+		pfree(names->slots);
+	}
+	names->slots = MemoryContextAllocHuge(names->context, sizeof(int32) * 2 * room);
+	memset(names->slots, 0, sizeof(int32) * 2 * room);
+	names->room = room;
+	for (int32 i = 0; i < names->count; i++)
+	{
+		uint32		slot = names->names[i].hash & (2 * room - 1);
+
+		while (names->slots[slot] != 0)
+			slot = (slot + 1) & (2 * room - 1);
+		names->slots[slot] = i + 1;
+	}
+}
+
+/* The slot that has the name, or the free one where it belongs. */
+static inline uint32
+NamesSlot(const Names *names, const char *text, uint32 length, uint32 hash)
+{
+	uint32		mask = 2 * names->room - 1;
+	uint32		slot = hash & mask;
+
+	for (; names->slots[slot] != 0; slot = (slot + 1) & mask)
+	{
+		const KnownName *name = &names->names[names->slots[slot] - 1];
+
+		if (name->hash == hash && name->length == length &&
+			memcmp(name->text, text, length) == 0)
+			break;
+	}
+	return slot;
+}
+
+/* The number of a name, -1 if it is not in the set. */
+int32
+NamesFind(const Names *names, const char *text, uint32 length)
+{
+	if (names->count == 0)
+		return -1;
+	return names->slots[NamesSlot(names, text, length,
+								  hash_bytes((const unsigned char *) text, length))] - 1;
+}
+
+/* The number of a name, which becomes a member if it is none. */
+int32
+NamesIntern(Names *names, const char *text, uint32 length)
+{
+	uint32		hash = hash_bytes((const unsigned char *) text, length);
+	uint32		slot;
+	KnownName	   *name;
+	char	   *copy;
+
+	if (names->count > 0)
+	{
+		slot = NamesSlot(names, text, length, hash);
+		if (likely(names->slots[slot] != 0))
+			return names->slots[slot] - 1;
+	}
+	if (names->count == names->room)
+		NamesGrow(names);
+	copy = MemoryContextAlloc(names->context, Max(length, 1));
+	memcpy(copy, text, length);
+	slot = NamesSlot(names, text, length, hash);
+	name = &names->names[names->count];
+	name->text = copy;
+	name->length = length;
+	name->hash = hash;
+	names->slots[slot] = ++names->count;
+	return names->count - 1;
+}
+
+/* The order of names is that of their bytes: the same on every machine. */
+int
+NameCompare(const KnownName *a, const KnownName *b)
+{
+	int			result = memcmp(a->text, b->text, Min(a->length, b->length));
+
+	if (result != 0)
+		return result;
+	return a->length < b->length ? -1 : a->length > b->length;
+}
+
+static int
+NumberCompare(const void *a, const void *b, void *arg)
+{
+	const Names *names = (const Names *) arg;
+	int32		left = *(const int32 *) a;
+	int32		right = *(const int32 *) b;
+
+	if (left < names->ranked && right < names->ranked)
+		return names->rank[left] < names->rank[right] ? -1 : names->rank[left] > names->rank[right];
+	return NameCompare(&names->names[left], &names->names[right]);
+}
+
+/*
+ * Sort distinct numbers by their names.
+ *
+ * Millions of short lists may be sorted by the same few names, so the order of
+ * all of them is worked out once, as soon as as many have been sorted: then it
+ * is integers that are compared.
+ */
+void
+NamesSort(Names *names, int32 *numbers, int32 count)
+{
+	names->unranked_uses += count;
+	if (names->ranked < names->count && names->unranked_uses >= names->count)
+	{
+		int32	   *sorted = MemoryContextAllocHuge(names->context, sizeof(int32) * names->count);
+
+		for (int32 i = 0; i < names->count; i++)
+			sorted[i] = i;
+		qsort_arg(sorted, names->count, sizeof(int32), NumberCompare, names);
+		if (names->rank_room < names->count)
+		{
+			if (names->rank != NULL)
+				pfree(names->rank);
+			names->rank_room = names->room;
+			names->rank = MemoryContextAllocHuge(names->context, sizeof(int32) * names->rank_room);
+		}
+		for (int32 i = 0; i < names->count; i++)
+			names->rank[sorted[i]] = i;
+		names->ranked = names->count;
+		pfree(sorted);
+	}
+	if (names->ranked == names->count)
+		names->unranked_uses = 0;
+
+	if (count > 16)
+	{
+		qsort_arg(numbers, count, sizeof(int32), NumberCompare, names);
+		return;
+	}
+	for (int32 i = 1; i < count; i++)
+	{
+		int32		number = numbers[i];
+		int32		j = i;
+
+		for (; j > 0 && NumberCompare(&numbers[j - 1], &number, names) > 0; j--)
+			numbers[j] = numbers[j - 1];
+		numbers[j] = number;
+	}
+}

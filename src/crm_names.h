@@ -1,0 +1,42 @@
+/*
+ * crm_names.h
+ *		A set of names, numbered in the order in which they came.
+ */
+#ifndef CRM_NAMES_H
+#define CRM_NAMES_H
+
+#include "crm.h"
+
+typedef struct KnownName
+{
+	const char *text;			/* not terminated */
+	uint32		length;
+	uint32		hash;
+} KnownName;
+
+/*
+ * A hash table of names in a memory context of the caller's choice.  It begins
+ * with a few hundred bytes, so that many small ones can live side by side.
+ */
+typedef struct Names
+{
+	MemoryContext context;
+	int32		count;
+	int32		room;			/* of names; a power of two */
+	KnownName	   *names;
+	int32	   *slots;			/* 2 * room: number + 1, or 0 */
+
+	/* the order of the first `ranked` names: see NamesCompare() */
+	int32		ranked;
+	int32		rank_room;
+	int32	   *rank;
+	int64		unranked_uses;
+} Names;
+
+extern void NamesInit(Names *names, MemoryContext context);
+extern int32 NamesIntern(Names *names, const char *text, uint32 length);
+extern int32 NamesFind(const Names *names, const char *text, uint32 length);
+extern int	NameCompare(const KnownName *a, const KnownName *b);
+extern void NamesSort(Names *names, int32 *numbers, int32 count);
+
+#endif							/* CRM_NAMES_H */

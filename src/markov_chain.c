@@ -1,0 +1,197 @@
+/*
+ * markov_chain.c
+ *		What removing a channel does to a chain of paths, by linear algebra.
+ *
+ * Let n(s) be the visits of a state and n(s,t) the transitions from s to t.
+ * Remove a channel c: every state that contains it leads to nothing.  What is
+ * lost are the conversions of those paths that have been in such a state.  Let
+ *
+ *		g(t) = the share of the visits to t that come after a visit to c
+ *			 = 1								if t contains c
+ *			 = sum over s of n(s,t)/n(t) g(s)	otherwise
+ *
+ * since n(s,t)/n(t) is the share of the visits to t that come from s, whatever
+ * happened before.  Then the removal effect, 1 - P(conversion without c) /
+ * P(conversion), is the sum over t of conversions(t) g(t), divided by all
+ * conversions: a sum of positive terms, in which nothing cancels out.  With
+ * values in place of conversions it is the effect on value.
+ *
+ * The equations of all channels differ only in where g is 1, so they share one
+ * matrix, which is as sparse as the observed transitions: they are solved
+ * together, MARKOV_LANES channels at a time, by Gauss-Seidel sweeps.  In the order
+ * of the paths a chain without cycles is solved by the first one.
+ * What a sweep moved, n(t) |change of g(t)| summed over t, flows on from there
+ * and converts at most once.  So it is an upper bound of what all later sweeps
+ * can still add to the sum, and the iteration ends when that is 2^-47 of it, or
+ * when the changes are down to rounding and do not become less.
+ *
+ * Long paths make the last digits slow.  When the changes shrink at a steady
+ * ratio, only the slowest mode is left, and its geometric series is summed up
+ * at once (Lyusternik's acceleration).  Should that go wrong, the pause before
+ * the next attempt doubles, so that the sweeps, which converge, win.
+ *
+ * No function here allocates, raises an error or knows the server.
+ */
+#include "markov.h"
+
+#include <math.h>
+#include <string.h>
+
+/*
+ * Number the states so that those of a path mostly ascend: the reverse of the
+ * order in which a depth-first walk leaves them.  place[s] is the place of a
+ * state and state[p] the state at a place; next and stack are scratch, with
+ * room for an element of each state.
+ */
+void
+markov_order_states(const MarkovModel *model, int32_t *place, int32_t *state,
+					int64_t *next, int32_t *stack)
+{
+	const uint32_t *to = markov_to(model);
+	int32_t		left = model->states;
+
+	for (int32_t i = 0; i < model->states; i++)
+		next[i] = -1;			/* not seen yet */
+	for (int32_t i = 0; i < model->states; i++)
+	{
+		int32_t		depth = 0;
+
+		if (next[i] >= 0)
+			continue;
+		next[i] = model->node[i].first_edge;
+		stack[depth++] = i;
+		while (depth > 0)
+		{
+			int32_t		s = stack[depth - 1];
+
+			if (next[s] < model->node[s + 1].first_edge)
+			{
+				int32_t		t = (int32_t) to[next[s]++];
+
+				if (next[t] < 0)
+				{
+					next[t] = model->node[t].first_edge;
+					stack[depth++] = t;
+				}
+			}
+			else
+			{
+				depth--;
+				state[--left] = s;
+				place[s] = left;
+			}
+		}
+	}
+}
+
+/* accurate enough, relative to the sum */
+#define ACCURATE	(1.0 / (INT64_C(1) << 47))
+
+/* changes may be rounding, relative to all that they change */
+#define ROUNDING	(1.0 / (INT64_C(1) << 45))
+
+/* the sweeps after which a change that was not halved is taken for rounding */
+#define PATIENCE	30
+
+/*
+ * One sweep.  Bit l of fixed[t] says that t contains the channel of lane l.
+ * been is g, which the caller has set to 1 there and else to 0; moved is scratch
+ * of the same size.  sweep begins as zeroes.  Returns whether it is done.
+ */
+bool
+markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
+			 double (*been)[MARKOV_LANES], double (*moved)[MARKOV_LANES],
+			 MarkovSweep *sweep)
+{
+	double		change[MARKOV_LANES] = {0};
+	double		gain[MARKOV_LANES] = {0};
+	double		mass[MARKOV_LANES] = {0};
+	double		lost[MARKOV_LANES] = {0};
+	double		leap[MARKOV_LANES];
+	bool		leaps = false;
+	bool		failed = false;
+	bool		done = true;
+
+	if (sweep->sweeps == 0)
+		sweep->pause = 1;
+	for (int32_t t = 0; t < chain->states; t++)
+	{
+		double		sum[MARKOV_LANES] = {0};
+		double		visits = chain->visits[t];
+		int64_t		end = chain->first[t + 1];
+
+		if (fixed[t] != (1 << MARKOV_LANES) - 1)
+			for (int64_t e = chain->first[t]; e < end; e++)
+			{
+				const double *from = been[chain->from[e]];
+				double		share = chain->share[e];
+
+				for (int l = 0; l < MARKOV_LANES; l++)
+					sum[l] += share * from[l];
+			}
+		if (fixed[t] != 0)
+			for (int l = 0; l < MARKOV_LANES; l++)
+				if (fixed[t] & (1 << l))
+					sum[l] = 1;
+		for (int l = 0; l < MARKOV_LANES; l++)
+		{
+			double		move = sum[l] - been[t][l];
+
+			moved[t][l] = move;
+			been[t][l] = sum[l];
+			change[l] += visits * fabs(move);
+			gain[l] += visits * move;
+			mass[l] += visits * sum[l];
+			lost[l] += chain->conversions[t] * sum[l];
+		}
+	}
+
+	sweep->sweeps++;
+	for (int l = 0; l < MARKOV_LANES; l++)
+	{
+		double		last = sweep->change[l];
+		double		ratio = last > 0 ? change[l] / last : 0;
+		double		steady = 0.1 * (1 - ratio);
+
+		leap[l] = 0;
+
+		if (sweep->sweeps == 1 || change[l] < sweep->least[l] / 2)
+		{
+			sweep->least[l] = change[l];
+			sweep->since[l] = sweep->sweeps;
+		}
+		if (change[l] > ACCURATE * lost[l])
+		{
+			bool		rounding = change[l] <= ROUNDING * mass[l];
+
+			if (!rounding || sweep->sweeps - sweep->since[l] < PATIENCE)
+				done = false;
+			if (!rounding && sweep->sweeps > sweep->wait && ratio > 0.3 && ratio < 1 &&
+				fabs(ratio - sweep->ratio[l]) < steady &&
+				fabs(gain[l] - ratio * sweep->gain[l]) < steady * fabs(sweep->gain[l]))
+			{
+				leap[l] = ratio / (1 - ratio);
+				leaps = true;
+			}
+		}
+		/* a leap that made it worse: more sweeps before the next one */
+		if (sweep->sweeps == sweep->leapt + 1 && change[l] > last && last > 0)
+			failed = true;
+		sweep->change[l] = change[l];
+		sweep->gain[l] = gain[l];
+		sweep->ratio[l] = ratio;
+	}
+	if (failed)
+		sweep->pause *= 2;
+	if (!done && leaps)
+	{
+		for (int32_t t = 0; t < chain->states; t++)
+			for (int l = 0; l < MARKOV_LANES; l++)
+				been[t][l] += leap[l] * moved[t][l];
+		/* some sweeps for the slowest mode to stand out again */
+		sweep->leapt = sweep->sweeps;
+		sweep->wait = sweep->sweeps + 3 + sweep->pause;
+		memset(sweep->ratio, 0, sizeof(sweep->ratio));
+	}
+	return done;
+}
