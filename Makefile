@@ -52,6 +52,9 @@ endif
 
 $(OBJS): $(wildcard src/*.h)
 
+# An install script that broke off must not be taken for a whole one.
+.DELETE_ON_ERROR:
+
 $(SCRIPT): crm.control Makefile $(SQL_FILES)
 	@{ printf '%s\n' '-- crm $(EXTVERSION): generated from src/*.sql' \
 	     '\echo Use "CREATE EXTENSION crm" to load this file. \quit'; \
