@@ -394,18 +394,15 @@ series_done(double r, double z, double n, double term, double sum)
 	return term * (1 + z) * (n + 1) < 1e-16 * sum * (n + 1 - r * z);
 }
 
-/* Two numbers that are calculated in step. */
-typedef double Pair __attribute__((vector_size(16)));
-
 /* E[(1 - (1+pz)^-r)/p] */
 static double
 orders_by_count(double r, double a, double b, double z, double first)
 {
 	/* probability that n fall before z, and that n coins are survived */
-	Pair		both = {exp(-first), 1};
-	Pair		share = {z / (1 + z), 1};
-	Pair		above = {r, b};
-	Pair		below = {1, a + b};
+	LtvPair		both = {exp(-first), 1};
+	LtvPair		share = {z / (1 + z), 1};
+	LtvPair		above = {r, b};
+	LtvPair		below = {1, a + b};
 	double		made = 0;		/* of n orders that would fall before z */
 	double		sum = 0;
 	int			n = 0;

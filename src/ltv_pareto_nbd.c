@@ -222,6 +222,178 @@ odds_gradient(const double parameters[4], double x, double t,
 	gradient[3] = beta * (s / (beta + t) - (s + 1) * odds->mean[PER_BETA]);
 }
 
+/*
+ * Its second derivatives, the upper triangle, from the first: those of the
+ * logarithm of an integral are the mean of those of the integrand's logarithm,
+ * and the covariance of its first.
+ */
+static void
+odds_hessian(const double parameters[4], double x, double t,
+			 const ParetoOdds *odds, const double gradient[4], double hessian[10])
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		s = parameters[2];
+	double		beta = parameters[3];
+	double		alpha_end = 1 / (alpha + t);
+	double		beta_end = 1 / (beta + t);
+	double		a = alpha * (r + x);
+	double		b = beta * (s + 1);
+	const double *mean = odds->mean;
+	const double (*covariance)[PARETO_QUANTITIES] = odds->covariance;
+
+	hessian[0] = gradient[0] + r * r * covariance[LOG_ALPHA][LOG_ALPHA];
+	hessian[1] = alpha * r * (alpha_end - mean[PER_ALPHA]) - r * a * covariance[LOG_ALPHA][PER_ALPHA];
+	hessian[2] = r * s * covariance[LOG_ALPHA][LOG_BETA];
+	hessian[3] = -r * b * covariance[LOG_ALPHA][PER_BETA];
+	hessian[4] = gradient[1] +
+		a * alpha * (mean[PER_ALPHA] * mean[PER_ALPHA] - alpha_end * alpha_end) +
+		a * (a + alpha) * covariance[PER_ALPHA][PER_ALPHA];
+	hessian[5] = -a * s * covariance[LOG_BETA][PER_ALPHA];
+	hessian[6] = a * b * covariance[PER_ALPHA][PER_BETA];
+	hessian[7] = s * mean[LOG_BETA] + s * s * covariance[LOG_BETA][LOG_BETA];
+	hessian[8] = s * beta * (beta_end - mean[PER_BETA]) - s * b * covariance[LOG_BETA][PER_BETA];
+	hessian[9] = gradient[3] +
+		beta * (b * mean[PER_BETA] * mean[PER_BETA] - beta * s * beta_end * beta_end) +
+		b * (b + beta) * covariance[PER_BETA][PER_BETA];
+}
+
+/*
+ * Tails
+ *
+ * The odds of having been lost from y on, the customer's silence never ending,
+ *
+ *	h(y) = integral over u > 0 of
+ *		s/(beta+y+u) ((alpha+y)/(alpha+y+u))^(r+x) ((beta+y)/(beta+y+u))^s
+ *
+ * are less than 1, and one plus the odds of having been lost from t_x to t is
+ *
+ *	(h(t_x) + e (1 - h(t))) / e,
+ *	e = ((alpha+t_x)/(alpha+t))^(r+x) ((beta+t_x)/(beta+t))^s
+ *
+ * of which no term is negative.  h is a function of one variable for all
+ * customers of equal x: with its derivatives it is a polynomial in each panel
+ * of 1 + y/least.  Those of the integral are found once a panel, not once a
+ * customer.
+ */
+#define TAIL_FUNCTIONS	16		/* h, gradient, Hessian's upper triangle, 0 */
+#define TAIL_PAIRS		(TAIL_FUNCTIONS / 2)
+
+/* Panels of tails: from 1 on, up to the t that is 2^15 times least. */
+#define TAIL_FIRST_PANEL	(1023 * 2)
+#define TAIL_PANELS			32
+#define TAIL_LAST_PLACE		32767.0
+#define TAILS_X				1023.0
+
+/* After so many of the slowest decay's e-foldings nothing of a tail is left. */
+#define TAIL_FOLDS		45.0
+
+/* Where a tail from y may end, in log((least+end) / (least+y)). */
+static double
+tail_length(const double parameters[4], double x, double y)
+{
+	double		least = fmin(parameters[1], parameters[3]) + y;
+	double		apart = log1p(fabs(parameters[1] - parameters[3]) / least);
+
+	return (TAIL_FOLDS + apart) / (parameters[0] + x + parameters[2]) + apart;
+}
+
+/* Whether all tails of an x can be had: else a customer is best looked at alone. */
+static bool
+tails_suit(const double parameters[4], double x)
+{
+	return x <= TAILS_X && tail_length(parameters, x, 0) < 300;
+}
+
+/* h(y), and if wanted its derivatives by the logarithms of the parameters */
+static double
+tail_at(const double parameters[4], double x, double y, double derivatives[14])
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		s = parameters[2];
+	double		beta = parameters[3];
+	double		least = fmin(alpha, beta) + y;
+	double		length = least * expm1(tail_length(parameters, x, y));
+	double		end = y + length;
+	double		a = alpha + y;
+	double		b = beta + y;
+	double		log_alpha = log1p(length / a);
+	double		log_beta = log1p(length / b);
+	double		by_alpha = -alpha * (length / (a * (a + length)));
+	double		by_beta = -beta * (length / (b * (b + length)));
+	ParetoOdds	odds;
+	double		h;
+	double		g[4];
+	double		second[10];
+	double	   *next = derivatives + 4;
+
+	h = exp(lost_odds(parameters, x, y, end, derivatives != NULL ? 2 : 0, &odds) -
+			(r + x) * log_alpha - s * log_beta);
+	if (derivatives == NULL)
+		return h;
+	odds_gradient(parameters, x, end, &odds, g);
+	odds_hessian(parameters, x, end, &odds, g, second);
+	g[0] -= r * log_alpha;
+	g[1] -= (r + x) * by_alpha;
+	g[2] -= s * log_beta;
+	g[3] -= s * by_beta;
+	second[0] -= r * log_alpha;
+	second[1] -= r * by_alpha;
+	second[4] -= (r + x) * by_alpha * (1 - alpha / a - alpha / (a + length));
+	second[7] -= s * log_beta;
+	second[8] -= s * by_beta;
+	second[9] -= s * by_beta * (1 - beta / b - beta / (b + length));
+	for (int i = 0, k = 0; i < 4; i++)
+	{
+		derivatives[i] = h * g[i];
+		for (int j = i; j < 4; j++, k++)
+			*next++ = h * (second[k] + g[i] * g[j]);
+	}
+	return h;
+}
+
+/* The panels of an x, found when they are wanted. */
+typedef struct Tails
+{
+	bool		known[TAIL_PANELS];
+	LtvPair		coefficients[TAIL_PANELS][LTV_PANEL_NODES][TAIL_PAIRS];
+} Tails;
+
+/* Of h and its derivatives the values at y, of which place is 1 + y/least. */
+static inline void
+tail_values(Tails *tails, const double parameters[4], double x, double place,
+			double values[TAIL_FUNCTIONS])
+{
+	int			panel = ltv_panel_of(place, &place);
+	int			at = panel - TAIL_FIRST_PANEL;
+	LtvPair		sum[TAIL_PAIRS];
+	LtvPair		argument = {place, place};
+
+	if (!tails->known[at])
+	{
+		double		v[LTV_PANEL_NODES];
+		double		all[LTV_PANEL_NODES][TAIL_FUNCTIONS];
+		double		least = fmin(parameters[1], parameters[3]);
+
+		ltv_panel_nodes(panel, v);
+		for (int i = 0; i < LTV_PANEL_NODES; i++)
+		{
+			all[i][0] = tail_at(parameters, x, least * (v[i] - 1), &all[i][1]);
+			all[i][TAIL_FUNCTIONS - 1] = 0;
+		}
+		ltv_panel_fit(TAIL_FUNCTIONS, &all[0][0]);
+		memcpy(tails->coefficients[at], all, sizeof(all));
+		tails->known[at] = true;
+	}
+	for (int k = 0; k < TAIL_PAIRS; k++)
+		sum[k] = tails->coefficients[at][LTV_PANEL_NODES - 1][k];
+	for (int i = LTV_PANEL_NODES - 2; i >= 0; i--)
+		for (int k = 0; k < TAIL_PAIRS; k++)
+			sum[k] = sum[k] * argument + tails->coefficients[at][i][k];
+	memcpy(values, sum, sizeof(sum));
+}
+
 /* Log of the odds of having been lost by t, with its gradient if wanted. */
 double
 pareto_nbd_log_lost_odds(const double parameters[4], double x, double t_x, double t,
@@ -284,6 +456,93 @@ typedef struct ParetoTerms
 	double		by_r_r;
 } ParetoTerms;
 
+/*
+ * The likelihood but for the terms of x is that of being alive at some time
+ * times the rest: of which, the time being t, the logarithm and its derivatives.
+ */
+static inline void
+rest_alone(const double parameters[4], const LtvCustomer *row, int moments,
+		   double rest[PARETO_SUMS])
+{
+	ParetoOdds	odds;
+	double		z = lost_odds(parameters, row->x, row->x > 0 ? row->t_x : 0, row->t,
+							  moments, &odds);
+	double		e = exp(-fabs(z));
+	double		share = 1 / (1 + e);
+	double		lost = z > 0 ? share : e * share;
+	double		spread = e * share * share;
+	double		by[4];
+	double		second[10];
+
+	memset(rest, 0, PARETO_SUMS * sizeof(double));
+	if (!(z > -INFINITY))
+		return;
+	rest[0] = ltv_softplus(z);
+	if (moments > 0)
+		odds_gradient(parameters, row->x, row->t, &odds, by);
+	if (moments > 1)
+		odds_hessian(parameters, row->x, row->t, &odds, by, second);
+	for (int i = 0, k = 0; i < 4 && moments > 0; i++)
+	{
+		rest[1 + i] = lost * by[i];
+		for (int j = i; j < 4 && moments > 1; j++, k++)
+			rest[5 + k] = lost * second[k] + spread * by[i] * by[j];
+	}
+}
+
+/* The same, the time being t_x, which is the last call's if start is known. */
+static inline void
+rest_by_tails(const double parameters[4], const LtvCustomer *row, double t_x,
+			  Tails *tails, bool start_known, double start[TAIL_FUNCTIONS],
+			  double rest[PARETO_SUMS])
+{
+	double		r = parameters[0];
+	double		alpha = parameters[1];
+	double		s = parameters[2];
+	double		beta = parameters[3];
+	double		rx = r + row->x;
+	double		t = row->t;
+	double		least_inverse = 1 / fmin(alpha, beta);
+	double		alpha_start = 1 / (alpha + t_x);
+	double		beta_start = 1 / (beta + t_x);
+	double		alpha_end = 1 / (alpha + t);
+	double		beta_end = 1 / (beta + t);
+	double		log_alpha = log(1 + (t - t_x) * alpha_start);
+	double		log_beta = log(1 + (t - t_x) * beta_start);
+	double		e = exp(-rx * log_alpha - s * log_beta);
+
+	/* derivatives of log e */
+	double		by_alpha = alpha * (t - t_x) * alpha_start * alpha_end;
+	double		by_beta = beta * (t - t_x) * beta_start * beta_end;
+	double		by[4] = {-r * log_alpha, rx * by_alpha, -s * log_beta, s * by_beta};
+	double		second[10] = {-r * log_alpha, r * by_alpha, 0, 0,
+		rx * by_alpha * (1 - alpha * (alpha_start + alpha_end)), 0, 0,
+	-s * log_beta, s * by_beta, s * by_beta * (1 - beta * (beta_start + beta_end))};
+	double		end[TAIL_FUNCTIONS];
+	double		still;
+	double		whole;
+	double		inverse;
+
+	if (!start_known)
+		tail_values(tails, parameters, row->x, 1 + t_x * least_inverse, start);
+	tail_values(tails, parameters, row->x, 1 + t * least_inverse, end);
+	still = 1 - end[0];
+	whole = start[0] + e * still;
+	inverse = 1 / whole;
+	rest[0] = log(whole);
+	for (int i = 0; i < 4; i++)
+		rest[1 + i] = (start[1 + i] + e * (by[i] * still - end[1 + i])) * inverse;
+	for (int i = 0, k = 0; i < 4; i++)
+		for (int j = i; j < 4; j++, k++)
+			rest[5 + k] = (start[5 + k] +
+						   e * ((second[k] + by[i] * by[j]) * still -
+								by[i] * end[1 + j] - by[j] * end[1 + i] - end[5 + k])) * inverse -
+				rest[1 + i] * rest[1 + j];
+}
+
+/* So many rows of equal x are worth their tails. */
+#define TAIL_ROWS		200
+
 /* Log-likelihood of n customers, gradient and Hessian if wanted. */
 double
 pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
@@ -293,12 +552,20 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 	double		alpha = parameters[1];
 	double		s = parameters[2];
 	double		beta = parameters[3];
+	double		alpha_inverse = 1 / alpha;
+	double		beta_inverse = 1 / beta;
+	double		last_place = TAIL_LAST_PLACE * fmin(alpha, beta);
 	LtvSum		total[PARETO_SUMS] = {{0}};
 	int			moments = hessian != NULL ? 2 : gradient != NULL ? 1 : 0;
 	ParetoTerms	table[LTV_TABULATED];
 	int			tabulated = 1;
 	ParetoTerms	other;
 	double		other_x = -1;
+	double		run_x = -1;		/* the x of the rows from here on */
+	bool		by_tails = false;
+	double		start_t_x = -1;
+	double		start[TAIL_FUNCTIONS];
+	Tails		tails;
 
 	table[0].value = table[0].by_r = table[0].by_r_r = 0;
 	for (size_t begin = 0; begin < n; begin += LTV_ADDED_PLAINLY)
@@ -309,18 +576,28 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 		for (const LtvCustomer *row = rows + begin; row < rows + end; row++)
 		{
 			double		x = row->x;
-			double		t = row->t;
+			double		t_x = x > 0 ? row->t_x : 0;
 			double		weight = row->weight;
 			double		rx = r + x;
-			double		log_alpha = log1p(t / alpha);
-			double		log_beta = log1p(t / beta);
-			double		alpha_share = t / (alpha + t);
-			double		beta_share = t / (beta + t);
+			double		at;
+			double		log_alpha;
+			double		log_beta;
+			double		alpha_end;
+			double		beta_end;
+			double		alpha_share;
+			double		beta_share;
 			const ParetoTerms *terms;
-			double		by[4];
-			ParetoOdds		odds;
-			double		z;
+			double		rest[PARETO_SUMS];
 
+			if (x != run_x)
+			{
+				run_x = x;
+				start_t_x = -1;
+				by_tails = moments == 2 && rows + n - row >= TAIL_ROWS &&
+					row[TAIL_ROWS - 1].x == x && tails_suit(parameters, x);
+				if (by_tails)
+					memset(tails.known, 0, sizeof(tails.known));
+			}
 			if (x < LTV_TABULATED && x == (int) x)
 			{
 				for (; tabulated <= (int) x; tabulated++)
@@ -345,71 +622,43 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 				}
 				terms = &other;
 			}
-			z = lost_odds(parameters, x, x > 0 ? row->t_x : 0, t, moments, &odds);
-			sum[0] += weight * (terms->value - rx * log_alpha - s * log_beta + ltv_softplus(z));
+
+			if (by_tails && row->t < last_place)
+			{
+				at = t_x;
+				rest_by_tails(parameters, row, t_x, &tails, t_x == start_t_x, start, rest);
+				start_t_x = t_x;
+			}
+			else
+			{
+				at = row->t;
+				rest_alone(parameters, row, moments, rest);
+			}
+			log_alpha = at > 0 ? log(1 + at * alpha_inverse) : 0;
+			log_beta = at > 0 ? log(1 + at * beta_inverse) : 0;
+			sum[0] += weight * (terms->value - rx * log_alpha - s * log_beta + rest[0]);
 			if (moments == 0)
 				continue;
-			sum[1] += weight * r * (terms->by_r - log_alpha);
-			sum[2] += weight * (r * t - x * alpha) / (alpha + t);
-			sum[3] -= weight * s * log_beta;
-			sum[4] += weight * s * beta_share;
-			if (moments > 1)
-			{
-				sum[5] += weight * r * (terms->by_r - log_alpha + r * terms->by_r_r);
-				sum[6] += weight * r * alpha_share;
-				sum[9] -= weight * rx * alpha_share * (alpha / (alpha + t));
-				sum[12] -= weight * s * log_beta;
-				sum[13] += weight * s * beta_share;
-				sum[14] -= weight * s * beta_share * (beta / (beta + t));
-			}
-			if (!(z > -INFINITY))
+			alpha_end = 1 / (alpha + at);
+			beta_end = 1 / (beta + at);
+			alpha_share = at * alpha_end;
+			beta_share = at * beta_end;
+			sum[1] += weight * (r * (terms->by_r - log_alpha) + rest[1]);
+			sum[2] += weight * ((r * at - x * alpha) * alpha_end + rest[2]);
+			sum[3] += weight * (rest[3] - s * log_beta);
+			sum[4] += weight * (s * beta_share + rest[4]);
+			if (moments == 1)
 				continue;
-			odds_gradient(parameters, x, t, &odds, by);
-			{
-				double		e = exp(-fabs(z));
-				double		share = 1 / (1 + e);
-				double		lost = weight * (z > 0 ? share : e * share);
-				double		spread = weight * e * share * share;
-				double		alpha_end = 1 / (alpha + t);
-				double		beta_end = 1 / (beta + t);
-				double		a = alpha * rx;
-				double		b = beta * (s + 1);
-				double	   *mean = odds.mean;
-				double		(*covariance)[PARETO_QUANTITIES] = odds.covariance;
-
-				for (int i = 0; i < 4; i++)
-					sum[1 + i] += lost * by[i];
-				if (moments < 2)
-					continue;
-
-				/*
-				 * The second derivatives of the logarithm of an integral: the
-				 * mean of those of the integrand's logarithm, and the
-				 * covariance of its first.
-				 */
-				sum[5] += lost * (by[0] + r * r * covariance[LOG_ALPHA][LOG_ALPHA]) +
-					spread * by[0] * by[0];
-				sum[6] += lost * (alpha * r * (alpha_end - mean[PER_ALPHA]) -
-								  r * a * covariance[LOG_ALPHA][PER_ALPHA]) +
-					spread * by[0] * by[1];
-				sum[7] += lost * r * s * covariance[LOG_ALPHA][LOG_BETA] + spread * by[0] * by[2];
-				sum[8] += -lost * r * b * covariance[LOG_ALPHA][PER_BETA] + spread * by[0] * by[3];
-				sum[9] += lost * (by[1] +
-								  a * alpha * (mean[PER_ALPHA] * mean[PER_ALPHA] - alpha_end * alpha_end) +
-								  a * (a + alpha) * covariance[PER_ALPHA][PER_ALPHA]) +
-					spread * by[1] * by[1];
-				sum[10] += -lost * a * s * covariance[LOG_BETA][PER_ALPHA] + spread * by[1] * by[2];
-				sum[11] += lost * a * b * covariance[PER_ALPHA][PER_BETA] + spread * by[1] * by[3];
-				sum[12] += lost * (s * mean[LOG_BETA] + s * s * covariance[LOG_BETA][LOG_BETA]) +
-					spread * by[2] * by[2];
-				sum[13] += lost * (s * beta * (beta_end - mean[PER_BETA]) -
-								   s * b * covariance[LOG_BETA][PER_BETA]) +
-					spread * by[2] * by[3];
-				sum[14] += lost * (by[3] +
-								   beta * (b * mean[PER_BETA] * mean[PER_BETA] - beta * s * beta_end * beta_end) +
-								   b * (b + beta) * covariance[PER_BETA][PER_BETA]) +
-					spread * by[3] * by[3];
-			}
+			sum[5] += weight * (r * (terms->by_r - log_alpha + r * terms->by_r_r) + rest[5]);
+			sum[6] += weight * (r * alpha_share + rest[6]);
+			sum[7] += weight * rest[7];
+			sum[8] += weight * rest[8];
+			sum[9] += weight * (rest[9] - rx * alpha_share * (alpha * alpha_end));
+			sum[10] += weight * rest[10];
+			sum[11] += weight * rest[11];
+			sum[12] += weight * (rest[12] - s * log_beta);
+			sum[13] += weight * (s * beta_share + rest[13]);
+			sum[14] += weight * (rest[14] - s * beta_share * (beta * beta_end));
 		}
 		for (int i = 0; i < PARETO_SUMS; i++)
 			ltv_add(&total[i], sum[i]);

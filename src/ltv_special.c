@@ -330,3 +330,67 @@ const LtvRule ltv_rules[LTV_RULES] = {
 		8.32767415767047487e-2, 6.26720483341090636e-2, 4.06014298003869413e-2,
 		1.76140071391521183e-2}}
 };
+
+/*
+ * Panels
+ */
+
+/* The i-th zero of the Chebyshev polynomial of as many zeros as a panel has nodes. */
+static double
+panel_place(int i)
+{
+	return cos(3.14159265358979323846 * (2 * i + 1) / (2 * LTV_PANEL_NODES));
+}
+
+/* Where in a panel a function must be known. */
+void
+ltv_panel_nodes(int panel, double v[LTV_PANEL_NODES])
+{
+	uint64_t	bits = (uint64_t) panel << LTV_PANEL_BITS;
+	double		start;
+	double		end;
+
+	memcpy(&start, &bits, sizeof(start));
+	bits = (uint64_t) (panel + 1) << LTV_PANEL_BITS;
+	memcpy(&end, &bits, sizeof(end));
+	for (int i = 0; i < LTV_PANEL_NODES; i++)
+		v[i] = start + (end - start) * (1 + panel_place(i)) / 2;
+}
+
+/*
+ * From the values of so many functions at each node to the coefficients, from
+ * the constant one up, of the polynomials through them; in place.
+ */
+void
+ltv_panel_fit(int functions, double *values)
+{
+	double		chebyshev[LTV_PANEL_NODES][LTV_PANEL_NODES];	/* by node */
+
+	for (int i = 0; i < LTV_PANEL_NODES; i++)
+	{
+		double		place = panel_place(i);
+
+		chebyshev[i][0] = 1;
+		chebyshev[i][1] = place;
+		for (int k = 2; k < LTV_PANEL_NODES; k++)
+			chebyshev[i][k] = 2 * place * chebyshev[i][k - 1] - chebyshev[i][k - 2];
+	}
+	for (int f = 0; f < functions; f++)
+	{
+		/* polynomials b of Clenshaw's recurrence: b_k = c_k + 2 place b_k+1 - b_k+2 */
+		double		b[LTV_PANEL_NODES + 2][LTV_PANEL_NODES] = {{0}};
+
+		for (int k = LTV_PANEL_NODES - 1; k >= 0; k--)
+		{
+			double		c = 0;
+
+			for (int i = 0; i < LTV_PANEL_NODES; i++)
+				c += chebyshev[i][k] * values[i * functions + f];
+			b[k][0] = (k > 0 ? 2 : 1) * c / LTV_PANEL_NODES - b[k + 2][0];
+			for (int d = 1; d < LTV_PANEL_NODES - k; d++)
+				b[k][d] = (k > 0 ? 2 : 1) * b[k + 1][d - 1] - b[k + 2][d];
+		}
+		for (int d = 0; d < LTV_PANEL_NODES; d++)
+			values[d * functions + f] = b[0][d];
+	}
+}

@@ -88,6 +88,20 @@ error_of(double value, double truth, double least)
 	return fabs(value - truth) / fmax(fabs(truth), least);
 }
 
+/* Of so many customers alike, who are then looked at together. */
+#define ALIKE	256
+
+static double
+mean_of_alike(LtvProcess process, const double *p, const LtvCustomer *customer,
+			  double gradient[4], double hessian[4][4])
+{
+	LtvCustomer rows[ALIKE];
+
+	for (int i = 0; i < ALIKE; i++)
+		rows[i] = *customer;
+	return ltv_log_likelihood_sum(process, p, rows, ALIKE, gradient, hessian) / ALIKE;
+}
+
 /* What the library says, how far it may be off, and the same by its other ways. */
 static double
 error_of_row(const Row *row)
@@ -104,8 +118,12 @@ error_of_row(const Row *row)
 	double		value;
 
 	if (strcmp(row->function, "log_likelihood") == 0)
-		return fmax(error_of(ltv_log_likelihood(process, p, row->x, row->t_x, row->t), row->value, 1),
-					error_of(ltv_log_likelihood_sum(process, p, &customer, 1, NULL, NULL), row->value, 1));
+	{
+		double		error = fmax(error_of(ltv_log_likelihood(process, p, row->x, row->t_x, row->t), row->value, 1),
+								 error_of(ltv_log_likelihood_sum(process, p, &customer, 1, NULL, NULL), row->value, 1));
+
+		return fmax(error, error_of(mean_of_alike(process, p, &customer, gradient, hessian), row->value, 1));
+	}
 	if (strcmp(row->function, "log_likelihood_gradient") == 0)
 	{
 		double		error;
@@ -113,12 +131,18 @@ error_of_row(const Row *row)
 		ltv_log_likelihood_gradient(process, p, row->x, row->t_x, row->t, gradient);
 		error = error_of(gradient[row->component], row->value, 1);
 		ltv_log_likelihood_sum(process, p, &customer, 1, gradient, NULL);
-		return fmax(error, error_of(gradient[row->component], row->value, 1));
+		error = fmax(error, error_of(gradient[row->component], row->value, 1));
+		mean_of_alike(process, p, &customer, gradient, hessian);
+		return fmax(error, error_of(gradient[row->component] / ALIKE, row->value, 1));
 	}
 	if (strcmp(row->function, "log_likelihood_hessian") == 0)
 	{
+		double		error;
+
 		ltv_log_likelihood_sum(process, p, &customer, 1, gradient, hessian);
-		return fmax(error_of(hessian[i][j], row->value, 1), error_of(hessian[j][i], row->value, 1));
+		error = fmax(error_of(hessian[i][j], row->value, 1), error_of(hessian[j][i], row->value, 1));
+		mean_of_alike(process, p, &customer, gradient, hessian);
+		return fmax(error, error_of(hessian[i][j] / ALIKE, row->value, 1));
 	}
 	if (strcmp(row->function, "alive") == 0)
 		return error_of(ltv_alive(process, p, row->x, row->t_x, row->t), row->value, 0);
