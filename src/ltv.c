@@ -6,6 +6,7 @@
 
 #include "crm_amount.h"
 #include "ltv.h"
+#include "ltv_curves.h"
 #include "purchases.h"
 
 #include <math.h>
@@ -938,6 +939,9 @@ crm_converged(PG_FUNCTION_ARGS)
  * own unit of time.
  */
 
+/* So many models, or horizons of theirs, a call site can keep apart. */
+#define LTV_CALL_CURVES		8
+
 /* What a call site remembers from row to row. */
 typedef struct LtvCall
 {
@@ -948,6 +952,8 @@ typedef struct LtvCall
 	double		horizon_days;	/* of that horizon, from as_of on */
 	double		annual_discount;
 	double		delta;			/* the same, per day */
+	int			last_curves;	/* the most recent of these, which are NULL at first */
+	LtvCurves  *curves[LTV_CALL_CURVES];
 } LtvCall;
 
 static inline LtvCall *
@@ -956,6 +962,81 @@ CallOf(FunctionCallInfo fcinfo)
 	if (unlikely(fcinfo->flinfo->fn_extra == NULL))
 		fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(LtvCall));
 	return fcinfo->flinfo->fn_extra;
+}
+
+static void *
+AllocateCurve(void *context, size_t size)
+{
+	return MemoryContextAlloc((MemoryContext) context, size);
+}
+
+/*
+ * The curves of a model, and where delta is not 0 of a horizon: those that the
+ * call site knows already, or new ones in the place of its oldest.
+ */
+static LtvCurves *
+CurvesOf(FunctionCallInfo fcinfo, const LtvModel *model, double horizon, double delta)
+{
+	LtvCall    *call = CallOf(fcinfo);
+	MemoryContext context;
+	LtvCurves  *curves;
+
+	if (delta == 0)
+		horizon = 0;
+	for (int i = 0; i < LTV_CALL_CURVES; i++)
+	{
+		int			at = (call->last_curves + LTV_CALL_CURVES - i) % LTV_CALL_CURVES;
+
+		curves = call->curves[at];
+		if (curves == NULL)
+			break;
+		if (curves->process == model->process && curves->horizon == horizon &&
+			curves->delta == delta &&
+			memcmp(curves->parameters, model->parameters, sizeof(curves->parameters)) == 0)
+		{
+			call->last_curves = at;
+			return curves;
+		}
+	}
+
+	call->last_curves = (call->last_curves + 1) % LTV_CALL_CURVES;
+	curves = call->curves[call->last_curves];
+	if (curves == NULL)
+		context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "crm.ltv_model predictions",
+										ALLOCSET_DEFAULT_SIZES);
+	else
+	{
+		context = curves->context;
+		MemoryContextReset(context);
+	}
+	curves = MemoryContextAllocZero(context, sizeof(LtvCurves));
+	curves->process = model->process;
+	memcpy(curves->parameters, model->parameters, sizeof(curves->parameters));
+	curves->horizon = horizon;
+	curves->delta = delta;
+	curves->allocate = AllocateCurve;
+	curves->context = context;
+	call->curves[call->last_curves] = curves;
+	return curves;
+}
+
+/* As of a customer, by the call site's curves. */
+static inline double
+Alive(FunctionCallInfo fcinfo, const LtvModel *model, const LtvCustomer *c)
+{
+	if (model->process != LTV_PARETO_NBD)
+		return ltv_alive(model->process, model->parameters, c->x, c->t_x, c->t);
+	return ltv_curves_alive(CurvesOf(fcinfo, model, 0, 0), c->x, c->t_x, c->t);
+}
+
+static inline double
+DiscountedOrders(FunctionCallInfo fcinfo, const LtvModel *model, const LtvCustomer *c,
+				 double horizon, double delta)
+{
+	LtvCurves  *curves = CurvesOf(fcinfo, model, horizon, delta);
+
+	return delta == 0 ? ltv_curves_orders(curves, c->x, c->t_x, c->t, horizon)
+		: ltv_curves_discounted(curves, c->x, c->t_x, c->t);
 }
 
 /* The model of argument 0, where days are what it is asked about. */
@@ -1088,7 +1169,7 @@ crm_alive(PG_FUNCTION_ARGS)
 
 	if (!CustomerFromPurchases(PG_GETARG_PURCHASES_P(1), PG_GETARG_TIMESTAMPTZ(2), &c))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(ltv_alive(model->process, model->parameters, c.x, c.t_x, c.t));
+	PG_RETURN_FLOAT8(Alive(fcinfo, model, &c));
 }
 
 /* alive(ltv_model, x, t_x, t) returns float8 */
@@ -1098,7 +1179,7 @@ crm_alive_raw(PG_FUNCTION_ARGS)
 	LtvModel   *model = PG_GETARG_LTV_MODEL_P(0);
 	LtvCustomer c = GetCustomerArg(fcinfo, 1);
 
-	PG_RETURN_FLOAT8(ltv_alive(model->process, model->parameters, c.x, c.t_x, c.t));
+	PG_RETURN_FLOAT8(Alive(fcinfo, model, &c));
 }
 
 /*
@@ -1114,8 +1195,7 @@ crm_expected_orders(PG_FUNCTION_ARGS)
 
 	if (!CustomerFromPurchases(PG_GETARG_PURCHASES_P(1), PG_GETARG_TIMESTAMPTZ(2), &c))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(ltv_expected_orders(model->process, model->parameters,
-										 c.x, c.t_x, c.t, horizon));
+	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, horizon, 0));
 }
 
 /* expected_orders(ltv_model, x, t_x, t, horizon) returns float8 */
@@ -1125,8 +1205,7 @@ crm_expected_orders_raw(PG_FUNCTION_ARGS)
 	LtvModel   *model = PG_GETARG_LTV_MODEL_P(0);
 	LtvCustomer c = GetCustomerArg(fcinfo, 1);
 
-	PG_RETURN_FLOAT8(ltv_expected_orders(model->process, model->parameters,
-										 c.x, c.t_x, c.t, GetHorizonArg(fcinfo, 4)));
+	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, GetHorizonArg(fcinfo, 4), 0));
 }
 
 /*
@@ -1137,9 +1216,9 @@ Datum
 crm_expected_orders_new(PG_FUNCTION_ARGS)
 {
 	LtvModel   *model = PG_GETARG_LTV_MODEL_P(0);
+	LtvCustomer c = {0};
 
-	PG_RETURN_FLOAT8(ltv_new_expected_orders(model->process, model->parameters,
-											 GetHorizonArg(fcinfo, 1)));
+	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, GetHorizonArg(fcinfo, 1), 0));
 }
 
 static Datum
@@ -1195,6 +1274,7 @@ crm_expected_repeat_orders(PG_FUNCTION_ARGS)
 	LtvModel   *model = GetModelInDaysArg(fcinfo);
 	TimestampTz first_order = PG_GETARG_TIMESTAMPTZ(1);
 	TimestampTz until = PG_GETARG_TIMESTAMPTZ(2);
+	LtvCustomer c = {0};
 
 	if (TIMESTAMP_NOT_FINITE(first_order) || TIMESTAMP_NOT_FINITE(until))
 		ereport(ERROR,
@@ -1202,8 +1282,8 @@ crm_expected_repeat_orders(PG_FUNCTION_ARGS)
 				 errmsg("times must be finite")));
 	if (until <= first_order)
 		PG_RETURN_FLOAT8(0);
-	PG_RETURN_FLOAT8(ltv_new_expected_orders(model->process, model->parameters,
-											 (double) (until - first_order) / USECS_PER_DAY));
+	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c,
+									  (double) (until - first_order) / USECS_PER_DAY, 0));
 }
 
 /* A number of orders, argument 1. */
@@ -1289,8 +1369,7 @@ crm_discounted_orders(PG_FUNCTION_ARGS)
 
 	if (!CustomerFromPurchases(PG_GETARG_PURCHASES_P(1), PG_GETARG_TIMESTAMPTZ(2), &c))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(ltv_discounted_orders(model->process, model->parameters,
-										   c.x, c.t_x, c.t, horizon, delta));
+	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, horizon, delta));
 }
 
 /*
@@ -1306,8 +1385,7 @@ crm_dect(PG_FUNCTION_ARGS)
 	double		horizon = GetHorizonArg(fcinfo, 4);
 	double		delta = GetDiscountArg(fcinfo, 5);
 
-	PG_RETURN_FLOAT8(ltv_discounted_orders(model->process, model->parameters,
-										   c.x, c.t_x, c.t, horizon, delta));
+	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, horizon, delta));
 }
 
 /*
@@ -1323,8 +1401,7 @@ crm_dert(PG_FUNCTION_ARGS)
 
 	if (!CustomerFromPurchases(PG_GETARG_PURCHASES_P(1), PG_GETARG_TIMESTAMPTZ(2), &c))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(ltv_discounted_orders(model->process, model->parameters, c.x, c.t_x, c.t,
-										   get_float8_infinity(), delta));
+	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, get_float8_infinity(), delta));
 }
 
 /* dert(ltv_model, x, t_x, t, discount) returns float8 */
@@ -1335,8 +1412,7 @@ crm_dert_raw(PG_FUNCTION_ARGS)
 	LtvCustomer c = GetCustomerArg(fcinfo, 1);
 	double		delta = GetDiscountArg(fcinfo, 4);
 
-	PG_RETURN_FLOAT8(ltv_discounted_orders(model->process, model->parameters, c.x, c.t_x, c.t,
-										   get_float8_infinity(), delta));
+	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, get_float8_infinity(), delta));
 }
 
 /* The expected value of a customer's purchases; false if there is no mean. */
@@ -1407,8 +1483,7 @@ crm_ltv(PG_FUNCTION_ARGS)
 	if (!CustomerFromPurchases(p, PG_GETARG_TIMESTAMPTZ(2), &c) ||
 		!ExpectedSpend(model, c.x, c.x > 0 ? RepeatValue(p) : 0, &value))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(value * ltv_discounted_orders(model->process, model->parameters,
-												   c.x, c.t_x, c.t, horizon, delta));
+	PG_RETURN_FLOAT8(value * DiscountedOrders(fcinfo, model, &c, horizon, delta));
 }
 
 /* ltv(ltv_model, x, t_x, t, mean_value, horizon, discount) returns float8 */
@@ -1424,8 +1499,7 @@ crm_ltv_raw(PG_FUNCTION_ARGS)
 
 	if (!ExpectedSpend(model, c.x, mean_value, &value))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(value * ltv_discounted_orders(model->process, model->parameters,
-												   c.x, c.t_x, c.t, horizon, delta));
+	PG_RETURN_FLOAT8(value * DiscountedOrders(fcinfo, model, &c, horizon, delta));
 }
 
 /* Process and spend are fitted apart: their errors are independent. */

@@ -342,6 +342,24 @@ bg_nbd_log_lost_odds(bool modified, const double parameters[4],
 	return log(parameters[2] / coins) + rx * log1p(gap);
 }
 
+/* Probability of not being lost at t. */
+double
+bg_nbd_alive(bool modified, const double parameters[4], double x, double t_x, double t)
+{
+	double		log_odds;
+
+	if (!(x > 0))
+	{
+		if (!modified)
+			return 1;
+		t_x = 0;
+	}
+	log_odds = (parameters[0] + x) * log1p((t - t_x) / (parameters[1] + t_x));
+	if (log_odds < 600)
+		return 1 / (1 + parameters[2] / (parameters[3] + (modified ? x : x - 1)) * exp(log_odds));
+	return ltv_logistic(-bg_nbd_log_lost_odds(modified, parameters, x, t_x, t, NULL));
+}
+
 /* Parameters of a customer who is not lost at t: BG/NBD with no coin at once. */
 void
 bg_nbd_survivor(bool modified, const double parameters[4],

@@ -18,6 +18,8 @@ extern double bg_nbd_sum(bool modified, const double parameters[4],
 						 double gradient[4], double hessian[4][4]);
 extern double bg_nbd_log_lost_odds(bool modified, const double parameters[4],
 								   double x, double t_x, double t, double gradient[4]);
+extern double bg_nbd_alive(bool modified, const double parameters[4],
+						   double x, double t_x, double t);
 extern void bg_nbd_survivor(bool modified, const double parameters[4],
 							double x, double t, double survivor[4]);
 extern double bg_nbd_orders(const double parameters[4], double horizon);

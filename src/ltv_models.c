@@ -81,7 +81,9 @@ double
 ltv_alive(LtvProcess process, const double parameters[4],
 		  double x, double t_x, double t)
 {
-	return ltv_logistic(-log_lost_odds(process, parameters, x, t_x, t, NULL));
+	return process == LTV_PARETO_NBD
+		? ltv_logistic(-pareto_nbd_log_lost_odds(parameters, x, t_x, t, NULL))
+		: bg_nbd_alive(process == LTV_MBG_NBD, parameters, x, t_x, t);
 }
 
 /* Expected orders in (t, t + horizon]. */

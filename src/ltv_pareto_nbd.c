@@ -298,11 +298,18 @@ tail_length(const double parameters[4], double x, double y)
 	return (TAIL_FOLDS + apart) / (parameters[0] + x + parameters[2]) + apart;
 }
 
-/* Whether all tails of an x can be had: else a customer is best looked at alone. */
-static bool
-tails_suit(const double parameters[4], double x)
+/*
+ * Whether the tails of an x are short enough to be had, by tail_length() less
+ * than 300: else a customer is looked at alone.
+ */
+bool
+pareto_nbd_tails_suit(const double parameters[4], double x)
 {
-	return x <= TAILS_X && tail_length(parameters, x, 0) < 300;
+	double		alpha = parameters[1];
+	double		beta = parameters[3];
+
+	return x <= TAILS_X && parameters[0] + x + parameters[2] > 0.25 &&
+		fmax(alpha, beta) < 1e10 * fmin(alpha, beta);
 }
 
 /* h(y), and if wanted its derivatives by the logarithms of the parameters */
@@ -351,6 +358,13 @@ tail_at(const double parameters[4], double x, double y, double derivatives[14])
 			*next++ = h * (second[k] + g[i] * g[j]);
 	}
 	return h;
+}
+
+/* h(y) */
+double
+pareto_nbd_tail(const double parameters[4], double x, double y)
+{
+	return tail_at(parameters, x, y, NULL);
 }
 
 /* The panels of an x, found when they are wanted. */
@@ -594,7 +608,7 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 				run_x = x;
 				start_t_x = -1;
 				by_tails = moments == 2 && rows + n - row >= TAIL_ROWS &&
-					row[TAIL_ROWS - 1].x == x && tails_suit(parameters, x);
+					row[TAIL_ROWS - 1].x == x && pareto_nbd_tails_suit(parameters, x);
 				if (by_tails)
 					memset(tails.known, 0, sizeof(tails.known));
 			}

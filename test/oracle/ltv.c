@@ -20,6 +20,7 @@
 #include "../../src/ltv_pareto_nbd.c"
 #include "../../src/ltv_gamma_gamma.c"
 #include "../../src/ltv_models.c"
+#include "../../src/ltv_curves.c"
 
 typedef struct Row
 {
@@ -102,6 +103,34 @@ mean_of_alike(LtvProcess process, const double *p, const LtvCustomer *customer,
 	return ltv_log_likelihood_sum(process, p, rows, ALIKE, gradient, hessian) / ALIKE;
 }
 
+/* Curves of which nothing is known yet. */
+static void *
+allocate(void *context, size_t size)
+{
+	static double memory[1024];
+
+	if (context != NULL)
+		*(size_t *) context += size;
+	return (char *) memory + (context != NULL ? *(size_t *) context - size : 0);
+}
+
+static double
+by_curves(const char *function, LtvProcess process, const double *p,
+		  double x, double t_x, double t, double horizon, double delta)
+{
+	size_t		used = 0;
+	LtvCurves	curves = {.process = process, .allocate = allocate, .context = &used};
+
+	memcpy(curves.parameters, p, sizeof(curves.parameters));
+	if (strcmp(function, "alive") == 0)
+		return ltv_curves_alive(&curves, x, t_x, t);
+	if (delta == 0)
+		return ltv_curves_orders(&curves, x, t_x, t, horizon);
+	curves.horizon = horizon;
+	curves.delta = delta;
+	return ltv_curves_discounted(&curves, x, t_x, t);
+}
+
 /* What the library says, how far it may be off, and the same by its other ways. */
 static double
 error_of_row(const Row *row)
@@ -145,13 +174,16 @@ error_of_row(const Row *row)
 		return fmax(error, error_of(hessian[i][j] / ALIKE, row->value, 1));
 	}
 	if (strcmp(row->function, "alive") == 0)
-		return error_of(ltv_alive(process, p, row->x, row->t_x, row->t), row->value, 0);
+		return fmax(error_of(ltv_alive(process, p, row->x, row->t_x, row->t), row->value, 0),
+					error_of(by_curves(row->function, process, p, row->x, row->t_x, row->t, 0, 0),
+							 row->value, 0));
 	if (strcmp(row->function, "expected_orders") == 0)
 	{
-		double		error = 0;
+		double		error = error_of(by_curves(row->function, process, p, row->x, row->t_x, row->t,
+											   row->horizon, 0), row->value, 0);
 
 		if (row->x == 0 && row->t == 0)
-			error = error_of(ltv_new_expected_orders(process, p, row->horizon), row->value, 0);
+			error = fmax(error, error_of(ltv_new_expected_orders(process, p, row->horizon), row->value, 0));
 		return fmax(error, error_of(ltv_expected_orders(process, p, row->x, row->t_x, row->t,
 														row->horizon), row->value, 0));
 	}
@@ -163,8 +195,10 @@ error_of_row(const Row *row)
 		return value < 1e-290 ? 0 : error_of(gradient[row->component], row->value, value);
 	}
 	if (strcmp(row->function, "discounted_orders") == 0)
-		return error_of(ltv_discounted_orders(process, p, row->x, row->t_x, row->t,
-											  row->horizon, row->delta), row->value, 0);
+		return fmax(error_of(ltv_discounted_orders(process, p, row->x, row->t_x, row->t,
+												   row->horizon, row->delta), row->value, 0),
+					error_of(by_curves(row->function, process, p, row->x, row->t_x, row->t,
+									   row->horizon, row->delta), row->value, 0));
 	if (strcmp(row->function, "order_probability") == 0)
 	{
 		value = ltv_order_probability(process, p, row->n, row->x, row->t_x, row->t, row->horizon);

@@ -1,0 +1,161 @@
+/*
+ * ltv_curves.c
+ *		Predictions of many customers by one model.
+ *
+ * The functions of one variable, of a customer of x and t:
+ *
+ * LTV_ORDERS_CURVE without a discount: orders to expect of a survivor, of the
+ * horizon over alpha + t (BG/NBD and MBG/NBD only: Pareto/NBD's are a simple
+ * formula).
+ *
+ * LTV_ORDERS_CURVE with a discount: discounted orders to expect of a survivor,
+ * of 1 + t/alpha.  Those of Pareto/NBD are proportional to (r + x)/(alpha + t),
+ * and but for that of 1 + t/beta only.
+ *
+ * LTV_TAIL_CURVE: the odds of having been lost from y on (Pareto/NBD), of
+ * 1 + y/least, least being the lesser of alpha and beta.
+ *
+ * All of them are bounded where the real part of their variable is positive,
+ * as each is an integral of terms like (1 + pu/v)^-(r+x), whose modulus is no
+ * more than 1 there; and so they are what a panel asks for.
+ */
+#include "ltv_curves.h"
+#include "ltv_bg_nbd.h"
+#include "ltv_pareto_nbd.h"
+#include "ltv_special.h"
+
+#include <stdbool.h>
+
+/* the panel of 2^-16, the first */
+#define FIRST_PANEL			((1023 - 16) * 2)
+
+/* A curve's value at v, found the long way. */
+static double
+curve_at(const LtvCurves *curves, LtvCurve curve, double x, double v)
+{
+	const double *parameters = curves->parameters;
+	double		survivor[LTV_PARAMETERS];
+
+	if (curve == LTV_TAIL_CURVE)
+		return pareto_nbd_tail(parameters, x, fmin(parameters[1], parameters[3]) * (v - 1));
+	if (curves->process == LTV_PARETO_NBD)
+	{
+		/* of one order per unit of time, were nobody lost */
+		survivor[0] = survivor[1] = 1;
+		survivor[2] = parameters[2];
+		survivor[3] = parameters[3] * v;
+		return pareto_nbd_discounted(survivor, curves->horizon, curves->delta);
+	}
+	bg_nbd_survivor(curves->process == LTV_MBG_NBD, parameters, x, 0, survivor);
+	if (curves->delta == 0)
+		return bg_nbd_orders(survivor, parameters[1] * v);
+	survivor[1] = parameters[1] * v;
+	return bg_nbd_discounted(survivor, curves->horizon, curves->delta);
+}
+
+/* A panel that is met for the first time. */
+static double *
+new_panel(LtvCurves *curves, LtvCurve curve, int x, int panel)
+{
+	double		v[LTV_PANEL_NODES];
+	double	   *values;
+
+	if (curves->panels[curve][x] == NULL)
+	{
+		curves->panels[curve][x] =
+			curves->allocate(curves->context, LTV_CURVE_PANELS * sizeof(double *));
+		for (int i = 0; i < LTV_CURVE_PANELS; i++)
+			curves->panels[curve][x][i] = NULL;
+	}
+	values = curves->allocate(curves->context, LTV_PANEL_NODES * sizeof(double));
+	ltv_panel_nodes(panel, v);
+	for (int i = 0; i < LTV_PANEL_NODES; i++)
+		values[i] = curve_at(curves, curve, x, v[i]);
+	ltv_panel_fit(1, values);
+	curves->panels[curve][x][panel - FIRST_PANEL] = values;
+	return values;
+}
+
+/* Whether the curve of x has a panel for v. */
+static inline bool
+curve_suits(double x, double v)
+{
+	return x < LTV_CURVES_X && v >= 0x1p-16 && v < 0x1p16;
+}
+
+static inline double
+curve_value(LtvCurves *curves, LtvCurve curve, double x, double v)
+{
+	double		place;
+	int			panel = ltv_panel_of(v, &place);
+	double	  **panels = curves->panels[curve][(int) x];
+	double	   *found = panels != NULL ? panels[panel - FIRST_PANEL] : NULL;
+
+	if (found == NULL)
+		found = new_panel(curves, curve, (int) x, panel);
+	return ltv_panel_value(found, place);
+}
+
+/* Probability of not being lost at t. */
+double
+ltv_curves_alive(LtvCurves *curves, double x, double t_x, double t)
+{
+	const double *p = curves->parameters;
+
+	if (curves->process == LTV_PARETO_NBD)
+	{
+		double		rx = p[0] + x;
+		double		least = fmin(p[1], p[3]);
+		double		log_e;
+
+		if (!(x > 0))
+			t_x = 0;
+		log_e = -rx * log1p((t - t_x) / (p[1] + t_x)) - p[2] * log1p((t - t_x) / (p[3] + t_x));
+		if (curve_suits(x, 1 + t / least) && log_e > -650 && pareto_nbd_tails_suit(p, x))
+		{
+			double		e = exp(log_e);
+
+			return e / (curve_value(curves, LTV_TAIL_CURVE, x, 1 + t_x / least) +
+						e * (1 - curve_value(curves, LTV_TAIL_CURVE, x, 1 + t / least)));
+		}
+	}
+	return ltv_alive(curves->process, p, x, t_x, t);
+}
+
+/* Expected orders in (t, t + horizon]. */
+double
+ltv_curves_orders(LtvCurves *curves, double x, double t_x, double t, double horizon)
+{
+	const double *p = curves->parameters;
+
+	if (curves->process == LTV_PARETO_NBD)
+	{
+		double		survivor[LTV_PARAMETERS];
+
+		pareto_nbd_survivor(p, x, t, survivor);
+		return ltv_curves_alive(curves, x, t_x, t) * pareto_nbd_orders(survivor, horizon);
+	}
+	if (!curve_suits(x, horizon / (p[1] + t)))
+		return ltv_expected_orders(curves->process, p, x, t_x, t, horizon);
+	return ltv_curves_alive(curves, x, t_x, t) *
+		curve_value(curves, LTV_ORDERS_CURVE, x, horizon / (p[1] + t));
+}
+
+/* Discounted expected orders in (t, t + the curves' horizon]. */
+double
+ltv_curves_discounted(LtvCurves *curves, double x, double t_x, double t)
+{
+	const double *p = curves->parameters;
+	bool		pareto = curves->process == LTV_PARETO_NBD;
+	double		v = 1 + t / p[pareto ? 3 : 1];
+	double		orders;
+
+	if (!curve_suits(x, v))
+		return ltv_discounted_orders(curves->process, p, x, t_x, t,
+									 curves->horizon, curves->delta);
+	/* Pareto/NBD's is the same for all x */
+	orders = curve_value(curves, LTV_ORDERS_CURVE, pareto ? 0 : x, v);
+	if (pareto)
+		orders *= (p[0] + x) / (p[1] + t);
+	return ltv_curves_alive(curves, x, t_x, t) * orders;
+}
