@@ -289,10 +289,11 @@ GetCustomerArg(FunctionCallInfo fcinfo, int n)
  * The aggregate
  *
  * The state is an array of rows.  When it is full, equal rows are folded into
- * one; only if that frees less than half of it does it grow, and fourfold if
- * hardly any were equal.  So it uses memory for at most 16/3 rows for each row
- * that differs, and while it folds half as much again: 32 bytes for a
- * customer, 24 for the value of the purchases.
+ * one, and there is room for as many again as are left times 15: so hardly any
+ * row is folded twice, and no more memory is used than 16 rows take for each
+ * that differs, and while it folds half as much again: 32 bytes for a customer,
+ * 24 for the value of the purchases.  Memory that is never touched costs
+ * nothing.
  */
 typedef struct LtvState
 {
@@ -319,6 +320,8 @@ typedef struct LtvStateHeader
 } LtvStateHeader;
 
 #define LTV_FIRST_ROOM	32
+#define LTV_LEAST_ROOM	256		/* after the first: a fold has its price */
+#define LTV_ROOM		16		/* times the rows that differ */
 
 static void
 CheckInterrupts(void)
@@ -338,47 +341,50 @@ StateCreate(MemoryContext context, LtvProcess process, bool in_days, bool with_s
 	return state;
 }
 
-/* Fold the rows, and have room for more of them. */
+/* Fold the rows, and have room for more of them if it is to grow. */
 static void
 StateFold(LtvState *state, bool spenders, bool grow)
 {
 	size_t		count = spenders ? state->spender_count : state->customer_count;
-	size_t		room = spenders ? state->spender_room : state->customer_room;
 	size_t		width = spenders ? sizeof(LtvSpender) : sizeof(LtvCustomer);
 	void	   *rows = spenders ? (void *) state->spenders : (void *) state->customers;
-	size_t		new_room = grow ? Max(room * 4, LTV_FIRST_ROOM) : Max(count, 1);
-	void	   *folded;
-	void	   *scratch;
+	size_t		most = Min(MaxAllocHugeSize / width, LTV_MAX_ROWS);
+	size_t		room = Max(count, LTV_FIRST_ROOM);
 
-	new_room = Min(new_room, Min(MaxAllocHugeSize / width, LTV_MAX_ROWS));
-	if (new_room <= count && grow)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("too many customers that differ")));
-	folded = MemoryContextAllocHuge(state->context, new_room * width);
 	if (count > 0)
 	{
-		scratch = MemoryContextAllocHuge(state->context, count * LTV_FOLD_SCRATCH);
+		void	   *folded = MemoryContextAllocHuge(state->context, count * width);
+		void	   *scratch = MemoryContextAllocHuge(state->context, count * LTV_FOLD_SCRATCH);
+
 		count = spenders ?
 			ltv_fold_spenders(rows, count, folded, scratch, CheckInterrupts) :
 			ltv_fold_customers(rows, count, folded, scratch, CheckInterrupts);
 		pfree(scratch);
 		pfree(rows);
+		rows = folded;
+		if (grow)
+		{
+			if (count >= most)
+				ereport(ERROR,
+						(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						 errmsg("too many customers that differ")));
+			room = Min(Max(count * LTV_ROOM, LTV_LEAST_ROOM), most);
+			rows = repalloc_huge(rows, room * width);
+		}
 	}
-	/* memory that is never touched costs nothing */
-	if (grow && room > 0 && count <= room / 4 * 3)
-		new_room = Min(new_room, count <= room / 2 ? room : room * 2);
+	else
+		rows = MemoryContextAlloc(state->context, room * width);
 	if (spenders)
 	{
-		state->spenders = folded;
+		state->spenders = rows;
 		state->spender_count = count;
-		state->spender_room = new_room;
+		state->spender_room = room;
 	}
 	else
 	{
-		state->customers = folded;
+		state->customers = rows;
 		state->customer_count = count;
-		state->customer_room = new_room;
+		state->customer_room = room;
 	}
 }
 
@@ -970,6 +976,14 @@ AllocateCurve(void *context, size_t size)
 	return MemoryContextAlloc((MemoryContext) context, size);
 }
 
+static inline bool
+AreCurvesOf(const LtvCurves *curves, const LtvModel *model, double horizon, double delta)
+{
+	return curves->process == model->process && curves->horizon == horizon &&
+		curves->delta == delta &&
+		memcmp(curves->parameters, model->parameters, sizeof(curves->parameters)) == 0;
+}
+
 /*
  * The curves of a model, and where delta is not 0 of a horizon: those that the
  * call site knows already, or new ones in the place of its oldest.
@@ -983,21 +997,12 @@ CurvesOf(FunctionCallInfo fcinfo, const LtvModel *model, double horizon, double 
 
 	if (delta == 0)
 		horizon = 0;
-	for (int i = 0; i < LTV_CALL_CURVES; i++)
-	{
-		int			at = (call->last_curves + LTV_CALL_CURVES - i) % LTV_CALL_CURVES;
-
-		curves = call->curves[at];
-		if (curves == NULL)
-			break;
-		if (curves->process == model->process && curves->horizon == horizon &&
-			curves->delta == delta &&
-			memcmp(curves->parameters, model->parameters, sizeof(curves->parameters)) == 0)
-		{
-			call->last_curves = at;
-			return curves;
-		}
-	}
+	curves = call->curves[call->last_curves];
+	if (likely(curves != NULL && AreCurvesOf(curves, model, horizon, delta)))
+		return curves;
+	for (int i = 0; i < LTV_CALL_CURVES && call->curves[i] != NULL; i++)
+		if (AreCurvesOf(call->curves[i], model, horizon, delta))
+			return call->curves[call->last_curves = i];
 
 	call->last_curves = (call->last_curves + 1) % LTV_CALL_CURVES;
 	curves = call->curves[call->last_curves];

@@ -15,6 +15,7 @@
 #define DIGIT_BITS		11
 #define DIGITS			(1 << DIGIT_BITS)
 #define HASH_BITS		22
+#define AHEAD			16		/* rows are asked for so many before they are wanted */
 
 typedef struct Pair
 {
@@ -109,6 +110,8 @@ fold(const double *rows, size_t n, int columns, double *folded, void *scratch,
 		double	   *place = end;
 		int			order = 1;
 
+		if (i + AHEAD < n)
+			__builtin_prefetch(rows + (size_t) from[i + AHEAD].index * width);
 		if (i > 0 && from[i].key != from[i - 1].key)
 			group = end;
 		while (place > group && (order = compare_rows(row, place - width, columns)) < 0)
