@@ -195,6 +195,9 @@ bg_nbd_sum(bool modified, const double parameters[4],
 	{
 		size_t		end = n - begin < LTV_ADDED_PLAINLY ? n : begin + LTV_ADDED_PLAINLY;
 
+		LtvLogSum	times = {1, 0};		/* of rows of equal x and weight */
+		LtvLogSum	odds = {1, 0};
+
 		for (int i = 0; i < BG_SUMS; i++)
 			s[i] = 0;
 		for (const LtvCustomer *row = rows + begin; row < rows + end; row++)
@@ -205,7 +208,6 @@ bg_nbd_sum(bool modified, const double parameters[4],
 			double		rx = r + x;
 			double		end_inverse = 1 / (alpha + t);
 			double		time_share = t * end_inverse;
-			double		log_time = log(1 + t * alpha_inverse);
 			const BgTerms *terms;
 
 			if (x < LTV_TABULATED && x == (int) x)
@@ -229,8 +231,7 @@ bg_nbd_sum(bool modified, const double parameters[4],
 				add_bg_terms(count_total, &other, weight);
 			}
 
-			s[BG_VALUE] -= weight * rx * log_time;
-			s[BG_LOG_TIME] += weight * log_time;
+			ltv_add_log(&times, 1 + t * alpha_inverse);
 			s[BG_BY_ALPHA] += weight * (r * t - x * alpha) * end_inverse;
 			s[BG_BY_R_ALPHA] += weight * time_share;
 			s[BG_BY_ALPHA_ALPHA] += weight * rx * time_share * end_inverse;
@@ -250,7 +251,8 @@ bg_nbd_sum(bool modified, const double parameters[4],
 				double		lost = weight * (z > 0 ? share : e * share);
 				double		spread = weight * e * share * share;
 
-				s[BG_VALUE] += weight * ((z > 0 ? z : 0) + log(1 + e));
+				s[BG_VALUE] += weight * (z > 0 ? z : 0);
+				ltv_add_log(&odds, 1 + e);
 				s[BG_LOST] += lost;
 				s[BG_LOST_BY_R] += lost * by_r;
 				s[BG_LOST_BY_ALPHA] += lost * by_alpha;
@@ -269,6 +271,13 @@ bg_nbd_sum(bool modified, const double parameters[4],
 				s[BG_SPREAD_ALPHA_ALPHA] += spread * by_alpha * by_alpha;
 				s[BG_SPREAD_ALPHA_B] += spread * by_alpha * by_b;
 				s[BG_SPREAD_B_B] += spread * by_b * by_b;
+			}
+			if (row + 1 == rows + end || row[1].x != x || row[1].weight != weight)
+			{
+				double		log_times = weight * ltv_take_logs(&times);
+
+				s[BG_LOG_TIME] += log_times;
+				s[BG_VALUE] += weight * ltv_take_logs(&odds) - rx * log_times;
 			}
 		}
 		for (int i = 0; i < BG_SUMS; i++)

@@ -34,6 +34,40 @@ ltv_add(LtvSum *total, double value)
 	total->sum = sum;
 }
 
+/*
+ * A sum of logarithms of numbers above 1 as the logarithm of a product: a
+ * multiplication each, and a logarithm when the product becomes too large.
+ */
+typedef struct LtvLogSum
+{
+	double		product;		/* 1 at first */
+	double		sum;
+} LtvLogSum;
+
+static inline void
+ltv_add_log(LtvLogSum *logs, double value)
+{
+	double		product = logs->product * value;
+
+	if (product > 1e300)
+	{
+		logs->sum += log(logs->product);
+		product = value;
+	}
+	logs->product = product;
+}
+
+/* What was added so far; it starts anew. */
+static inline double
+ltv_take_logs(LtvLogSum *logs)
+{
+	double		sum = logs->sum + log(logs->product);
+
+	logs->product = 1;
+	logs->sum = 0;
+	return sum;
+}
+
 /* Sums over customers are plain for so many rows, and then corrected. */
 #define LTV_ADDED_PLAINLY	256
 
