@@ -28,6 +28,9 @@ SELECT :'bg' AS model UNION ALL SELECT :'mbg' UNION ALL SELECT :'pareto';
 SELECT encode(crm.ltv_model_send(:'pareto'), 'hex');
 SELECT m::text::crm.ltv_model::text = m::text AS text, crm.ltv_model_send(m::text::crm.ltv_model) = crm.ltv_model_send(m) AS "binary", m::text::json ->> 'model' AS model
 FROM crm.ltv_model('bg_nbd', ARRAY[1/3::float8, 2/3::float8 * 1e-300, pi() * 1e300, 2.2250738585072014e-308]) m;
+-- literals of no type
+SELECT crm.ltv_model('pareto_nbd', '{0.553, 10.578, 0.606, 11.669}')::text = :'pareto' AS parameters, crm.ltv_model('bg_nbd', '{0.243, 4.414, 0.793, 2.426}', '{6.25, 3.74, 15.44}')::text = :'bg' AS spend,
+	outcome($$crm.ltv_model('bg_nbd', 'four')$$) AS wrong;
 SELECT ' { "model":"mbg_nbd" ,"unit" : "days", "parameters":[1,2.50,3e0,4E-1]} '::crm.ltv_model;
 SELECT * FROM crm.parameters(:'bg');
 SELECT name, estimate FROM crm.parameters(:'pareto');

@@ -39,6 +39,18 @@ CREATE FUNCTION crm.ltv_model(model text, parameters double precision[], spend d
 AS 'MODULE_PATHNAME', 'crm_ltv_model' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION crm.ltv_model(text, double precision[], double precision[]) IS 'a model from known parameters, with those of Gamma-Gamma: p, q, gamma';
 
+/* The same from literals: without these their types would be ambiguous. */
+
+CREATE FUNCTION crm.ltv_model(model text, parameters text) RETURNS crm.ltv_model
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN crm.ltv_model(model, parameters::pg_catalog.float8[]);
+COMMENT ON FUNCTION crm.ltv_model(text, text) IS 'a model from known parameters, in the text form of an array';
+
+CREATE FUNCTION crm.ltv_model(model text, parameters text, spend text) RETURNS crm.ltv_model
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN crm.ltv_model(model, parameters::pg_catalog.float8[], spend::pg_catalog.float8[]);
+COMMENT ON FUNCTION crm.ltv_model(text, text, text) IS 'a model from known parameters, with those of Gamma-Gamma, in the text form of arrays';
+
 CREATE FUNCTION crm.in_days(m crm.ltv_model, days double precision) RETURNS crm.ltv_model
 AS 'MODULE_PATHNAME', 'crm_in_days' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION crm.in_days(crm.ltv_model, double precision) IS 'the same model in days, its unit of time having been so many days';
