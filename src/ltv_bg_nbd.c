@@ -10,7 +10,7 @@
 #include "ltv_special.h"
 
 /*
- * The likelihood (equation 6 of Fader, Hardie & Lee 2005; for MBG/NBD the same
+ * The likelihood (Fader, Hardie & Lee 2005; for MBG/NBD the same
  * with one more coin) is, k being the coins that a customer has survived who
  * is not lost: x, or x + 1 in MBG/NBD,
  *
