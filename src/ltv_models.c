@@ -136,7 +136,8 @@ ltv_discounted_orders_gradient(LtvProcess process, const double parameters[4],
 	double		value;
 
 	survivor_of(process, parameters, x, t, survivor);
-	value = ltv_logistic(-odds) * survivor_orders(process, survivor, horizon, delta);
+	value = ltv_alive(process, parameters, x, t_x, t) *
+		survivor_orders(process, survivor, horizon, delta);
 	for (int i = 0; i < 4; i++)
 	{
 		double		sum = 0;

@@ -333,7 +333,6 @@ tail_at(const double parameters[4], double x, double y, double derivatives[14])
 	double		h;
 	double		g[4];
 	double		second[10];
-	double	   *next = derivatives + 4;
 
 	h = exp(lost_odds(parameters, x, y, end, derivatives != NULL ? 2 : 0, &odds) -
 			(r + x) * log_alpha - s * log_beta);
@@ -355,7 +354,7 @@ tail_at(const double parameters[4], double x, double y, double derivatives[14])
 	{
 		derivatives[i] = h * g[i];
 		for (int j = i; j < 4; j++, k++)
-			*next++ = h * (second[k] + g[i] * g[j]);
+			derivatives[4 + k] = h * (second[k] + g[i] * g[j]);
 	}
 	return h;
 }

@@ -9,6 +9,7 @@
 #include "../../src/ltv_pareto_nbd.c"
 #include "../../src/ltv_gamma_gamma.c"
 #include "../../src/ltv_models.c"
+#include "../../src/ltv_curves.c"
 
 const FuzzSeed fuzz_seeds[] = {
 	SEED("\0\x80\x80\x80\x80\x80\x80\x80\x80\x02\0\x80\x80\x80\x80\x80\x80\x01\0"),
@@ -22,6 +23,24 @@ static double
 share_of(const uint8_t *data)
 {
 	return (data[0] * 256 + data[1]) / 65535.0;
+}
+
+/* Memory of curves, until it is all wanted anew. */
+static void *
+allocate(void *context, size_t size)
+{
+	static double memory[4096];
+	size_t	   *used = context;
+
+	*used += size;
+	CHECK(*used <= sizeof(memory));
+	return (char *) memory + *used - size;
+}
+
+static bool
+near(double a, double b)
+{
+	return fabs(a - b) <= 1e-10 * b + 1e-290;
 }
 
 int
@@ -44,6 +63,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	double		expected;
 	LtvCustomer customer;
 	LtvSpender	spender;
+	size_t		used = 0;
+	LtvCurves	curves = {.allocate = allocate, .context = &used};
 
 	if (size < 21)
 		return 0;
@@ -76,6 +97,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(expected == ltv_expected_orders(process, p, x, t_x, t, horizon));
 	for (int i = 0; i < 4; i++)
 		CHECK(isfinite(gradient[i]));
+	curves.process = process;
+	memcpy(curves.parameters, p, sizeof(p));
+	CHECK(near(ltv_curves_alive(&curves, x, t_x, t), alive));
+	CHECK(near(ltv_curves_orders(&curves, x, t_x, t, horizon), expected));
 	if (data[0] % 8 == 0)
 	{
 		/* the slowest */
