@@ -86,6 +86,22 @@ SELECT name, near(crm.dect(m, 3, 250, 300, 60, 0.01), (
 		SELECT sum((crm.expected_orders(m, 3, 250, 300, k * 0.1) - crm.expected_orders(m, 3, 250, 300, (k - 1) * 0.1)) * exp(-0.01 * (k - 0.5) * 0.1)) FROM generate_series(1, 600) k), 1e-6) AS discounted
 FROM known ORDER BY name;
 
+-- Calls share what they found for a model: the values are those of a call alone,
+-- to the last bit, with more models and horizons in turn than are kept apart.
+CREATE FUNCTION alone(query text, m crm.ltv_model, x float8, t_x float8, t float8, horizon float8) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE result float8;
+BEGIN
+	EXECUTE query INTO result USING m, x, t_x, t, horizon;
+	RETURN result;
+END $$;
+SELECT name, count(*), bool_and(orders = alone('SELECT crm.expected_orders($1, $2, $3, $4, $5)', m, x, t_x, t, horizon)) AS orders,
+	bool_and(discounted = alone('SELECT crm.dect($1, $2, $3, $4, $5, 0.01)', m, x, t_x, t, horizon)) AS discounted, bool_and(alive = alone('SELECT crm.alive($1, $2, $3, $4)', m, x, t_x, t, horizon)) AS alive
+FROM (SELECT name, m, x, t_x, t, horizon, crm.expected_orders(m, x, t_x, t, horizon) AS orders, crm.dect(m, x, t_x, t, horizon, 0.01) AS discounted, crm.alive(m, x, t_x, t) AS alive
+	FROM (SELECT name, crm.ltv_model(name, ARRAY[0.9, 20 + alpha, 1.6, 200]) AS m FROM known, generate_series(1, 10) alpha OFFSET 0) models,
+		(SELECT * FROM someone UNION ALL VALUES (300, 250, 300) OFFSET 0) customers, (VALUES (0), (1e-9), (30), (365), (1e9)) h (horizon)
+	ORDER BY x, t, horizon, m::text) v
+GROUP BY name ORDER BY name;
+
 -- With purchases, in days: the same as their numbers, whatever the calendar.
 CREATE TABLE bought (name text, p crm.purchases);
 INSERT INTO bought VALUES

@@ -353,7 +353,7 @@ StateFold(LtvState *state, bool spenders, bool grow)
 
 	if (count > 0)
 	{
-		void	   *folded = MemoryContextAllocHuge(state->context, count * width);
+		void	   *folded = MemoryContextAllocHuge(state->context, room * width);
 		void	   *scratch = MemoryContextAllocHuge(state->context, count * LTV_FOLD_SCRATCH);
 
 		count = spenders ?
@@ -992,7 +992,6 @@ static LtvCurves *
 CurvesOf(FunctionCallInfo fcinfo, const LtvModel *model, double horizon, double delta)
 {
 	LtvCall    *call = CallOf(fcinfo);
-	MemoryContext context;
 	LtvCurves  *curves;
 
 	if (delta == 0)
@@ -1007,21 +1006,23 @@ CurvesOf(FunctionCallInfo fcinfo, const LtvModel *model, double horizon, double 
 	call->last_curves = (call->last_curves + 1) % LTV_CALL_CURVES;
 	curves = call->curves[call->last_curves];
 	if (curves == NULL)
-		context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "crm.ltv_model predictions",
-										ALLOCSET_DEFAULT_SIZES);
+	{
+		curves = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(LtvCurves));
+		curves->allocate = AllocateCurve;
+		curves->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt,
+												"crm.ltv_model predictions",
+												ALLOCSET_DEFAULT_SIZES);
+		call->curves[call->last_curves] = curves;
+	}
 	else
 	{
-		context = curves->context;
-		MemoryContextReset(context);
+		memset(curves->panels, 0, sizeof(curves->panels));
+		MemoryContextReset(curves->context);
 	}
-	curves = MemoryContextAllocZero(context, sizeof(LtvCurves));
 	curves->process = model->process;
 	memcpy(curves->parameters, model->parameters, sizeof(curves->parameters));
 	curves->horizon = horizon;
 	curves->delta = delta;
-	curves->allocate = AllocateCurve;
-	curves->context = context;
-	call->curves[call->last_curves] = curves;
 	return curves;
 }
 

@@ -25,10 +25,10 @@ typedef enum LtvCurve
 } LtvCurve;
 
 /*
- * Zeroed, but for what the caller sets: the first five fields, which say what
- * the curves are of, and where memory comes from.  Without a discount the
- * horizon is not of the curves.  At most 2 kB is used for each x, half that if
- * it is not of Pareto/NBD, and 112 bytes for each panel.
+ * Zeroed, but for the first fields, which say what the curves are of, and where
+ * memory comes from.  Without a discount the horizon is not of the curves.
+ * They take 512 bytes for each x, twice that for Pareto/NBD, and 112 for each
+ * panel: some dozens of kilobytes for a shop, and at most 2 megabytes.
  */
 typedef struct LtvCurves
 {
