@@ -970,12 +970,14 @@ CallOf(FunctionCallInfo fcinfo)
 	return fcinfo->flinfo->fn_extra;
 }
 
+/* Memory of the curves whose context that is. */
 static void *
 AllocateCurve(void *context, size_t size)
 {
 	return MemoryContextAlloc((MemoryContext) context, size);
 }
 
+/* Whether these are the curves of that; a horizon of 0 goes with delta of 0. */
 static inline bool
 AreCurvesOf(const LtvCurves *curves, const LtvModel *model, double horizon, double delta)
 {
