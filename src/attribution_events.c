@@ -246,7 +246,6 @@ crm_attribution_events_final(PG_FUNCTION_ARGS)
 
 			CHECK_FOR_INTERRUPTS();
 			journeys->count = 0;
-			journeys->sorted = true;
 			while (touch < touch_ends[part] && touches[touch].customer < customer)
 				touch++;
 			for (; touch < touch_ends[part] && touches[touch].customer == customer; touch++)
