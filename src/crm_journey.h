@@ -108,7 +108,7 @@ typedef struct PathChannel
 	uint32		length;
 } PathChannel;
 
-extern int	PathChannels(ArrayType *path, PathChannel **channels, int *room,
+extern int	PathChannels(struct varlena *path, PathChannel **channels, int *room,
 						 MemoryContext context);
 
 #endif							/* CRM_JOURNEY_SERVER_H */

@@ -639,7 +639,7 @@ crm_journey_window(PG_FUNCTION_ARGS)
 	{
 		PathChannel *excluded = NULL;
 		int			room = 0;
-		int			number = PathChannels(PG_GETARG_ARRAYTYPE_P(4), &excluded, &room,
+		int			number = PathChannels(PG_GETARG_VARLENA_PP(4), &excluded, &room,
 										  CurrentMemoryContext);
 
 		for (int i = 0; i < number; i++)
@@ -680,24 +680,30 @@ crm_journey_window(PG_FUNCTION_ARGS)
  * The elements of a text[] of at most one dimension, without a copy of them;
  * NULL elements are left out.  The list is kept in *channels, which grows in
  * that context; returns their number.
+ *
+ * Most paths are short, and a short value lies in its row packed: with a header
+ * of one byte, and so not aligned.  It is read as it lies.
  */
 int
-PathChannels(ArrayType *path, PathChannel **channels, int *room, MemoryContext context)
+PathChannels(struct varlena *path, PathChannel **channels, int *room, MemoryContext context)
 {
+	ArrayType	head;
+	const char *start = VARDATA_ANY(path) - VARHDRSZ;	/* where it would begin unpacked */
+	const bits8 *nulls = NULL;
 	int			count;
 	int			kept = 0;
-	const bits8 *nulls = ARR_NULLBITMAP(path);
-	char	   *element = ARR_DATA_PTR(path);
+	Size		at;
 
-	if (ARR_ELEMTYPE(path) != TEXTOID)
+	memcpy((char *) &head + VARHDRSZ, start + VARHDRSZ, sizeof(ArrayType) - VARHDRSZ);
+	if (head.elemtype != TEXTOID)
 		elog(ERROR, "array is not a text[]");
-	if (ARR_NDIM(path) == 0)
+	if (head.ndim == 0)
 		return 0;
-	if (ARR_NDIM(path) > 1)
+	if (head.ndim > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("array of channels must be one-dimensional")));
-	count = ARR_DIMS(path)[0];
+	memcpy(&count, start + sizeof(ArrayType), sizeof(int));
 	if (count > *room)
 	{
 		if (*channels != NULL)
@@ -705,15 +711,32 @@ PathChannels(ArrayType *path, PathChannel **channels, int *room, MemoryContext c
 		*room = Max(count, 16);
 		*channels = MemoryContextAllocHuge(context, sizeof(PathChannel) * *room);
 	}
+	if (head.dataoffset != 0)
+		nulls = (const bits8 *) start + sizeof(ArrayType) + 2 * sizeof(int);
+	at = head.dataoffset != 0 ? head.dataoffset : ARR_OVERHEAD_NONULLS(1);
 	for (int i = 0; i < count; i++)
 	{
+		PathChannel *channel = &(*channels)[kept];
+
 		if (nulls != NULL && (nulls[i / 8] & (1 << (i % 8))) == 0)
 			continue;
-		element = (char *) att_align_pointer(element, TYPALIGN_INT, -1, element);
-		(*channels)[kept].text = VARDATA_ANY(element);
-		(*channels)[kept].length = VARSIZE_ANY_EXHDR(element);
+		if (VARATT_NOT_PAD_BYTE(start + at) && VARATT_IS_1B(start + at))
+		{
+			channel->text = start + at + VARHDRSZ_SHORT;
+			channel->length = VARSIZE_1B(start + at) - VARHDRSZ_SHORT;
+			at += VARSIZE_1B(start + at);
+		}
+		else
+		{
+			uint32		header;
+
+			at = INTALIGN(at);
+			memcpy(&header, start + at, sizeof(header));
+			channel->text = start + at + VARHDRSZ;
+			channel->length = VARSIZE_4B(&header) - VARHDRSZ;
+			at += VARSIZE_4B(&header);
+		}
 		kept++;
-		element = (char *) att_addlength_pointer(element, -1, element);
 	}
 	return kept;
 }
