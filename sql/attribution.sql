@@ -165,6 +165,18 @@ SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 EXPLAIN (COSTS off) SELECT crm.attribution(NULL, at, amount) FROM purchase;
 SELECT crm.attribution(journey, at, amount)::text = :'result' AS as_in_parallel FROM purchase LEFT JOIN journeys USING (customer);
+ALTER TABLE touch SET (parallel_workers = 2);
+CREATE VIEW event AS SELECT customer, channel, at, NULL::numeric AS value FROM touch UNION ALL SELECT customer, NULL, at, amount FROM purchase
+	UNION ALL SELECT NULL, NULL, at, amount FROM purchase WHERE id < 100;
+EXPLAIN (COSTS off) SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days') FROM event;
+SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days') AS events,
+	crm.attribution('customer ' || customer, channel, at AT TIME ZONE 'UTC', value, '720 hours', '7 days') AS of_text FROM event \gset
+SET max_parallel_workers_per_gather = 0;
+SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days')::text = :'events' AS as_in_parallel,
+	crm.attribution('customer ' || customer, channel, at AT TIME ZONE 'UTC', value, '720 hours', '7 days')::text = :'of_text' AS of_text FROM event;
+-- and a state may be asked more than once, while it grows
+SELECT count(*) AS windows, bool_and(running::text = (SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days')::text FROM event e WHERE e.customer <= r.customer)) AS as_at_once
+FROM (SELECT DISTINCT ON (customer) customer, crm.attribution(customer, channel, at, value, '720 hours', '7 days') OVER (ORDER BY customer) AS running FROM event WHERE customer <= 8) r;
 RESET ALL;
 
 -- repeat orders: a touch goes to its next order only, once even if two orders share a moment

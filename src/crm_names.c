@@ -146,6 +146,59 @@ NamesIntern(Names *names, const char *text, uint32 length)
 	return names->count - 1;
 }
 
+/* Add the names of another set: of each of its numbers, the number here. */
+int32 *
+NamesMerge(Names *names, const Names *other)
+{
+	int32	   *numbers = palloc_extended(sizeof(int32) * Max(other->count, 1), MCXT_ALLOC_HUGE);
+
+	for (int32 i = 0; i < other->count; i++)
+		numbers[i] = NamesIntern(names, other->names[i].text, other->names[i].length);
+	return numbers;
+}
+
+/* What NamesPut() writes takes so many bytes. */
+Size
+NamesSize(const Names *names)
+{
+	Size		size = 0;
+
+	for (int32 i = 0; i < names->count; i++)
+		size += sizeof(uint32) + names->names[i].length;
+	return size;
+}
+
+/* Write all names, in the order of their numbers; the end. */
+char *
+NamesPut(const Names *names, char *to)
+{
+	for (int32 i = 0; i < names->count; i++)
+	{
+		const KnownName *name = &names->names[i];
+
+		memcpy(to, &name->length, sizeof(uint32));
+		memcpy(to + sizeof(uint32), name->text, name->length);
+		to += sizeof(uint32) + name->length;
+	}
+	return to;
+}
+
+/* Read what NamesPut() wrote into an empty set. */
+void
+NamesTake(Names *names, const char *from, Size size)
+{
+	const char *end = from + size;
+
+	while (from < end)
+	{
+		uint32		length;
+
+		memcpy(&length, from, sizeof(length));
+		(void) NamesIntern(names, from + sizeof(length), length);
+		from += sizeof(length) + length;
+	}
+}
+
 /* The order of names is that of their bytes: the same on every machine. */
 int
 NameCompare(const KnownName *a, const KnownName *b)

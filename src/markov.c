@@ -390,6 +390,7 @@ MarkovSolve(MarkovModel *model)
 	uint8	   *fixed = palloc_extended(room, MCXT_ALLOC_HUGE);
 	double		(*been)[MARKOV_LANES] = palloc_extended(sizeof(*been) * room, MCXT_ALLOC_HUGE);
 	double		(*moved)[MARKOV_LANES] = palloc_extended(sizeof(*moved) * room, MCXT_ALLOC_HUGE);
+	uint8	   *news = palloc_extended(room, MCXT_ALLOC_HUGE);
 	const uint32 *to = markov_to(model);
 	const int64 *counts = markov_counts(model);
 	const uint32 *windows = markov_windows(model);
@@ -456,10 +457,12 @@ MarkovSolve(MarkovModel *model)
 			for (int l = 0; l < MARKOV_LANES; l++)
 				been[p][l] = (fixed[p] >> l) & 1;
 		}
+		memset(moved, 0, sizeof(*moved) * states);
+		memset(news, 0, states);
 		memset(&sweep, 0, sizeof(sweep));
 		do
 			CHECK_FOR_INTERRUPTS();
-		while (!markov_sweep(&chain, fixed, been, moved, &sweep));
+		while (!markov_sweep(&chain, fixed, been, moved, news, &sweep));
 
 		for (int32 p = 0; p < states; p++)
 			for (int l = 0; l < MARKOV_LANES; l++)
@@ -485,6 +488,7 @@ MarkovSolve(MarkovModel *model)
 	pfree(fixed);
 	pfree(been);
 	pfree(moved);
+	pfree(news);
 }
 
 typedef struct Edge
