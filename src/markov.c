@@ -1188,7 +1188,7 @@ StateName(const MarkovModel *model, int32 state)
 
 		if (i > 0)
 			appendStringInfoString(&text, STATE_SEPARATOR);
-		if (strstr(copy, STATE_SEPARATOR) != NULL || copy[0] == '"' ||
+		if (length == 0 || copy[0] == '"' || strstr(copy, STATE_SEPARATOR) != NULL ||
 			strcmp(copy, STATE_START) == 0 || strcmp(copy, STATE_CONVERSION) == 0 ||
 			strcmp(copy, STATE_NULL) == 0)
 		{
