@@ -165,6 +165,18 @@ SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 EXPLAIN (COSTS off) SELECT crm.attribution(NULL, at, amount) FROM purchase;
 SELECT crm.attribution(journey, at, amount)::text = :'result' AS as_in_parallel FROM purchase LEFT JOIN journeys USING (customer);
+ALTER TABLE touch SET (parallel_workers = 2);
+CREATE VIEW event AS SELECT customer, channel, at, NULL::numeric AS value FROM touch UNION ALL SELECT customer, NULL, at, amount FROM purchase
+	UNION ALL SELECT NULL, NULL, at, amount FROM purchase WHERE id < 100;
+EXPLAIN (COSTS off) SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days') FROM event;
+SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days') AS events,
+	crm.attribution('customer ' || customer, channel, at AT TIME ZONE 'UTC', value, '720 hours', '7 days') AS of_text FROM event \gset
+SET max_parallel_workers_per_gather = 0;
+SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days')::text = :'events' AS as_in_parallel,
+	crm.attribution('customer ' || customer, channel, at AT TIME ZONE 'UTC', value, '720 hours', '7 days')::text = :'of_text' AS of_text FROM event;
+-- and a state may be asked more than once, while it grows
+SELECT count(*) AS windows, bool_and(running::text = (SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days')::text FROM event e WHERE e.customer <= r.customer)) AS as_at_once
+FROM (SELECT DISTINCT ON (customer) customer, crm.attribution(customer, channel, at, value, '720 hours', '7 days') OVER (ORDER BY customer) AS running FROM event WHERE customer <= 8) r;
 RESET ALL;
 
 -- repeat orders: a touch goes to its next order only, once even if two orders share a moment
@@ -183,9 +195,17 @@ SELECT crm.attribution(NULL, '2025-01-01Z', 1, '1 day', NULL);
 SELECT crm.attribution(NULL, '2025-01-01Z', 922337203685477) FROM generate_series(1, 2);
 SELECT conversions, value FROM crm.channels((SELECT crm.attribution(NULL, '2025-01-01Z', a) FROM (VALUES (922337203685477), (-922337203685477), (1)) v (a))) LIMIT 1;
 
--- a thousand channels, three orders
-SELECT count(*) AS channels, sum(conversions), sum(value)
-FROM crm.channels((SELECT crm.attribution(j, '2025-01-02Z', 100.01) FROM (SELECT crm.journey('c' || i, timestamptz '2025-01-01Z' + i * interval '1 s') AS j
-	FROM generate_series(1, 1000) i) x, generate_series(1, 3))) WHERE model = 'time_decay';
+-- a journey of a hundred thousand touches of ten thousand channels, three orders; the
+-- same from raw rows; a few short journeys with other ones of all of these channels
+CREATE TABLE many AS SELECT i, CASE i % 10000 WHEN 0 THEN '' WHEN 1 THEN '検索' ELSE 'c' || i % 10000 END AS channel, timestamptz '2025-01-01Z' + i * interval '0.1 s' AS at FROM generate_series(1, 100000) i;
+SELECT crm.attribution(j, '2025-01-02Z', 100.01) AS result FROM (SELECT crm.journey(channel, at) AS j FROM many) x, generate_series(1, 3) \gset
+SELECT model, count(*) AS channels, count(*) FILTER (WHERE conversions > 0) AS with_credit, sum(conversions), sum(value), max(conversions) FILTER (WHERE channel = '検索') > 0 AS unicode, max(conversions) FILTER (WHERE channel = '') > 0 AS empty
+FROM crm.channels(:'result'::crm.attribution) GROUP BY model ORDER BY model;
+SELECT crm.attribution(1::bigint, channel, at, value, '30 days', '7 days')::text = :'result' AS as_from_journeys
+FROM (SELECT channel, at, NULL::numeric AS value FROM many UNION ALL SELECT NULL, '2025-01-02Z', 100.01 FROM generate_series(1, 3)) e;
+SELECT a.j::text = b.e::text AS as_from_journeys
+FROM (SELECT crm.attribution(journey, '2025-01-02Z', 1) AS j FROM (SELECT i % 1000, crm.journey(channel, at) AS journey FROM many GROUP BY 1) x) a,
+	(SELECT crm.attribution(i % 1000::bigint, channel, at, value, '30 days', '7 days') AS e
+		FROM (SELECT i, channel, at, NULL::numeric AS value FROM many UNION ALL SELECT i, NULL, '2025-01-02Z', 1 FROM generate_series(0, 999) i) e) b;
 
-DROP TABLE touch, purchase, journeys CASCADE;
+DROP TABLE touch, purchase, journeys, many CASCADE;

@@ -108,6 +108,25 @@ SELECT md5(crm.journey(channel, at)::text) AS parallel FROM touch \gset
 SET max_parallel_workers_per_gather = 0;
 SELECT md5(crm.journey(channel, at)::text) = :'parallel' AS as_in_parallel FROM touch;
 RESET ALL;
+-- nor do grouping sets, hashed in parts, sorted, or both at once; and a state may be
+-- asked more than once, while it grows
+CREATE TABLE by_hand AS SELECT customer, channel, grouping(customer, channel) AS set, array_agg(channel || at ORDER BY at, channel COLLATE "C") AS touches
+FROM touch GROUP BY GROUPING SETS (ROLLUP (customer, channel), channel);
+CREATE FUNCTION wrong(plan text) RETURNS TABLE (sets text, wrong bigint) LANGUAGE sql AS $$
+	WITH j AS (SELECT customer, channel, grouping(customer, channel) AS set, crm.journey(channel, at) AS journey FROM touch GROUP BY GROUPING SETS (ROLLUP (customer, channel), channel))
+	SELECT plan || ': ' || count(*), count(*) FILTER (WHERE touches IS DISTINCT FROM (SELECT array_agg(t.channel || touched_at ORDER BY n) FROM crm.touches(journey) WITH ORDINALITY t (channel, touched_at, n)))
+	FROM by_hand JOIN j USING (set) WHERE by_hand.customer IS NOT DISTINCT FROM j.customer AND by_hand.channel IS NOT DISTINCT FROM j.channel
+$$;
+SELECT * FROM wrong('mixed');
+SET enable_hashagg = off;
+SELECT * FROM wrong('sorted');
+RESET enable_hashagg;
+SET enable_sort = off;
+SET work_mem = '64kB';
+SELECT * FROM wrong('in parts');
+RESET ALL;
+SELECT count(*) AS windows, bool_and(crm.path(running) = (SELECT array_agg(channel ORDER BY at, channel COLLATE "C") FROM touch t WHERE t.customer = r.customer AND t.at <= r.at)) AS as_by_hand
+FROM (SELECT customer, at, crm.journey(channel, at) OVER (PARTITION BY customer ORDER BY at) AS running FROM touch WHERE customer < 20) r;
 
 -- binary form (that it is read back, in bulk and at random, is tested by TAP)
 SELECT encode(crm.journey_send('[["é", "2000-01-01T00:00:01Z"]]'), 'hex');
@@ -121,4 +140,5 @@ SELECT crm.touch_count(journey), (SELECT count(DISTINCT channel) FROM crm.touche
 FROM large;
 SELECT crm.touch_count(crm.journey('c' || i, timestamptz '2025-01-01Z')) AS channels_of_four_bytes FROM generate_series(1, 70000) i;
 
-DROP TABLE touch, large CASCADE;
+DROP TABLE touch, by_hand, large CASCADE;
+DROP FUNCTION wrong;

@@ -35,7 +35,7 @@ SELECT crm.markov_model(ARRAY[path], 1, 1, 1, 1) FROM small;
 -- channels that look like something else are put in quotes
 SELECT from_state, to_state, round(probability::numeric, 12) AS probability
 FROM crm.transitions((SELECT crm.markov_model(path, 1, 1, 0, 2)
-	FROM (VALUES ('{a,a,a,b}'::text[]), ('{a}'), ('{a > b,(null),"\"x\""}')) v (path)));
+	FROM (VALUES ('{a,a,a,b}'::text[]), ('{a}'), ('{a > b,(null),"\"x\""}'), ('{"",búsqueda,検索}')) v (path)));
 
 -- random paths: each model against a dense solution in SQL
 CREATE TABLE paths AS
@@ -138,6 +138,55 @@ walk AS (
 SELECT channel, abs(removal_effect - (SELECT 1 - sum(probability) FILTER (WHERE channel <> ALL (path)) / sum(probability) FROM walk WHERE path[cardinality(path)] = '(conversion)')) < 1e-14 AS as_enumerated
 FROM crm.channels((SELECT crm.markov_model(path, conversions, value, nulls, 1) FROM acyclic)) ORDER BY channel;
 
+-- All orders on random small chains with null paths, values and fractional counts,
+-- by brute force: every walk from the start, step by step, by the definition of the
+-- window, until what has not ended yet is less than 1e-18 of all.  It shares nothing
+-- with the linear algebra: neither its states nor its equations.
+CREATE TABLE chain AS
+SELECT chain, 1 + chain % 4 AS k, ARRAY(SELECT chr(97 + (hashint4(chain * 1009 + i * 31 + j) & 65535) % (2 + chain % 3)) FROM generate_series(1, (hashint4(chain * 77 + i) & 65535) % 8) j) AS path,
+	(hashint4(chain + i * 5) & 7) / 8.0 AS conversions, CASE WHEN hashint4(chain + i * 5) & 7 > 0 THEN (hashint4(i + 9) & 65535) / 100.0 ELSE 0 END AS value,
+	(hashint4(chain + i * 7) & 3) / 4.0 AS nulls
+FROM generate_series(1, 16) chain, generate_series(1, 12) i;
+CREATE TABLE step AS
+SELECT chain, state, next, reward, sum(w)::float8 AS w, sum(v)::float8 AS v
+FROM (SELECT chain, path, n, coalesce(lag(path[n : n + k - 1]) OVER p, '{(start)}') AS state, path[n : n + k - 1] AS next, NULL::text AS reward, conversions + nulls AS w, 0 AS v
+		FROM chain, generate_series(1, greatest(cardinality(path) - k, 0) + 1) n WHERE path <> '{}' WINDOW p AS (PARTITION BY chain, chain.ctid ORDER BY n)
+	UNION ALL
+	SELECT chain, path, NULL, path[greatest(cardinality(path) - k, 0) + 1 :], NULL, reward, w, v
+		FROM chain, LATERAL (VALUES ('conversion', conversions, value), ('null', nulls, 0)) e (reward, w, v) WHERE path <> '{}') s
+WHERE state IS DISTINCT FROM next AND w > 0 GROUP BY 1, 2, 3, 4;
+CREATE TABLE share AS SELECT *, w / sum(w) OVER (PARTITION BY chain, state) AS p FROM step;
+CREATE TABLE walker (step integer, state text[], m float8);
+CREATE FUNCTION walk(of_chain integer, removed text, OUT conversions float8, OUT value float8) LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM walker;
+	INSERT INTO walker VALUES (0, '{(start)}', 1);
+	FOR i IN 1 .. 2000 LOOP
+		INSERT INTO walker SELECT i, next, sum(m * p) FROM walker JOIN share USING (state)
+			WHERE step = i - 1 AND chain = of_chain AND next IS NOT NULL AND (removed IS NULL OR removed <> ALL (next)) GROUP BY next;
+		EXIT WHEN coalesce((SELECT sum(m) FROM walker WHERE step = i), 0) < 1e-18;
+	END LOOP;
+	-- the value of a conversion is the mean of those that end in the same state
+	SELECT coalesce(sum(m * p), 0), coalesce(sum(m * p * v / w), 0) INTO conversions, value
+	FROM walker JOIN share USING (state) WHERE chain = of_chain AND reward = 'conversion';
+END $$;
+CREATE TABLE walked AS
+SELECT chain, k, channel, removal_effect, c.conversions, c.value, w.conversions AS p, w.value AS r, p_all, r_all, total, with_touch, with_touch_value
+FROM (SELECT *, crm.channels(model) AS c FROM (SELECT chain, min(k) AS k, crm.markov_model(path, conversions, value, nulls, k) AS model, sum(conversions)::float8 AS total,
+		sum(conversions) FILTER (WHERE path <> '{}')::float8 AS with_touch, sum(value) FILTER (WHERE path <> '{}')::float8 AS with_touch_value FROM chain GROUP BY chain) m,
+	LATERAL (SELECT conversions AS p_all, value AS r_all FROM walk(chain, NULL)) a) x,
+	LATERAL (SELECT (c).*) c, LATERAL walk(chain, channel) w WHERE channel <> '(none)';
+SELECT k, count(DISTINCT chain) AS chains, count(*) AS effects, count(DISTINCT round(removal_effect::numeric, 9)) > 8 AS many_values,
+	max(abs(removal_effect - (1 - p / p_all) * with_touch / total)) < 1e-12 AS removal_effects
+FROM walked GROUP BY k ORDER BY k;
+-- conversions and value in proportion to what each removal costs of them, to the 12th decimal and the cent's hundredth
+SELECT k, max(abs(conversions - share * with_touch)) < 2e-12 * max(with_touch) AS conversions, max(abs(value - value_share * with_touch_value)) < 0.0001 AS value
+FROM (SELECT *, (p_all - p) / sum(p_all - p) OVER (PARTITION BY chain) AS share, (r_all - r) / sum(r_all - r) OVER (PARTITION BY chain) AS value_share FROM walked) x
+GROUP BY k ORDER BY k;
+-- the chain converts as often as its paths, and what does not convert is null
+SELECT max(abs(p_all - conversions / paths)) < 1e-12 AS converts
+FROM (SELECT DISTINCT chain, p_all FROM walked) w JOIN (SELECT chain, sum(conversions)::float8 AS conversions, sum(conversions + nulls)::float8 AS paths FROM chain WHERE path <> '{}' GROUP BY chain) c USING (chain);
+
 -- text and binary form, rollup, and the plan does not matter
 SELECT bool_and(model::text::crm.markov_model::text = model::text) AS round_trip FROM models;
 SELECT bool_and((SELECT crm.rollup(part)::text FROM (SELECT crm.markov_model(path, conversions, value, nulls, k) AS part FROM paths GROUP BY i % 3) p) = model::text) AS rollup FROM models;
@@ -203,5 +252,5 @@ SELECT count(*) AS channels, sum(conversions) FROM crm.channels((SELECT crm.mark
 SELECT count(*) AS channels, sum(conversions), sum(value) FROM crm.channels((SELECT crm.markov_model(ARRAY(SELECT 'c' || (hashint4(i * 10 + j) & 65535) % 200 FROM generate_series(1, 6) j), 1, 0.01, 1, 3)
 	FROM generate_series(1, 20000) i));
 
-DROP TABLE small, paths, models, train, totals, effects, acyclic;
-DROP FUNCTION dense, states;
+DROP TABLE small, paths, models, train, totals, effects, acyclic, chain, step, share, walker, walked;
+DROP FUNCTION dense, states, walk;

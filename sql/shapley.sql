@@ -48,6 +48,10 @@ SELECT count(*) AS channels, sum(conversions), max(conversions) - min(conversion
 SELECT crm.shapley_rate(ARRAY['c' || i], 1, 0, 1) FROM generate_series(1, 21) i;
 SELECT count(*) AS channels, sum(conversions), sum(value) FROM crm.channels((SELECT crm.shapley(path, 1, 99.99, 1) FROM (SELECT array_agg('c' || i % 10000) AS path FROM generate_series(1, 100000) i) p));
 SELECT crm.shapley(path, -1, 0, 0) FROM paths;
+-- empty and Unicode names; NULL elements, paths and numbers
+SELECT channel, model, conversions, value FROM crm.channels((SELECT crm.rollup(a) FROM
+	(SELECT unnest(ARRAY[crm.shapley(path, c, v, n), crm.shapley_rate(path, c, v, n)]) AS a
+	FROM (VALUES ('{"",検索,NULL}'::text[], 3, 1.5, NULL), ('{検索}', NULL, NULL, 1), (NULL, 1, 2, 0), ('{NULL}', 1, NULL, NULL)) v (path, c, v, n)) x)) ORDER BY model, channel COLLATE "C";
 
 -- the plan does not matter
 ALTER TABLE paths SET (parallel_workers = 2);

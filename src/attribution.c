@@ -300,12 +300,14 @@ AddOrder(AttributionState *state, const Journey *journey, TouchRange range,
 		 const CreditTerms *terms, int64 amount)
 {
 	bool		counts = amount >= 0;
-	int32		direct;
+	WideSum		conversion = WideFromUnits(counts ? CREDIT_ONE : 0);
+	WideSum		value = wide_product(amount, CREDIT_ONE);
+	int32		direct = -1;
+	int32	   *channels;
 
 	if (range.count == 0)
 	{
-		AddWhole(state, AttributionChannel(state, CHANNEL_NONE, strlen(CHANNEL_NONE)),
-				 WideFromUnits(counts ? CREDIT_ONE : 0), wide_product(amount, CREDIT_ONE));
+		AddWhole(state, AttributionChannel(state, CHANNEL_NONE, strlen(CHANNEL_NONE)), conversion, value);
 		return;
 	}
 	if (range.count == 1)
@@ -313,17 +315,20 @@ AddOrder(AttributionState *state, const Journey *journey, TouchRange range,
 		uint32		length;
 		const char *name = journey_name(journey, journey_channel(journey, range.first), &length);
 
-		AddWhole(state, AttributionChannel(state, name, length),
-				 WideFromUnits(counts ? CREDIT_ONE : 0), wide_product(amount, CREDIT_ONE));
+		AddWhole(state, AttributionChannel(state, name, length), conversion, value);
 		return;
 	}
 
 	if (range.count > state->share_room)
 	{
 		if (state->shares != NULL)
+		{
 			pfree(state->shares);
+			pfree(state->touch_channels);
+		}
 		state->share_room = Max(range.count, 16);
 		state->shares = MemoryContextAllocHuge(state->context, sizeof(int64) * state->share_room);
+		state->touch_channels = MemoryContextAllocHuge(state->context, sizeof(int32) * state->share_room);
 	}
 	if (journey->channels > state->number_room)
 	{
@@ -332,32 +337,43 @@ AddOrder(AttributionState *state, const Journey *journey, TouchRange range,
 		state->number_room = Max(journey->channels, 16);
 		state->numbers = MemoryContextAllocHuge(state->context, sizeof(int32) * state->number_room);
 	}
-	memset(state->numbers, -1, sizeof(int32) * journey->channels);
-	for (int32 i = range.first; i < range.first + range.count; i++)
+
+	/* each touch's channel, with its name looked up once */
+	channels = state->touch_channels;
+	for (int32 i = 0; i < range.count; i++)
+		state->numbers[journey_channel(journey, range.first + i)] = -1;
+	for (int32 i = 0; i < range.count; i++)
 	{
-		uint32		channel = journey_channel(journey, i);
-		uint32		length;
+		uint32		channel = journey_channel(journey, range.first + i);
 
 		if (state->numbers[channel] < 0)
 		{
+			uint32		length;
 			const char *name = journey_name(journey, channel, &length);
 
 			state->numbers[channel] = AttributionChannel(state, name, length);
+			if (length == strlen(CHANNEL_DIRECT) && memcmp(name, CHANNEL_DIRECT, length) == 0)
+				direct = channel;
 		}
+		channels[i] = state->numbers[channel];
 	}
 
-	direct = journey_find_channel(journey, CHANNEL_DIRECT, strlen(CHANNEL_DIRECT));
 	for (int rule = 0; rule < RULE_COUNT; rule++)
 	{
-		credit_share((CreditRule) rule, terms, journey, range.first, range.count, direct,
-					 state->shares);
+		int32		winner = credit_winner((CreditRule) rule, journey, range.first, range.count, direct);
+
+		if (winner >= 0)
+		{
+			AttributionAdd(state, channels[winner], rule, conversion, value);
+			continue;
+		}
+		credit_share((CreditRule) rule, terms, journey, range.first, range.count, direct, state->shares);
 		for (int32 i = 0; i < range.count; i++)
 		{
 			int64		share = state->shares[i];
 
 			if (share != 0)
-				AttributionAdd(state, state->numbers[journey_channel(journey, range.first + i)],
-							   rule, WideFromUnits(counts ? share : 0),
+				AttributionAdd(state, channels[i], rule, WideFromUnits(counts ? share : 0),
 							   wide_product(amount, share));
 		}
 	}
@@ -385,6 +401,10 @@ crm_attribution_add(PG_FUNCTION_ARGS)
 	int64		amount;
 	int			scale;
 
+	/* the journeys of a million customers are in no cache: all lines at once */
+	if (!PG_ARGISNULL(1))
+		for (int i = 0; i < 384; i += 64)
+			__builtin_prefetch(DatumGetPointer(PG_GETARG_DATUM(1)) + i);
 	if (PG_ARGISNULL(2) || PG_ARGISNULL(3))
 	{
 		if (state == NULL)

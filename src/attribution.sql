@@ -221,6 +221,18 @@ CREATE FUNCTION crm.attribution_event(internal, bigint, text, timestamp, numeric
 AS 'MODULE_PATHNAME', 'crm_attribution_event' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION crm.attribution_event(internal, bigint, text, timestamp, numeric, interval, interval) IS 'aggregate transition function';
 
+CREATE FUNCTION crm.attribution_events_merge(internal, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'crm_attribution_events_merge' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION crm.attribution_events_merge(internal, internal) IS 'aggregate combine function';
+
+CREATE FUNCTION crm.attribution_events_serialize(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'crm_attribution_events_serialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION crm.attribution_events_serialize(internal) IS 'aggregate serial function';
+
+CREATE FUNCTION crm.attribution_events_deserialize(bytea, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'crm_attribution_events_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION crm.attribution_events_deserialize(bytea, internal) IS 'aggregate deserial function';
+
 CREATE FUNCTION crm.attribution_events_final(internal) RETURNS crm.attribution
 AS 'MODULE_PATHNAME', 'crm_attribution_events_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION crm.attribution_events_final(internal) IS 'aggregate final function';
@@ -230,6 +242,9 @@ CREATE AGGREGATE crm.attribution(customer bigint, channel text, happened_at time
 	STYPE = internal,
 	SSPACE = 1024,
 	FINALFUNC = crm.attribution_events_final,
+	COMBINEFUNC = crm.attribution_events_merge,
+	SERIALFUNC = crm.attribution_events_serialize,
+	DESERIALFUNC = crm.attribution_events_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE crm.attribution(bigint, text, timestamptz, numeric, interval, interval) IS 'touches (rows without a value) and orders (rows with one) of all customers, shared among the channels by all the rules in one pass';
@@ -239,6 +254,9 @@ CREATE AGGREGATE crm.attribution(customer bigint, channel text, happened_at time
 	STYPE = internal,
 	SSPACE = 1024,
 	FINALFUNC = crm.attribution_events_final,
+	COMBINEFUNC = crm.attribution_events_merge,
+	SERIALFUNC = crm.attribution_events_serialize,
+	DESERIALFUNC = crm.attribution_events_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE crm.attribution(bigint, text, timestamp, numeric, interval, interval) IS 'touches (rows without a value) and orders (rows with one) of all customers, shared among the channels by all the rules in one pass';
@@ -256,6 +274,9 @@ CREATE AGGREGATE crm.attribution(customer text, channel text, happened_at timest
 	STYPE = internal,
 	SSPACE = 1024,
 	FINALFUNC = crm.attribution_events_final,
+	COMBINEFUNC = crm.attribution_events_merge,
+	SERIALFUNC = crm.attribution_events_serialize,
+	DESERIALFUNC = crm.attribution_events_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE crm.attribution(text, text, timestamptz, numeric, interval, interval) IS 'touches (rows without a value) and orders (rows with one) of all customers, shared among the channels by all the rules in one pass';
@@ -265,6 +286,9 @@ CREATE AGGREGATE crm.attribution(customer text, channel text, happened_at timest
 	STYPE = internal,
 	SSPACE = 1024,
 	FINALFUNC = crm.attribution_events_final,
+	COMBINEFUNC = crm.attribution_events_merge,
+	SERIALFUNC = crm.attribution_events_serialize,
+	DESERIALFUNC = crm.attribution_events_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE crm.attribution(text, text, timestamp, numeric, interval, interval) IS 'touches (rows without a value) and orders (rows with one) of all customers, shared among the channels by all the rules in one pass';

@@ -91,21 +91,53 @@ share_by_age(double half_life, const int64_t *at, int32_t count, int64_t *shares
 {
 	double		total = 0;
 	double		sum = 0;
+	double		weight;
 	int64_t		given = 0;
 
 	/* counted from the last touch, which has weight 1, so that none overflows */
-	for (int32_t i = 0; i < count; i++)
-		total += exp2(((double) at[i] - (double) at[count - 1]) / half_life);
+	for (int32_t i = 0; i < count - 1; i++)
+	{
+		weight = exp2(((double) at[i] - (double) at[count - 1]) / half_life);
+		total += weight;
+		memcpy(&shares[i], &weight, sizeof(weight));
+	}
+	total += 1;
 	for (int32_t i = 0; i < count - 1; i++)
 	{
 		int64_t		until;
 
-		sum += exp2(((double) at[i] - (double) at[count - 1]) / half_life);
+		memcpy(&weight, &shares[i], sizeof(weight));
+		sum += weight;
 		until = (int64_t) (sum / total * CREDIT_ONE);
 		shares[i] = until - given;
 		given = until;
 	}
 	shares[count - 1] = CREDIT_ONE - given;
+}
+
+/*
+ * The touch that gets all of the order by a rule that does not share it, -1 by
+ * the others.  Arguments are as below; counted from `first` on.
+ */
+int32_t
+credit_winner(CreditRule rule, const Journey *journey, int32_t first, int32_t count,
+			  int32_t direct)
+{
+	switch (rule)
+	{
+		case RULE_FIRST:
+			return 0;
+		case RULE_LAST:
+			return count - 1;
+		case RULE_LAST_NON_DIRECT:
+			if (direct >= 0)
+				for (int32_t i = count - 1; i >= 0; i--)
+					if ((int32_t) journey_channel(journey, first + i) != direct)
+						return i;
+			return count - 1;
+		default:
+			return -1;
+	}
 }
 
 /*
@@ -117,7 +149,7 @@ void
 credit_share(CreditRule rule, const CreditTerms *terms, const Journey *journey,
 			 int32_t first, int32_t count, int32_t direct, int64_t *shares)
 {
-	int32_t		winner = count - 1;
+	int32_t		winner;
 
 	switch (rule)
 	{
@@ -130,22 +162,11 @@ credit_share(CreditRule rule, const CreditTerms *terms, const Journey *journey,
 		case RULE_TIME_DECAY:
 			share_by_age(terms->half_life, journey->at + first, count, shares);
 			return;
-		case RULE_FIRST:
-			winner = 0;
-			break;
-		case RULE_LAST_NON_DIRECT:
-			if (direct >= 0)
-				while (winner >= 0 && (int32_t) journey_channel(journey, first + winner) == direct)
-					winner--;
-			if (winner < 0)
-				winner = count - 1;
-			break;
-		case RULE_LAST:
-		case RULE_COUNT:
-			break;
+		default:
+			winner = credit_winner(rule, journey, first, count, direct);
+			memset(shares, 0, sizeof(int64_t) * (size_t) count);
+			shares[winner] = CREDIT_ONE;
 	}
-	memset(shares, 0, sizeof(int64_t) * (size_t) count);
-	shares[winner] = CREDIT_ONE;
 }
 
 /*

@@ -5,9 +5,9 @@
  *
  * Grouping millions of rows by customer as they come costs a few misses of the
  * processor's caches for each.  Here a row is appended to a list, which costs
- * none; in the end the list is parted by customer into pieces that fit into the
- * caches, and each piece is sorted.  It takes 24 bytes a row, and once more as
- * much in the end.
+ * none; in the end the list is parted by customer, in place, into pieces that
+ * fit into the caches, and each piece is sorted.  It takes 24 bytes a row; as a
+ * list doubles when it is full, its room may be twice that.
  */
 #include "crm.h"
 
@@ -23,6 +23,9 @@
 
 PG_FUNCTION_INFO_V1(crm_attribution_event);
 PG_FUNCTION_INFO_V1(crm_attribution_event_text);
+PG_FUNCTION_INFO_V1(crm_attribution_events_merge);
+PG_FUNCTION_INFO_V1(crm_attribution_events_serialize);
+PG_FUNCTION_INFO_V1(crm_attribution_events_deserialize);
 PG_FUNCTION_INFO_V1(crm_attribution_events_final);
 
 typedef struct Event
@@ -55,6 +58,17 @@ typedef struct EventState
 	AttributionState *guests;	/* orders of no known customer */
 } EventState;
 
+static EventState *
+EventStateNew(MemoryContext context)
+{
+	EventState *state = MemoryContextAllocZero(context, sizeof(EventState));
+
+	state->context = context;
+	NamesInit(&state->channels, context);
+	NamesInit(&state->customers, context);
+	return state;
+}
+
 static void
 EventAdd(EventState *state, EventList *list, int64 customer, TimestampTz at, int64 what)
 {
@@ -73,25 +87,30 @@ EventAdd(EventState *state, EventList *list, int64 customer, TimestampTz at, int
 	event->what = what;
 }
 
+static MemoryContext
+EventContext(FunctionCallInfo fcinfo)
+{
+	MemoryContext context;
+
+	if (!AggCheckCallContext(fcinfo, &context))
+		elog(ERROR, "crm.attribution transition function called in non-aggregate context");
+	return context;
+}
+
 static Datum
 EventTransition(FunctionCallInfo fcinfo, bool is_text)
 {
-	MemoryContext context;
+	MemoryContext context = EventContext(fcinfo);
 	EventState *state = PG_ARGISNULL(0) ? NULL : (EventState *) PG_GETARG_POINTER(0);
 	bool		is_order = !PG_ARGISNULL(4);
 	int64		customer = 0;
 	TimestampTz at;
 
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "crm.attribution transition function called in non-aggregate context");
 	if (state == NULL)
 	{
 		NotNull(fcinfo, 5, "lookback");
 		NotNull(fcinfo, 6, "half-life");
-		state = MemoryContextAllocZero(context, sizeof(EventState));
-		state->context = context;
-		NamesInit(&state->channels, context);
-		NamesInit(&state->customers, context);
+		state = EventStateNew(context);
 		state->lookback = *PG_GETARG_INTERVAL_P(5);
 		TermsInit(&state->terms);
 		TermsHalfLife(&state->terms, PG_GETARG_INTERVAL_P(6));
@@ -182,37 +201,206 @@ EventPart(const Event *event, uint32 parts)
 	return murmurhash32((uint32) customer ^ murmurhash32((uint32) (customer >> 32))) & (parts - 1);
 }
 
-/* A copy of a list, parted by customer, and each part sorted by customer and time. */
-static Event *
-EventsByPart(const EventList *list, uint32 parts, int64 *ends)
+/*
+ * Part a list by customer, in place, and sort each part by customer and time.
+ * ends[i] is where part i ends.
+ */
+static void
+SortByPart(EventList *list, uint32 parts, int64 *ends)
 {
-	Event	   *sorted = palloc_extended(sizeof(Event) * Max(list->count, 1), MCXT_ALLOC_HUGE);
+	int64	   *next = palloc0(sizeof(int64) * parts);
+	int64		start = 0;
 
-	memset(ends, 0, sizeof(int64) * parts);
 	for (int64 i = 0; i < list->count; i++)
-		ends[EventPart(&list->events[i], parts)]++;
-	for (uint32 i = 1; i < parts; i++)
-		ends[i] += ends[i - 1];
-	/* from the end, so that a list in the order of time stays in it */
-	for (int64 i = list->count - 1; i >= 0; i--)
-		sorted[--ends[EventPart(&list->events[i], parts)]] = list->events[i];
+		next[EventPart(&list->events[i], parts)]++;
 	for (uint32 i = 0; i < parts; i++)
 	{
-		int64		end = i + 1 < parts ? ends[i + 1] : list->count;
+		int64		count = next[i];
 
-		CHECK_FOR_INTERRUPTS();
-		SortEvents(sorted + ends[i], end - ends[i]);
+		next[i] = start;
+		start += count;
+		ends[i] = start;
 	}
 
-	/* until here they were where the parts begin */
-	memmove(ends, ends + 1, sizeof(int64) * (parts - 1));
-	ends[parts - 1] = list->count;
-	return sorted;
+	/* an event that is in the wrong part changes places with one of its own */
+	for (uint32 i = 0; i < parts; i++)
+		for (; next[i] < ends[i]; next[i]++)
+		{
+			Event		event = list->events[next[i]];
+			uint32		part;
+
+			while ((part = EventPart(&event, parts)) != i)
+			{
+				Event	   *place = &list->events[next[part]++];
+				Event		other = *place;
+
+				*place = event;
+				event = other;
+			}
+			list->events[next[i]] = event;
+		}
+	start = 0;
+	for (uint32 i = 0; i < parts; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		SortEvents(list->events + start, ends[i] - start);
+		start = ends[i];
+	}
+	pfree(next);
+}
+
+/*
+ * attribution_events_merge(internal, internal) returns internal: the rows of
+ * both.  Lookback and half-life are those of the first.
+ */
+Datum
+crm_attribution_events_merge(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = EventContext(fcinfo);
+	EventState *state = PG_ARGISNULL(0) ? NULL : (EventState *) PG_GETARG_POINTER(0);
+	EventState *other = PG_ARGISNULL(1) ? NULL : (EventState *) PG_GETARG_POINTER(1);
+	int32	   *channels;
+	int32	   *customers = NULL;
+
+	if (other == NULL)
+	{
+		if (state == NULL)
+			PG_RETURN_NULL();
+		PG_RETURN_POINTER(state);
+	}
+	if (state == NULL)
+	{
+		state = EventStateNew(context);
+		state->lookback = other->lookback;
+		state->terms = other->terms;
+	}
+	channels = NamesMerge(&state->channels, &other->channels);
+	if (other->customers.count > 0)
+		customers = NamesMerge(&state->customers, &other->customers);
+	for (int64 i = 0; i < other->touches.count; i++)
+	{
+		const Event *event = &other->touches.events[i];
+
+		EventAdd(state, &state->touches, customers == NULL ? event->customer : customers[event->customer],
+				 event->at, channels[event->what]);
+	}
+	for (int64 i = 0; i < other->orders.count; i++)
+	{
+		const Event *event = &other->orders.events[i];
+
+		EventAdd(state, &state->orders, customers == NULL ? event->customer : customers[event->customer],
+				 event->at, event->what);
+	}
+	if (other->guests != NULL)
+	{
+		if (state->guests == NULL)
+			state->guests = RulesState(context);
+		AttributionAddValue(state->guests, AttributionStateValue(other->guests));
+	}
+	PG_RETURN_POINTER(state);
+}
+
+/* What a state becomes on its way from a worker, which the parts follow. */
+typedef struct EventsHead
+{
+	Interval	lookback;
+	CreditTerms terms;
+	int64		touches;
+	int64		orders;
+	Size		channels;		/* bytes */
+	Size		customers;
+	Size		guests;
+} EventsHead;
+
+/* attribution_events_serialize(internal) returns bytea */
+Datum
+crm_attribution_events_serialize(PG_FUNCTION_ARGS)
+{
+	EventState *state = (EventState *) PG_GETARG_POINTER(0);
+	Attribution *guests = state->guests == NULL ? NULL : AttributionStateValue(state->guests);
+	EventsHead	head;
+	Size		size;
+	bytea	   *result;
+	char	   *to;
+
+	memset(&head, 0, sizeof(head));
+	head.lookback = state->lookback;
+	head.terms = state->terms;
+	head.touches = state->touches.count;
+	head.orders = state->orders.count;
+	head.channels = NamesSize(&state->channels);
+	head.customers = NamesSize(&state->customers);
+	head.guests = guests == NULL ? 0 : VARSIZE(guests);
+	size = VARHDRSZ + sizeof(head) + sizeof(Event) * (head.touches + head.orders) +
+		head.channels + head.customers + head.guests;
+	if (!AllocSizeIsValid(size))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many rows for a parallel plan"),
+				 errdetail("A worker's rows take %zu bytes, and a value has at most %zu.", size, MaxAllocSize),
+				 errhint("Set max_parallel_workers_per_gather to 0, or take the customers in parts.")));
+	result = palloc(size);
+	SET_VARSIZE(result, size);
+	to = VARDATA(result);
+	memcpy(to, &head, sizeof(head));
+	to += sizeof(head);
+	if (head.touches > 0)
+		memcpy(to, state->touches.events, sizeof(Event) * head.touches);
+	to += sizeof(Event) * head.touches;
+	if (head.orders > 0)
+		memcpy(to, state->orders.events, sizeof(Event) * head.orders);
+	to += sizeof(Event) * head.orders;
+	to = NamesPut(&state->channels, to);
+	to = NamesPut(&state->customers, to);
+	if (guests != NULL)
+		memcpy(to, guests, head.guests);
+	PG_RETURN_BYTEA_P(result);
+}
+
+static const char *
+TakeEvents(EventList *list, const char *from, int64 count)
+{
+	if (count > 0)
+	{
+		list->events = palloc_extended(sizeof(Event) * count, MCXT_ALLOC_HUGE);
+		memcpy(list->events, from, sizeof(Event) * count);
+	}
+	list->count = list->room = count;
+	return from + sizeof(Event) * count;
+}
+
+/* attribution_events_deserialize(bytea, internal) returns internal */
+Datum
+crm_attribution_events_deserialize(PG_FUNCTION_ARGS)
+{
+	const char *from = VARDATA_ANY(PG_GETARG_BYTEA_PP(0));
+	EventState *state = EventStateNew(CurrentMemoryContext);
+	EventsHead	head;
+
+	(void) EventContext(fcinfo);
+	memcpy(&head, from, sizeof(head));
+	state->lookback = head.lookback;
+	state->terms = head.terms;
+	from = TakeEvents(&state->touches, from + sizeof(head), head.touches);
+	from = TakeEvents(&state->orders, from, head.orders);
+	NamesTake(&state->channels, from, head.channels);
+	from += head.channels;
+	NamesTake(&state->customers, from, head.customers);
+	from += head.customers;
+	if (head.guests > 0)
+	{
+		Attribution *guests = palloc(head.guests);
+
+		memcpy(guests, from, head.guests);
+		state->guests = AttributionStateNew(CurrentMemoryContext);
+		AttributionAddValue(state->guests, guests);
+	}
+	PG_RETURN_POINTER(state);
 }
 
 /*
  * attribution_events_final(internal) returns attribution: as if every customer
- * had a journey.  May run more than once on a state.
+ * had a journey.  May run more than once on a state, whose rows it sorts.
  */
 Datum
 crm_attribution_events_final(PG_FUNCTION_ARGS)
@@ -234,8 +422,10 @@ crm_attribution_events_final(PG_FUNCTION_ARGS)
 		parts *= 2;
 	touch_ends = palloc(sizeof(int64) * parts);
 	order_ends = palloc(sizeof(int64) * parts);
-	touches = EventsByPart(&state->touches, parts, touch_ends);
-	orders = EventsByPart(&state->orders, parts, order_ends);
+	SortByPart(&state->touches, parts, touch_ends);
+	SortByPart(&state->orders, parts, order_ends);
+	touches = state->touches.events;
+	orders = state->orders.events;
 	journeys = JourneyStateNew(&state->channels, 64, CurrentMemoryContext);
 	for (uint32 part = 0; part < parts; part++)
 	{
@@ -246,7 +436,6 @@ crm_attribution_events_final(PG_FUNCTION_ARGS)
 
 			CHECK_FOR_INTERRUPTS();
 			journeys->count = 0;
-			journeys->sorted = true;
 			while (touch < touch_ends[part] && touches[touch].customer < customer)
 				touch++;
 			for (; touch < touch_ends[part] && touches[touch].customer == customer; touch++)

@@ -28,6 +28,7 @@ typedef struct AttributionState
 	/* of the transition function, for as many touches or channels as needed */
 	int32		share_room;
 	int64	   *shares;
+	int32	   *touch_channels;
 	int32		number_room;
 	int32	   *numbers;
 } AttributionState;

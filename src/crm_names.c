@@ -6,7 +6,6 @@
 
 #include "crm_names.h"
 
-#include "common/hashfn.h"
 #include "utils/memutils.h"
 
 #define NAMES_FIRST_ROOM	8
@@ -48,6 +47,50 @@ NamesGrow(Names *names)
 	}
 }
 
+static inline uint64
+HashStep(uint64 hash, uint64 word)
+{
+	hash = (hash ^ word) * UINT64CONST(0x9E3779B97F4A7C15);
+	return hash ^ hash >> 32;
+}
+
+/*
+ * A hash of a short name.  It is asked for with every touch, and so takes eight
+ * bytes at a time; the last eight may overlap those before them.
+ */
+static inline uint32
+NameHash(const char *text, uint32 length)
+{
+	uint64		hash = length;
+	uint64		word;
+	uint32		half;
+	uint32		other;
+
+	if (length >= sizeof(word))
+	{
+		for (uint32 i = 0; i < length - sizeof(word); i += sizeof(word))
+		{
+			memcpy(&word, text + i, sizeof(word));
+			hash = HashStep(hash, word);
+		}
+		memcpy(&word, text + length - sizeof(word), sizeof(word));
+	}
+	else if (length >= sizeof(half))
+	{
+		memcpy(&half, text, sizeof(half));
+		memcpy(&other, text + length - sizeof(other), sizeof(other));
+		word = (uint64) half << 32 | other;
+	}
+	else
+	{
+		word = 0;
+		for (uint32 i = 0; i < length; i++)
+			word = word << 8 | (unsigned char) text[i];
+	}
+	hash = HashStep(hash, word);
+	return (uint32) (hash ^ hash >> 16);
+}
+
 /* The slot that has the name, or the free one where it belongs. */
 static inline uint32
 NamesSlot(const Names *names, const char *text, uint32 length, uint32 hash)
@@ -72,15 +115,14 @@ NamesFind(const Names *names, const char *text, uint32 length)
 {
 	if (names->count == 0)
 		return -1;
-	return names->slots[NamesSlot(names, text, length,
-								  hash_bytes((const unsigned char *) text, length))] - 1;
+	return names->slots[NamesSlot(names, text, length, NameHash(text, length))] - 1;
 }
 
 /* The number of a name, which becomes a member if it is none. */
 int32
 NamesIntern(Names *names, const char *text, uint32 length)
 {
-	uint32		hash = hash_bytes((const unsigned char *) text, length);
+	uint32		hash = NameHash(text, length);
 	uint32		slot;
 	KnownName	   *name;
 	char	   *copy;
@@ -102,6 +144,59 @@ NamesIntern(Names *names, const char *text, uint32 length)
 	name->hash = hash;
 	names->slots[slot] = ++names->count;
 	return names->count - 1;
+}
+
+/* Add the names of another set: of each of its numbers, the number here. */
+int32 *
+NamesMerge(Names *names, const Names *other)
+{
+	int32	   *numbers = palloc_extended(sizeof(int32) * Max(other->count, 1), MCXT_ALLOC_HUGE);
+
+	for (int32 i = 0; i < other->count; i++)
+		numbers[i] = NamesIntern(names, other->names[i].text, other->names[i].length);
+	return numbers;
+}
+
+/* What NamesPut() writes takes so many bytes. */
+Size
+NamesSize(const Names *names)
+{
+	Size		size = 0;
+
+	for (int32 i = 0; i < names->count; i++)
+		size += sizeof(uint32) + names->names[i].length;
+	return size;
+}
+
+/* Write all names, in the order of their numbers; the end. */
+char *
+NamesPut(const Names *names, char *to)
+{
+	for (int32 i = 0; i < names->count; i++)
+	{
+		const KnownName *name = &names->names[i];
+
+		memcpy(to, &name->length, sizeof(uint32));
+		memcpy(to + sizeof(uint32), name->text, name->length);
+		to += sizeof(uint32) + name->length;
+	}
+	return to;
+}
+
+/* Read what NamesPut() wrote into an empty set. */
+void
+NamesTake(Names *names, const char *from, Size size)
+{
+	const char *end = from + size;
+
+	while (from < end)
+	{
+		uint32		length;
+
+		memcpy(&length, from, sizeof(length));
+		(void) NamesIntern(names, from + sizeof(length), length);
+		from += sizeof(length) + length;
+	}
 }
 
 /* The order of names is that of their bytes: the same on every machine. */

@@ -37,6 +37,10 @@ extern void NamesInit(Names *names, MemoryContext context);
 extern int32 NamesIntern(Names *names, const char *text, uint32 length);
 extern int32 NamesFind(const Names *names, const char *text, uint32 length);
 extern int	NameCompare(const KnownName *a, const KnownName *b);
+extern int32 *NamesMerge(Names *names, const Names *other);
+extern Size NamesSize(const Names *names);
+extern char *NamesPut(const Names *names, char *to);
+extern void NamesTake(Names *names, const char *from, Size size);
 extern void NamesSort(Names *names, int32 *numbers, int32 count);
 
 #endif							/* CRM_NAMES_H */

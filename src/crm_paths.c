@@ -63,7 +63,7 @@ PathRowGet(FunctionCallInfo fcinfo, int argument, MemoryContext context, PathRow
 
 	row->touches = 0;
 	if (!PG_ARGISNULL(argument))
-		row->touches = PathChannels(PG_GETARG_ARRAYTYPE_P(argument), &row->channels, &row->room,
+		row->touches = PathChannels(PG_GETARG_VARLENA_PP(argument), &row->channels, &row->room,
 									context);
 	row->conversions = PathCount(fcinfo, argument + 1, "number of conversions");
 	row->nulls = PathCount(fcinfo, argument + 3, "number of nulls");

@@ -41,159 +41,6 @@ PG_FUNCTION_INFO_V1(crm_path_of_all);
 PG_FUNCTION_INFO_V1(crm_null_path);
 PG_FUNCTION_INFO_V1(crm_journey_window);
 
-/*
- * The aggregate's state
- *
- * A shop has millions of customers with a handful of touches each: a state
- * begins with room for six, in one chunk of memory, and the names of the
- * channels are kept once, for all groups.
- */
-
-/* what 128 bytes have room for, and from there to the next power of two */
-#define JOURNEY_FIRST_ROOM		((128 - offsetof(JourneyState, touches)) / sizeof(Touch))
-#define JOURNEY_STATE_SIZE(room) \
-	(offsetof(JourneyState, touches) + sizeof(Touch) * (Size) (room))
-
-static inline int
-TouchCompare(const Touch *a, const Touch *b, const int32 *order)
-{
-	if (a->at != b->at)
-		return a->at < b->at ? -1 : 1;
-	return order[a->channel] < order[b->channel] ? -1 : order[a->channel] > order[b->channel];
-}
-
-#define ST_SORT SortTouches
-#define ST_ELEMENT_TYPE Touch
-#define ST_COMPARE_ARG_TYPE const int32
-#define ST_COMPARE(a, b, order) TouchCompare(a, b, order)
-#define ST_CHECK_FOR_INTERRUPTS
-#define ST_SCOPE static
-#define ST_DEFINE
-#include "lib/sort_template.h"
-
-/* An empty state with room for so many touches. */
-JourneyState *
-JourneyStateNew(Names *names, int32 room, MemoryContext context)
-{
-	JourneyState *state = MemoryContextAllocHuge(context, JOURNEY_STATE_SIZE(room));
-
-	state->names = names;
-	state->count = 0;
-	state->room = room;
-	state->sorted = true;
-	return state;
-}
-
-/* Add a touch; the state may move. */
-JourneyState *
-JourneyStateAdd(JourneyState *state, int32 channel, TimestampTz at)
-{
-	if (unlikely(state->count == state->room))
-	{
-		if (state->room > PG_INT32_MAX / 3)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("too many touches in a journey")));
-		state->room = state->room * 2 + offsetof(JourneyState, touches) / sizeof(Touch) + 1;
-		state = repalloc_huge(state, JOURNEY_STATE_SIZE(state->room));
-	}
-	if (state->count > 0 && at <= state->touches[state->count - 1].at)
-		state->sorted = false;
-	state->touches[state->count].at = at;
-	state->touches[state->count].channel = channel;
-	state->count++;
-	return state;
-}
-
-static JourneyState *
-JourneyStateAddJourney(JourneyState *state, const Journey *journey)
-{
-	int32	   *numbers = palloc_extended(sizeof(int32) * Max(journey->channels, 1), MCXT_ALLOC_HUGE);
-
-	for (int32 i = 0; i < journey->channels; i++)
-	{
-		uint32		length;
-		const char *name = journey_name(journey, i, &length);
-
-		numbers[i] = NamesIntern(state->names, name, length);
-	}
-	for (int32 i = 0; i < journey->touches; i++)
-		state = JourneyStateAdd(state, numbers[journey_channel(journey, i)], journey->at[i]);
-	pfree(numbers);
-	return state;
-}
-
-/* The state as a value.  Sorts the touches, and else leaves the state alone. */
-Journey *
-JourneyStateValue(JourneyState *state)
-{
-	Names	   *names = state->names;
-	int32		few[64];
-	int32	   *order;			/* of a name's number: its place, or -1 */
-	int32	   *used;
-	int32		channels = 0;
-	Size		length = 0;
-	Size		size;
-	Journey    *journey;
-	uint32	   *ends;
-	char	   *text;
-
-	/* most shops have few channels: no memory to ask for */
-	order = 2 * names->count <= (int32) lengthof(few) ? few :
-		palloc_extended(sizeof(int32) * 2 * names->count, MCXT_ALLOC_HUGE);
-	used = order + names->count;
-	memset(order, -1, sizeof(int32) * names->count);
-	for (int32 i = 0; i < state->count; i++)
-	{
-		int32		channel = state->touches[i].channel;
-
-		if (order[channel] < 0)
-		{
-			order[channel] = 0;
-			used[channels++] = channel;
-			length += names->names[channel].length;
-		}
-	}
-	NamesSort(names, used, channels);
-	for (int32 i = 0; i < channels; i++)
-		order[used[i]] = i;
-	if (!state->sorted)
-		SortTouches(state->touches, state->count, order);
-
-	size = journey_size(state->count, channels, length);
-	if (!AllocSizeIsValid(size))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("journey is too long"),
-				 errdetail("It takes %zu bytes, and a value has at most %zu.", size, MaxAllocSize)));
-	journey = palloc(size);
-	memset(journey, 0, offsetof(Journey, at));
-	SET_VARSIZE(journey, size);
-	journey->version = JOURNEY_VERSION;
-	journey->width = journey_width(channels);
-	journey->touches = state->count;
-	journey->channels = channels;
-	ends = (uint32 *) journey_ends(journey);
-	text = (char *) journey_names(journey);
-	length = 0;
-	for (int32 i = 0; i < channels; i++)
-	{
-		const KnownName *name = &names->names[used[i]];
-
-		memcpy(text + length, name->text, name->length);
-		length += name->length;
-		ends[i] = length;
-	}
-	for (int32 i = 0; i < state->count; i++)
-	{
-		journey->at[i] = state->touches[i].at;
-		journey_set_channel(journey, i, order[state->touches[i].channel]);
-	}
-	if (order != few)
-		pfree(order);
-	return journey;
-}
-
 static MemoryContext
 JourneyContext(FunctionCallInfo fcinfo)
 {
@@ -202,24 +49,6 @@ JourneyContext(FunctionCallInfo fcinfo)
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "crm.journey transition function called in non-aggregate context");
 	return context;
-}
-
-/*
- * The names of all groups.  They live as long as the query's plan, and so at
- * least as long as any state.
- */
-static Names *
-JourneyNames(FunctionCallInfo fcinfo)
-{
-	Names	   *names = (Names *) fcinfo->flinfo->fn_extra;
-
-	if (names == NULL)
-	{
-		names = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Names));
-		NamesInit(names, fcinfo->flinfo->fn_mcxt);
-		fcinfo->flinfo->fn_extra = names;
-	}
-	return names;
 }
 
 /* Raise an error if the time of a touch is not finite. */
@@ -241,24 +70,44 @@ Datum
 crm_journey_add(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = JourneyContext(fcinfo);
-	JourneyState *state = PG_ARGISNULL(0) ? NULL : (JourneyState *) PG_GETARG_POINTER(0);
+	JourneyGroup *group = PG_ARGISNULL(0) ? NULL : (JourneyGroup *) PG_GETARG_POINTER(0);
 	struct varlena *channel;
 	TimestampTz at;
-	int32		number;
+	JourneyPool *pool;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 	{
-		if (state == NULL)
+		if (group == NULL)
 			PG_RETURN_NULL();
-		PG_RETURN_POINTER(state);
+		PG_RETURN_POINTER(group);
 	}
 	channel = PG_GETARG_VARLENA_PP(1);
 	at = PG_GETARG_TIMESTAMPTZ(2);
 	CheckTouchTime(at);
-	if (state == NULL)
-		state = JourneyStateNew(JourneyNames(fcinfo), JOURNEY_FIRST_ROOM, context);
-	number = NamesIntern(state->names, VARDATA_ANY(channel), VARSIZE_ANY_EXHDR(channel));
-	PG_RETURN_POINTER(JourneyStateAdd(state, number, at));
+	pool = JourneyPoolGet(fcinfo->flinfo, context);
+	if (group == NULL)
+		group = JourneyPoolGroup(pool);
+	JourneyPoolAdd(pool, group, at,
+				   NamesIntern(pool->names, VARDATA_ANY(channel), VARSIZE_ANY_EXHDR(channel)));
+	PG_RETURN_POINTER(group);
+}
+
+/* Add the touches of a journey to a group. */
+static void
+AddJourney(JourneyPool *pool, JourneyGroup *group, const Journey *journey)
+{
+	int32	   *numbers = palloc_extended(sizeof(int32) * Max(journey->channels, 1), MCXT_ALLOC_HUGE);
+
+	for (int32 i = 0; i < journey->channels; i++)
+	{
+		uint32		length;
+		const char *name = journey_name(journey, i, &length);
+
+		numbers[i] = NamesIntern(pool->names, name, length);
+	}
+	for (int32 i = 0; i < journey->touches; i++)
+		JourneyPoolAdd(pool, group, journey->at[i], numbers[journey_channel(journey, i)]);
+	pfree(numbers);
 }
 
 /* journey_add(internal, journey) returns internal: rollup()'s transition. */
@@ -266,17 +115,20 @@ Datum
 crm_journey_add_journey(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = JourneyContext(fcinfo);
-	JourneyState *state = PG_ARGISNULL(0) ? NULL : (JourneyState *) PG_GETARG_POINTER(0);
+	JourneyGroup *group = PG_ARGISNULL(0) ? NULL : (JourneyGroup *) PG_GETARG_POINTER(0);
+	JourneyPool *pool;
 
 	if (PG_ARGISNULL(1))
 	{
-		if (state == NULL)
+		if (group == NULL)
 			PG_RETURN_NULL();
-		PG_RETURN_POINTER(state);
+		PG_RETURN_POINTER(group);
 	}
-	if (state == NULL)
-		state = JourneyStateNew(JourneyNames(fcinfo), JOURNEY_FIRST_ROOM, context);
-	PG_RETURN_POINTER(JourneyStateAddJourney(state, PG_GETARG_JOURNEY_P(1)));
+	pool = JourneyPoolGet(fcinfo->flinfo, context);
+	if (group == NULL)
+		group = JourneyPoolGroup(pool);
+	AddJourney(pool, group, PG_GETARG_JOURNEY_P(1));
+	PG_RETURN_POINTER(group);
 }
 
 /* journey_merge(internal, internal) returns internal: the touches of both. */
@@ -284,46 +136,43 @@ Datum
 crm_journey_merge(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = JourneyContext(fcinfo);
-	JourneyState *state = PG_ARGISNULL(0) ? NULL : (JourneyState *) PG_GETARG_POINTER(0);
-	JourneyState *other = PG_ARGISNULL(1) ? NULL : (JourneyState *) PG_GETARG_POINTER(1);
+	JourneyGroup *group = PG_ARGISNULL(0) ? NULL : (JourneyGroup *) PG_GETARG_POINTER(0);
+	JourneyPool *pool;
 
-	if (other == NULL)
+	if (PG_ARGISNULL(1))
 	{
-		if (state == NULL)
+		if (group == NULL)
 			PG_RETURN_NULL();
-		PG_RETURN_POINTER(state);
+		PG_RETURN_POINTER(group);
 	}
-	if (state == NULL)
-		state = JourneyStateNew(JourneyNames(fcinfo), Max(other->count, JOURNEY_FIRST_ROOM), context);
-	for (int32 i = 0; i < other->count; i++)
-	{
-		const KnownName *name = &other->names->names[other->touches[i].channel];
-
-		state = JourneyStateAdd(state, NamesIntern(state->names, name->text, name->length),
-								other->touches[i].at);
-	}
-	PG_RETURN_POINTER(state);
+	pool = JourneyPoolGet(fcinfo->flinfo, context);
+	if (group == NULL)
+		group = JourneyPoolGroup(pool);
+	AddJourney(pool, group, JourneyGroupValue((JourneyGroup *) PG_GETARG_POINTER(1)));
+	PG_RETURN_POINTER(group);
 }
 
 /* journey_serialize(internal) returns bytea: the state as a value. */
 Datum
 crm_journey_serialize(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BYTEA_P(JourneyStateValue((JourneyState *) PG_GETARG_POINTER(0)));
+	PG_RETURN_BYTEA_P(JourneyGroupValue((JourneyGroup *) PG_GETARG_POINTER(0)));
 }
 
 /* journey_deserialize(bytea, internal) returns internal */
 Datum
 crm_journey_deserialize(PG_FUNCTION_ARGS)
 {
-	Journey    *journey = PG_GETARG_JOURNEY_P(0);
 	Names	   *names = palloc(sizeof(Names));
+	JourneyPool *pool;
+	JourneyGroup *group;
 
 	JourneyContext(fcinfo);
 	NamesInit(names, CurrentMemoryContext);
-	PG_RETURN_POINTER(JourneyStateAddJourney(JourneyStateNew(names, Max(journey->touches, 1),
-															 CurrentMemoryContext),
-											 journey));
+	pool = JourneyPoolNew(names, CurrentMemoryContext);
+	group = JourneyPoolGroup(pool);
+	AddJourney(pool, group, PG_GETARG_JOURNEY_P(0));
+	PG_RETURN_POINTER(group);
 }
 
 /*
@@ -333,17 +182,14 @@ crm_journey_deserialize(PG_FUNCTION_ARGS)
 Datum
 crm_journey_final(PG_FUNCTION_ARGS)
 {
-	JourneyState *state;
-
 	if (PG_ARGISNULL(0))
 	{
 		Names		names;
 
 		NamesInit(&names, CurrentMemoryContext);
-		state = JourneyStateNew(&names, 0, CurrentMemoryContext);
-		PG_RETURN_POINTER(JourneyStateValue(state));
+		PG_RETURN_POINTER(JourneyFromTouches(&names, NULL, 0));
 	}
-	PG_RETURN_POINTER(JourneyStateValue((JourneyState *) PG_GETARG_POINTER(0)));
+	PG_RETURN_POINTER(JourneyGroupValue((JourneyGroup *) PG_GETARG_POINTER(0)));
 }
 
 /* journey_in(cstring) returns journey: reads the text form, in any order. */
@@ -361,7 +207,7 @@ crm_journey_in(PG_FUNCTION_ARGS)
 	int			result;
 
 	NamesInit(&names, CurrentMemoryContext);
-	state = JourneyStateNew(&names, JOURNEY_FIRST_ROOM, CurrentMemoryContext);
+	state = JourneyStateNew(&names, 8, CurrentMemoryContext);
 	while ((result = journey_take(&s, state->count == 0, name, &length, &at, &wrong)) > 0)
 		state = JourneyStateAdd(state, NamesIntern(&names, name, length), at);
 	if (result < 0)
@@ -793,7 +639,7 @@ crm_journey_window(PG_FUNCTION_ARGS)
 	{
 		PathChannel *excluded = NULL;
 		int			room = 0;
-		int			number = PathChannels(PG_GETARG_ARRAYTYPE_P(4), &excluded, &room,
+		int			number = PathChannels(PG_GETARG_VARLENA_PP(4), &excluded, &room,
 										  CurrentMemoryContext);
 
 		for (int i = 0; i < number; i++)
@@ -834,24 +680,30 @@ crm_journey_window(PG_FUNCTION_ARGS)
  * The elements of a text[] of at most one dimension, without a copy of them;
  * NULL elements are left out.  The list is kept in *channels, which grows in
  * that context; returns their number.
+ *
+ * Most paths are short, and a short value lies in its row packed: with a header
+ * of one byte, and so not aligned.  It is read as it lies.
  */
 int
-PathChannels(ArrayType *path, PathChannel **channels, int *room, MemoryContext context)
+PathChannels(struct varlena *path, PathChannel **channels, int *room, MemoryContext context)
 {
+	ArrayType	head;
+	const char *start = VARDATA_ANY(path) - VARHDRSZ;	/* where it would begin unpacked */
+	const bits8 *nulls = NULL;
 	int			count;
 	int			kept = 0;
-	const bits8 *nulls = ARR_NULLBITMAP(path);
-	char	   *element = ARR_DATA_PTR(path);
+	Size		at;
 
-	if (ARR_ELEMTYPE(path) != TEXTOID)
+	memcpy((char *) &head + VARHDRSZ, start + VARHDRSZ, sizeof(ArrayType) - VARHDRSZ);
+	if (head.elemtype != TEXTOID)
 		elog(ERROR, "array is not a text[]");
-	if (ARR_NDIM(path) == 0)
+	if (head.ndim == 0)
 		return 0;
-	if (ARR_NDIM(path) > 1)
+	if (head.ndim > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("array of channels must be one-dimensional")));
-	count = ARR_DIMS(path)[0];
+	memcpy(&count, start + sizeof(ArrayType), sizeof(int));
 	if (count > *room)
 	{
 		if (*channels != NULL)
@@ -859,15 +711,32 @@ PathChannels(ArrayType *path, PathChannel **channels, int *room, MemoryContext c
 		*room = Max(count, 16);
 		*channels = MemoryContextAllocHuge(context, sizeof(PathChannel) * *room);
 	}
+	if (head.dataoffset != 0)
+		nulls = (const bits8 *) start + sizeof(ArrayType) + 2 * sizeof(int);
+	at = head.dataoffset != 0 ? head.dataoffset : ARR_OVERHEAD_NONULLS(1);
 	for (int i = 0; i < count; i++)
 	{
+		PathChannel *channel = &(*channels)[kept];
+
 		if (nulls != NULL && (nulls[i / 8] & (1 << (i % 8))) == 0)
 			continue;
-		element = (char *) att_align_pointer(element, TYPALIGN_INT, -1, element);
-		(*channels)[kept].text = VARDATA_ANY(element);
-		(*channels)[kept].length = VARSIZE_ANY_EXHDR(element);
+		if (VARATT_NOT_PAD_BYTE(start + at) && VARATT_IS_1B(start + at))
+		{
+			channel->text = start + at + VARHDRSZ_SHORT;
+			channel->length = VARSIZE_1B(start + at) - VARHDRSZ_SHORT;
+			at += VARSIZE_1B(start + at);
+		}
+		else
+		{
+			uint32		header;
+
+			at = INTALIGN(at);
+			memcpy(&header, start + at, sizeof(header));
+			channel->text = start + at + VARHDRSZ;
+			channel->length = VARSIZE_4B(&header) - VARHDRSZ;
+			at += VARSIZE_4B(&header);
+		}
 		kept++;
-		element = (char *) att_addlength_pointer(element, -1, element);
 	}
 	return kept;
 }

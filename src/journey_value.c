@@ -25,23 +25,26 @@ journey_size(int32_t touches, int32_t channels, size_t names)
 		sizeof(uint32_t) * (size_t) channels + names;
 }
 
-/* The first touch at that time or later; touches if there is none. */
+/*
+ * The first touch at that time or later; touches if there is none.  Which half
+ * it is in can't be foreseen, so the bisection has no branch on it.
+ */
 int32_t
 journey_find(const Journey *journey, int64_t at)
 {
-	int32_t		low = 0;
-	int32_t		high = journey->touches;
+	const int64_t *low = journey->at;
+	int32_t		count = journey->touches;
 
-	while (low < high)
+	if (count == 0)
+		return 0;
+	while (count > 1)
 	{
-		int32_t		middle = low + (high - low) / 2;
+		int32_t		half = count / 2;
 
-		if (journey->at[middle] < at)
-			low = middle + 1;
-		else
-			high = middle;
+		low += low[half - 1] < at ? half : 0;
+		count -= half;
 	}
-	return low;
+	return (int32_t) (low - journey->at) + (*low < at);
 }
 
 /* The number of a channel, -1 if it has no touch. */

@@ -56,9 +56,14 @@ typedef struct StateSum
 	MarkovEnd	end;
 } StateSum;
 
+/*
+ * A state and the channel that comes next tell the next state: its window is
+ * looked up with the first such transition only.
+ */
 typedef struct EdgeSum
 {
 	uint32		from;
+	uint32		channel;
 	uint32		to;
 	int64		count;			/* 0: a free slot */
 } EdgeSum;
@@ -181,19 +186,23 @@ MarkovIntern(MarkovState *state, const uint32 *window)
 }
 
 static inline EdgeSum *
-EdgeSlot(const MarkovState *state, uint32 from, uint32 to)
+EdgeSlot(const MarkovState *state, uint32 from, uint32 channel)
 {
 	uint64		mask = state->edge_room - 1;
-	uint64		slot = Mix((uint64) from << 32 | to) & mask;
+	uint64		slot = Mix((uint64) from << 32 | channel) & mask;
 
 	while (state->edge[slot].count != 0 &&
-		   (state->edge[slot].from != from || state->edge[slot].to != to))
+		   (state->edge[slot].from != from || state->edge[slot].channel != channel))
 		slot = (slot + 1) & mask;
 	return &state->edge[slot];
 }
 
-static inline void
-MarkovEdge(MarkovState *state, uint32 from, uint32 to, int64 count)
+/*
+ * Add transitions from a state to the one of that window, which is another and
+ * ends with that channel; the number of that state.
+ */
+static inline uint32
+MarkovEdge(MarkovState *state, uint32 from, uint32 channel, const uint32 *window, int64 count)
 {
 	EdgeSum    *edge;
 
@@ -207,18 +216,39 @@ MarkovEdge(MarkovState *state, uint32 from, uint32 to, int64 count)
 		memset(state->edge, 0, sizeof(EdgeSum) * state->edge_room);
 		for (int64 i = 0; i < old_room; i++)
 			if (old[i].count != 0)
-				*EdgeSlot(state, old[i].from, old[i].to) = old[i];
+				*EdgeSlot(state, old[i].from, old[i].channel) = old[i];
 		if (old != NULL)
 			pfree(old);
 	}
-	edge = EdgeSlot(state, from, to);
-	if (edge->count == 0)
+	edge = EdgeSlot(state, from, channel);
+	if (unlikely(edge->count == 0))
 	{
 		edge->from = from;
-		edge->to = to;
+		edge->channel = channel;
+		edge->to = MarkovIntern(state, window);
 		state->edges++;
 	}
 	edge->count += count;
+	return edge->to;
+}
+
+/*
+ * Add transitions between two states that are there.  False if the windows do
+ * not follow each other.
+ */
+static bool
+MarkovTransition(MarkovState *state, uint32 from, uint32 to, int64 count)
+{
+	int			order = state->order;
+	const uint32 *before = state->windows + (Size) from * order;
+	uint32		window[MARKOV_MAX_ORDER];
+
+	memcpy(window, state->windows + (Size) to * order, sizeof(uint32) * order);
+	if (from == to || window[order - 1] == MARKOV_NO_CHANNEL ||
+		memcmp(window, before + 1, sizeof(uint32) * (order - 1)) != 0)
+		return false;
+	(void) MarkovEdge(state, from, window[order - 1], window, count);
+	return true;
 }
 
 static void
@@ -258,8 +288,8 @@ MarkovAddPath(MarkovState *state, const PathRow *row)
 	MarkovEnd	end = {row->conversions, row->nulls, row->value};
 	int64		count = row->conversions + row->nulls;
 	int			order = state->order;
-	int			windows = Max(row->touches - order, 0) + 1;
-	int32		last = -1;
+	uint32		last;
+	uint32	   *numbers;
 
 	if (row->conversions == 0 && row->nulls == 0)
 		return;
@@ -276,22 +306,24 @@ MarkovAddPath(MarkovState *state, const PathRow *row)
 		state->number_room = Max(row->touches + order, 32);
 		state->numbers = MemoryContextAllocHuge(state->context, sizeof(uint32) * state->number_room);
 	}
+	numbers = state->numbers;
 	for (int i = 0; i < row->touches; i++)
-		state->numbers[i] = NamesIntern(&state->channels, row->channels[i].text, row->channels[i].length);
+		numbers[i] = NamesIntern(&state->channels, row->channels[i].text, row->channels[i].length);
 	for (int i = row->touches; i < order; i++)
-		state->numbers[i] = MARKOV_NO_CHANNEL;
+		numbers[i] = MARKOV_NO_CHANNEL;
 
-	for (int i = 0; i < windows; i++)
+	last = MarkovIntern(state, numbers);
+	state->sums[last].starts += count;
+	for (int i = order; i < row->touches; i++)
 	{
-		int32		number = MarkovIntern(state, state->numbers + i);
+		const uint32 *window = numbers + i - order + 1;
+		int			same = 0;
 
-		if (number == last)
-			continue;
-		if (last < 0)
-			state->sums[number].starts += count;
-		else
-			MarkovEdge(state, last, number, count);
-		last = number;
+		/* a window is as the one before it if all of its channels are one */
+		while (same < order && window[same] == window[same - 1])
+			same++;
+		if (same < order)
+			last = MarkovEdge(state, last, numbers[i], window, count);
 	}
 	EndAdd(&state->sums[last].end, &end);
 }
@@ -336,7 +368,7 @@ MarkovAddModel(MarkovState *state, const MarkovModel *model)
 	}
 	for (int32 i = 0; i < model->states; i++)
 		for (int64 e = model->node[i].first_edge; e < model->node[i + 1].first_edge; e++)
-			MarkovEdge(state, states[i], states[markov_to(model)[e]], markov_counts(model)[e]);
+			(void) MarkovTransition(state, states[i], states[markov_to(model)[e]], markov_counts(model)[e]);
 	pfree(channels);
 	pfree(states);
 }
@@ -358,6 +390,7 @@ MarkovSolve(MarkovModel *model)
 	uint8	   *fixed = palloc_extended(room, MCXT_ALLOC_HUGE);
 	double		(*been)[MARKOV_LANES] = palloc_extended(sizeof(*been) * room, MCXT_ALLOC_HUGE);
 	double		(*moved)[MARKOV_LANES] = palloc_extended(sizeof(*moved) * room, MCXT_ALLOC_HUGE);
+	uint8	   *news = palloc_extended(room, MCXT_ALLOC_HUGE);
 	const uint32 *to = markov_to(model);
 	const int64 *counts = markov_counts(model);
 	const uint32 *windows = markov_windows(model);
@@ -424,10 +457,12 @@ MarkovSolve(MarkovModel *model)
 			for (int l = 0; l < MARKOV_LANES; l++)
 				been[p][l] = (fixed[p] >> l) & 1;
 		}
+		memset(moved, 0, sizeof(*moved) * states);
+		memset(news, 0, states);
 		memset(&sweep, 0, sizeof(sweep));
 		do
 			CHECK_FOR_INTERRUPTS();
-		while (!markov_sweep(&chain, fixed, been, moved, &sweep));
+		while (!markov_sweep(&chain, fixed, been, moved, news, &sweep));
 
 		for (int32 p = 0; p < states; p++)
 			for (int l = 0; l < MARKOV_LANES; l++)
@@ -453,6 +488,7 @@ MarkovSolve(MarkovModel *model)
 	pfree(fixed);
 	pfree(been);
 	pfree(moved);
+	pfree(news);
 }
 
 typedef struct Edge
@@ -958,9 +994,10 @@ MarkovParse(const char *s, MarkovState **result)
 		if ((i > 0 && !text_take(&s, ",")) || !text_take(&s, "[") ||
 			!TakeIndex(&s, state->states, &from) || !text_take(&s, ",") ||
 			!TakeIndex(&s, state->states, &to) || !text_take(&s, ",") ||
-			!count_take(&s, &number) || !text_take(&s, "]") || number == 0 || from == to)
+			!count_take(&s, &number) || !text_take(&s, "]") || number == 0)
 			return "a transition must be two states and a count";
-		MarkovEdge(state, from, to, number);
+		if (!MarkovTransition(state, from, to, number))
+			return "a transition leads to a state that cannot follow";
 		if (state->edges != i + 1)
 			return "a transition is there twice";
 	}
@@ -1151,7 +1188,7 @@ StateName(const MarkovModel *model, int32 state)
 
 		if (i > 0)
 			appendStringInfoString(&text, STATE_SEPARATOR);
-		if (strstr(copy, STATE_SEPARATOR) != NULL || copy[0] == '"' ||
+		if (length == 0 || copy[0] == '"' || strstr(copy, STATE_SEPARATOR) != NULL ||
 			strcmp(copy, STATE_START) == 0 || strcmp(copy, STATE_CONVERSION) == 0 ||
 			strcmp(copy, STATE_NULL) == 0)
 		{
@@ -1242,7 +1279,7 @@ crm_markov_log_likelihood(PG_FUNCTION_ARGS)
 	MarkovModel *model = PG_GETARG_MARKOV_MODEL_P(0);
 	PathChannel *channels = NULL;
 	int			room = 0;
-	int			touches = PathChannels(PG_GETARG_ARRAYTYPE_P(1), &channels, &room, CurrentMemoryContext);
+	int			touches = PathChannels(PG_GETARG_VARLENA_PP(1), &channels, &room, CurrentMemoryContext);
 	double		conversions = DatumGetFloat8(DirectFunctionCall1(numeric_float8, PG_GETARG_DATUM(2)));
 	double		nulls = DatumGetFloat8(DirectFunctionCall1(numeric_float8, PG_GETARG_DATUM(3)));
 	int			order = model->order;

@@ -140,6 +140,8 @@ typedef struct MarkovSweep
 	int			leapt;			/* the last one that was accelerated */
 	int			wait;			/* no other one up to this one */
 	int			pause;			/* grows with each failure */
+	double		mass[MARKOV_LANES]; /* the sum of visits times g */
+	double		lost[MARKOV_LANES]; /* the sum of conversions times g */
 	double		change[MARKOV_LANES];	/* what the last one moved */
 	double		gain[MARKOV_LANES];		/* the same with signs */
 	double		ratio[MARKOV_LANES];	/* to the one before it */
@@ -149,7 +151,7 @@ typedef struct MarkovSweep
 
 extern bool markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 						 double (*been)[MARKOV_LANES], double (*moved)[MARKOV_LANES],
-						 MarkovSweep *sweep);
+						 uint8_t *news, MarkovSweep *sweep);
 
 extern char *count_put(char *text, int64_t count);
 extern bool count_take(const char **s, int64_t *count);

@@ -93,42 +93,83 @@ markov_order_states(const MarkovModel *model, int32_t *place, int32_t *state,
 /* the sweeps after which a change that was not halved is taken for rounding */
 #define PATIENCE	30
 
+/* Whether a sum over the edges into a state may differ from the one before. */
+static inline bool
+markov_stale(const MarkovChain *chain, int32_t t, const uint8_t *news, uint8_t news_kinds)
+{
+	for (int64_t e = chain->first[t]; e < chain->first[t + 1]; e++)
+		if (news[chain->from[e]] & news_kinds)
+			return true;
+	return false;
+}
+
+#define NEWS_REACHED	1		/* g is not zero */
+#define NEWS_MOVED		2		/* g is another than before the state's last turn */
+
 /*
  * One sweep.  Bit l of fixed[t] says that t contains the channel of lane l.
- * been is g, which the caller has set to 1 there and else to 0; moved is scratch
- * of the same size.  sweep begins as zeroes.  Returns whether it is done.
+ * been is g, which the caller has set to 1 there and else to 0; moved and news
+ * are scratch, with an element of each state, and begin as zeroes, as does
+ * sweep.  Returns whether it is done.
+ *
+ * A state whose sum cannot have changed is passed over.  Where most states
+ * follow few others, that leaves those that a channel leads to.
  */
 bool
 markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 			 double (*been)[MARKOV_LANES], double (*moved)[MARKOV_LANES],
-			 MarkovSweep *sweep)
+			 uint8_t *news, MarkovSweep *sweep)
 {
+	bool		first = sweep->sweeps == 0;
+	/* after a leap, all that is reached has moved */
+	uint8_t		kinds = sweep->leapt == sweep->sweeps ? NEWS_REACHED : NEWS_MOVED;
 	double		change[MARKOV_LANES] = {0};
 	double		gain[MARKOV_LANES] = {0};
-	double		mass[MARKOV_LANES] = {0};
-	double		lost[MARKOV_LANES] = {0};
 	double		leap[MARKOV_LANES];
 	bool		leaps = false;
 	bool		failed = false;
 	bool		done = true;
 
-	if (sweep->sweeps == 0)
+	if (first)
+	{
 		sweep->pause = 1;
+		for (int32_t t = 0; t < chain->states; t++)
+			if (fixed[t] != 0)
+			{
+				news[t] = NEWS_REACHED;
+				for (int l = 0; l < MARKOV_LANES; l++)
+				{
+					sweep->mass[l] += chain->visits[t] * been[t][l];
+					sweep->lost[l] += chain->conversions[t] * been[t][l];
+				}
+			}
+	}
 	for (int32_t t = 0; t < chain->states; t++)
 	{
 		double		sum[MARKOV_LANES] = {0};
 		double		visits = chain->visits[t];
 		int64_t		end = chain->first[t + 1];
+		bool		any = false;
 
-		if (fixed[t] != (1 << MARKOV_LANES) - 1)
-			for (int64_t e = chain->first[t]; e < end; e++)
+		if (fixed[t] == (1 << MARKOV_LANES) - 1)
+			continue;
+		if (!markov_stale(chain, t, news, kinds))
+		{
+			if (news[t] & NEWS_MOVED)
 			{
-				const double *from = been[chain->from[e]];
-				double		share = chain->share[e];
-
-				for (int l = 0; l < MARKOV_LANES; l++)
-					sum[l] += share * from[l];
+				news[t] &= ~NEWS_MOVED;
+				memset(moved[t], 0, sizeof(moved[t]));
 			}
+			continue;
+		}
+		for (int64_t e = chain->first[t]; e < end; e++)
+		{
+			const double *from = been[chain->from[e]];
+			double		share = chain->share[e];
+
+			for (int l = 0; l < MARKOV_LANES; l++)
+				sum[l] += share * from[l];
+		}
 		if (fixed[t] != 0)
 			for (int l = 0; l < MARKOV_LANES; l++)
 				if (fixed[t] & (1 << l))
@@ -137,13 +178,15 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 		{
 			double		move = sum[l] - been[t][l];
 
+			any |= move != 0;
 			moved[t][l] = move;
 			been[t][l] = sum[l];
 			change[l] += visits * fabs(move);
 			gain[l] += visits * move;
-			mass[l] += visits * sum[l];
-			lost[l] += chain->conversions[t] * sum[l];
+			sweep->mass[l] += visits * move;
+			sweep->lost[l] += chain->conversions[t] * move;
 		}
+		news[t] = any ? NEWS_REACHED | NEWS_MOVED : news[t] & ~NEWS_MOVED;
 	}
 
 	sweep->sweeps++;
@@ -160,9 +203,9 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 			sweep->least[l] = change[l];
 			sweep->since[l] = sweep->sweeps;
 		}
-		if (change[l] > ACCURATE * lost[l])
+		if (change[l] > ACCURATE * sweep->lost[l])
 		{
-			bool		rounding = change[l] <= ROUNDING * mass[l];
+			bool		rounding = change[l] <= ROUNDING * sweep->mass[l];
 
 			if (!rounding || sweep->sweeps - sweep->since[l] < PATIENCE)
 				done = false;
@@ -186,8 +229,15 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 	if (!done && leaps)
 	{
 		for (int32_t t = 0; t < chain->states; t++)
-			for (int l = 0; l < MARKOV_LANES; l++)
-				been[t][l] += leap[l] * moved[t][l];
+			if (news[t] & NEWS_MOVED)
+				for (int l = 0; l < MARKOV_LANES; l++)
+				{
+					double		move = leap[l] * moved[t][l];
+
+					been[t][l] += move;
+					sweep->mass[l] += chain->visits[t] * move;
+					sweep->lost[l] += chain->conversions[t] * move;
+				}
 		/* some sweeps for the slowest mode to stand out again */
 		sweep->leapt = sweep->sweeps;
 		sweep->wait = sweep->sweeps + 3 + sweep->pause;

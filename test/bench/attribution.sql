@@ -33,17 +33,7 @@ FROM (
 ) AS o
 JOIN (SELECT customer_id, channel, touched_at, date_bin('30 days', touched_at, '2024-01-01 00:00Z') AS span FROM bench.touches) AS t USING (customer_id, span)
 WHERE touched_at <= ordered_at AND touched_at >= ordered_at - interval '720 hours';
-
--- task: all the rules at once, from orders and touches
--- ours
-SELECT crm.attribution(customer_id, channel, at, value, '30 days', '7 days')
-FROM (SELECT customer_id, channel, touched_at AS at, NULL::numeric AS value FROM bench.touches
-	UNION ALL SELECT customer_id, NULL, ordered_at, amount FROM bench.orders) AS e;
--- rival: our own, by journeys
-SELECT crm.attribution(journey, ordered_at, amount, '30 days', '7 days')
-FROM bench.orders
-LEFT JOIN (SELECT customer_id, crm.journey(channel, touched_at) AS journey FROM bench.touches GROUP BY customer_id) AS j USING (customer_id);
--- rival: a join
+CREATE VIEW bench.by_join AS
 WITH hit AS (
 	SELECT order_id, amount, channel, n, touches, weight / sum(weight) OVER o AS share, max(not_direct) OVER o AS winner
 	FROM (
@@ -57,10 +47,10 @@ WITH hit AS (
 		1 / touches::float8 AS linear, CASE WHEN touches = 1 THEN 1 WHEN touches = 2 THEN 0.5 WHEN n IN (1, touches) THEN 0.4 ELSE 0.2::float8 / (touches - 2) END AS position, share
 	FROM hit
 )
-SELECT channel, sum(first), sum(first * amount), sum(last), sum(last * amount), sum(last_non_direct), sum(last_non_direct * amount),
-	sum(linear), sum(linear * amount), sum(position), sum(position * amount), sum(share), sum(share * amount)
+SELECT channel, sum(first) AS a, sum(first * amount) AS b, sum(last) AS c, sum(last * amount) AS d, sum(last_non_direct) AS e, sum(last_non_direct * amount) AS f,
+	sum(linear) AS g, sum(linear * amount) AS h, sum(position) AS i, sum(position * amount) AS j, sum(share) AS k, sum(share * amount) AS l
 FROM credit GROUP BY channel;
--- rival: a join by spans of 30 days
+CREATE VIEW bench.by_spans AS
 WITH hit AS (
 	SELECT order_id, amount, channel, n, touches, weight / sum(weight) OVER o AS share, max(not_direct) OVER o AS winner
 	FROM (
@@ -74,6 +64,26 @@ WITH hit AS (
 		1 / touches::float8 AS linear, CASE WHEN touches = 1 THEN 1 WHEN touches = 2 THEN 0.5 WHEN n IN (1, touches) THEN 0.4 ELSE 0.2::float8 / (touches - 2) END AS position, share
 	FROM hit
 )
-SELECT channel, sum(first), sum(first * amount), sum(last), sum(last * amount), sum(last_non_direct), sum(last_non_direct * amount),
-	sum(linear), sum(linear * amount), sum(position), sum(position * amount), sum(share), sum(share * amount)
+SELECT channel, sum(first) AS a, sum(first * amount) AS b, sum(last) AS c, sum(last * amount) AS d, sum(last_non_direct) AS e, sum(last_non_direct * amount) AS f,
+	sum(linear) AS g, sum(linear * amount) AS h, sum(position) AS i, sum(position * amount) AS j, sum(share) AS k, sum(share * amount) AS l
 FROM credit GROUP BY channel;
+
+-- task: all the rules at once, from raw rows
+-- ours
+SELECT crm.attribution(customer_id, channel, at, value, '30 days', '7 days')
+FROM (SELECT customer_id, channel, touched_at AS at, NULL::numeric AS value FROM bench.touches
+	UNION ALL SELECT customer_id, NULL, ordered_at, amount FROM bench.orders) AS e;
+-- rival: a join
+SELECT * FROM bench.by_join;
+-- rival: a join by spans of 30 days
+SELECT * FROM bench.by_spans;
+
+-- task: all the rules at once, by journeys
+-- ours
+SELECT crm.attribution(journey, ordered_at, amount, '30 days', '7 days')
+FROM bench.orders
+LEFT JOIN (SELECT customer_id, crm.journey(channel, touched_at) AS journey FROM bench.touches GROUP BY customer_id) AS j USING (customer_id);
+-- rival: a join
+SELECT * FROM bench.by_join;
+-- rival: a join by spans of 30 days
+SELECT * FROM bench.by_spans;

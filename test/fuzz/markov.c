@@ -29,6 +29,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t		fixed[CHANNELS];
 	double		been[CHANNELS][MARKOV_LANES];
 	double		moved[CHANNELS][MARKOV_LANES];
+	uint8_t		news[CHANNELS];
 	MarkovChain chain = {CHANNELS, visits, ends, first, from, share};
 	MarkovSweep sweep;
 	int			last = -1;
@@ -74,8 +75,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			been[t][l] = l == t;
 	}
 	first[CHANNELS] = edges;
+	memset(moved, 0, sizeof(moved));
+	memset(news, 0, sizeof(news));
 	memset(&sweep, 0, sizeof(sweep));
-	while (!markov_sweep(&chain, fixed, been, moved, &sweep))
+	while (!markov_sweep(&chain, fixed, been, moved, news, &sweep))
 		if (sweep.sweeps > 100000)
 			abort();
 	for (int l = 0; l < MARKOV_LANES; l++)
