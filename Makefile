@@ -34,8 +34,8 @@ EXTRA_CLEAN  = $(SCRIPT) results tmp_check output_iso
 
 PG_CFLAGS    = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 ifneq ($(findstring clang,$(CC)),)
-# the server was built by gcc, and so told us to use flags that clang has not
-PG_CFLAGS   += -Wno-ignored-optimization-argument -Wno-unknown-warning-option
+# the server was built by gcc: some of its flags and attributes clang has not
+PG_CFLAGS   += -Wno-ignored-optimization-argument -Wno-ignored-attributes -Wno-unknown-warning-option
 endif
 ifneq ($(WERROR),)
 PG_CFLAGS   += -Werror
