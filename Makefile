@@ -11,7 +11,7 @@ EXTVERSION  := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" crm.control
 
 # One concept, one room: src/NAME.c (and its src/NAME_*.c), src/NAME.sql (and
 # its src/NAME_*.sql), sql/NAME.sql.  The order is that of the install script.
-CONCEPTS     = purchases contact rfm ltv journey attribution markov shapley channel stage track clock store
+CONCEPTS     = purchases contact rfm ltv journey attribution markov shapley channel stage track clock store status
 SQL_FILES    = src/crm.sql $(foreach c,$(CONCEPTS),src/$(c).sql $(sort $(wildcard src/$(c)_*.sql)))
 
 # make demo DATA=file.csv: a file of the user's; to PGXS, DATA is what to install
@@ -33,6 +33,7 @@ PROVE_TESTS  = test/t/*.pl
 EXTRA_CLEAN  = $(SCRIPT) results tmp_check output_iso
 
 PG_CFLAGS    = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+PG_CPPFLAGS  = -DCRM_VERSION='"$(EXTVERSION)"'
 ifneq ($(findstring clang,$(CC)),)
 # the server was built by gcc: some of its flags and attributes clang has not
 PG_CFLAGS   += -Wno-ignored-optimization-argument -Wno-ignored-attributes -Wno-unknown-warning-option
@@ -55,6 +56,7 @@ all install installcheck:
 endif
 
 $(OBJS): $(wildcard src/*.h)
+src/status.o: crm.control
 
 # An install script that broke off must not be taken for a whole one.
 .DELETE_ON_ERROR:
@@ -65,7 +67,7 @@ $(SCRIPT): crm.control Makefile $(SQL_FILES)
 	   cat $(SQL_FILES); } > $@
 
 # Everything below runs in a private server in a temporary folder.
-.PHONY: demo test bench fuzz
+.PHONY: demo test test-all bench fuzz
 
 # The file comes by standard input: the server's user may not be allowed to read it.
 demo: export DEMO_NAME = $(DEMO_FILE)
@@ -77,6 +79,10 @@ demo:
 test:
 	@test/prepare
 	@WERROR=$(WERROR) test/run $(PARTS)
+
+# on every supported server, in chroots; see test/versions
+test-all:
+	@test/versions $(VERSIONS)
 
 bench:
 	@test/prepare
