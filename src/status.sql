@@ -178,6 +178,14 @@ BEGIN
 		RETURN NEXT;
 	END IF;
 	FOR finding, remedy IN
+		SELECT format('%s may create functions in schema crm, which would be taken for those of the extension', coalesce('role ' || r.rolname, 'everybody')),
+			format('REVOKE CREATE ON SCHEMA crm FROM %s;', coalesce(quote_ident(r.rolname), 'PUBLIC'))
+		FROM pg_namespace AS n, aclexplode(n.nspacl) AS p LEFT JOIN pg_roles AS r ON r.oid = p.grantee
+		WHERE n.nspname = 'crm' AND p.privilege_type = 'CREATE' AND p.grantee <> n.nspowner AND r.rolsuper IS NOT TRUE ORDER BY 1
+	LOOP
+		severity := 'error'; RETURN NEXT;
+	END LOOP;
+	FOR finding, remedy IN
 		SELECT format('event trigger %I is disabled: partitions that come and go are not followed', evtname),
 			format('ALTER EVENT TRIGGER %I ENABLE;', evtname)
 		FROM pg_event_trigger WHERE evtfoid = 'crm.track_ddl'::regproc AND evtenabled NOT IN ('O', 'A') ORDER BY 1
