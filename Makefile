@@ -3,6 +3,8 @@
 #   make && make install                the conventional way, any PG_CONFIG=...
 #   make installcheck                   tests against the running server
 #   make demo | test | bench | fuzz     in a private, throw-away server
+#   make test-all                       on every supported server
+#   make dist | deb                     an archive, Debian packages
 #
 # The version stands once: in crm.control.
 
@@ -67,7 +69,7 @@ $(SCRIPT): crm.control Makefile $(SQL_FILES)
 	   cat $(SQL_FILES); } > $@
 
 # Everything below runs in a private server in a temporary folder.
-.PHONY: demo test test-all bench fuzz
+.PHONY: demo test test-all bench fuzz dist deb
 
 # The file comes by standard input: the server's user may not be allowed to read it.
 demo: export DEMO_NAME = $(DEMO_FILE)
@@ -91,6 +93,20 @@ bench:
 fuzz:
 	@test/prepare
 	@test/fuzz/run $(FUZZ_SECONDS)
+
+# What is committed: the archive that PGXN wants, and Debian packages, one for
+# each server whose development files are here.
+dist:
+	@mkdir -p dist
+	git archive --format=zip --prefix=$(EXTENSION)-$(EXTVERSION)/ -o dist/$(EXTENSION)-$(EXTVERSION).zip HEAD
+
+deb: export MAKEFLAGS =
+deb:
+	@rm -rf dist/deb && mkdir -p dist/deb/source
+	git archive HEAD | tar -xf - -C dist/deb/source
+	cd dist/deb/source && pg_buildext updatecontrol && dpkg-buildpackage -b -us -uc
+	@rm -rf dist/deb/source
+	@ls dist/deb/*.deb
 
 # for test/suite
 print-%:

@@ -18,4 +18,6 @@ my @told = content('META.json') =~ /"version": "([^"]+)"/g;
 is_deeply([ @told[ 0 .. $#told - 1 ] ], [ $version, $version ], 'META.json (its last version is that of its format)');
 my ($latest) = content('CHANGELOG.md') =~ /^## \[?(\S+?)\]?(?:\s|$)/m;
 is($latest, $version, 'CHANGELOG.md');
+my ($debian) = content('debian/changelog') =~ /^pg-crm \(([^)]+)\)/;
+is($debian, $version, 'debian/changelog');
 done_testing();
