@@ -17,6 +17,7 @@
  * its owner, in a security-restricted operation (see TrackEnter).
  */
 #include "clock.h"
+#include "status.h"
 #include "track.h"
 
 #include "access/heapam.h"
@@ -201,6 +202,7 @@ crm_clock_launcher(Datum argument)
 	uint32		sleeping;
 
 	Connect(InvalidOid);
+	StatusLauncherStarted();
 	sleeping = crm_wait_event("CrmClockMain");
 	for (;;)
 	{
@@ -210,6 +212,7 @@ crm_clock_launcher(Datum argument)
 		{
 			pgstat_report_activity(STATE_RUNNING, NULL);
 			RunWorkers();
+			StatusRoundEnded();
 			pgstat_report_activity(STATE_IDLE, NULL);
 		}
 		for (;;)
@@ -296,10 +299,16 @@ AdvanceTable(Oid orders)
 	}
 	PG_CATCH();
 	{
+		ErrorData  *error;
+
 		HOLD_INTERRUPTS();
 		EmitErrorReport();
 		AbortCurrentTransaction();
+		MemoryContextSwitchTo(TopMemoryContext);
+		error = CopyErrorData();
 		FlushErrorState();
+		StatusNoteError(name, error);
+		FreeErrorData(error);
 		RESUME_INTERRUPTS();
 		changed = 0;
 	}
@@ -365,6 +374,7 @@ ClockInit(void)
 
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
+	StatusInit();
 	strlcpy(launcher.bgw_name, "crm clock launcher", sizeof(launcher.bgw_name));
 	strlcpy(launcher.bgw_type, "crm clock launcher", sizeof(launcher.bgw_type));
 	strlcpy(launcher.bgw_library_name, "crm", sizeof(launcher.bgw_library_name));

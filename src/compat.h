@@ -47,6 +47,13 @@
 #define crm_name_list(name)		stringToQualifiedNameList(name)
 #endif
 
+/* before 17 the count could include itself */
+#if PG_VERSION_NUM >= 170000
+#define crm_sendcountedtext(buffer, text, length)	pq_sendcountedtext(buffer, text, length)
+#else
+#define crm_sendcountedtext(buffer, text, length)	pq_sendcountedtext(buffer, text, length, false)
+#endif
+
 /* 17 lets extensions name what they wait for */
 #if PG_VERSION_NUM >= 170000
 #define crm_wait_event(name)	WaitEventExtensionNew(name)

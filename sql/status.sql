@@ -1,0 +1,131 @@
+-- status: what crm.status() shows, and what crm.doctor() finds.  Other tests
+-- leave tables behind, and a server may have the clock: only what is made here
+-- is printed.
+SET timezone = 'UTC';
+SET client_min_messages = warning;
+CREATE SCHEMA status;
+CREATE FUNCTION status.doctor() RETURNS TABLE (severity text, subject text, finding text, remedy text) LANGUAGE sql AS
+	$$ SELECT * FROM crm.doctor() d WHERE d.subject LIKE '% status.%' OR d.subject = 'crm' OR d.subject = 'store "status store"' $$;
+\pset format unaligned
+\pset null '(null)'
+
+-- versions are those of the control file, all of them
+SELECT count(*) AS versions, count(DISTINCT value) AS distinct_versions FROM crm.status() WHERE item IN ('library version', 'extension version');
+SELECT value = current_setting('server_version') AS server FROM crm.status() WHERE item = 'server version';
+SELECT item FROM crm.status() WHERE subject = 'clock';
+SELECT value = current_setting('crm.clock_naptime') AS naptime FROM crm.status() WHERE item = 'every';
+
+-- a table, and a partitioned one with a hostile name and a summary elsewhere
+CREATE TABLE status.orders (customer int, at timestamptz, total numeric);
+CREATE INDEX ON status.orders (customer);
+CREATE TABLE status."o'n on \ ""x" (customer text, at timestamptz, total numeric) PARTITION BY LIST (customer);
+CREATE TABLE status."p1 on ;" PARTITION OF status."o'n on \ ""x" FOR VALUES IN ('a');
+CREATE TABLE status.p2 PARTITION OF status."o'n on \ ""x" DEFAULT;
+CREATE INDEX ON status."o'n on \ ""x" (customer);
+CREATE SCHEMA "status of ""it";
+INSERT INTO status.orders SELECT i, now() - interval '1 day', 10 FROM generate_series(1, 3) i;
+SELECT crm.track('status.orders', 'customer', 'at', 'total');
+SELECT crm.track('status."o''n on \ ""x"', 'customer', 'at', 'total', counts_if => $$customer <> 'it''s \ '$$, into_table => '"status of ""it"."s.t"', notify => false);
+SELECT orders, owner = current_user AS mine, summary, arguments, missing_triggers, disabled_triggers FROM crm.tracked() WHERE orders::text LIKE 'status.%';
+SELECT item, CASE item WHEN 'oldest due' THEN (value::timestamptz = (SELECT min(check_at) FROM status.orders_lifecycle))::text ELSE value END AS value
+FROM crm.status() WHERE subject = 'orders status.orders';
+SELECT crm.oldest_due('status.orders') - now() BETWEEN interval '88 days' AND interval '90 days' AS in_89_days;
+-- nothing is wrong
+SELECT * FROM status.doctor();
+
+-- What is mended by the SQL that is shown: the findings, and what is left.
+CREATE PROCEDURE status.mend() LANGUAGE plpgsql AS $$
+DECLARE
+	remedies text[] := ARRAY(SELECT remedy FROM status.doctor());
+	remedy text;
+BEGIN
+	FOREACH remedy IN ARRAY remedies LOOP
+		EXECUTE remedy;
+	END LOOP;
+END $$;
+-- disabled triggers, and what was written meanwhile
+ALTER TABLE status.orders DISABLE TRIGGER crm_track_insert;
+ALTER TABLE status.orders ENABLE REPLICA TRIGGER crm_track_update;
+ALTER TABLE status."p1 on ;" DISABLE TRIGGER ALL;
+INSERT INTO status.orders VALUES (4, now(), 1);
+INSERT INTO status."p1 on ;" VALUES ('a', now(), 1);
+SELECT severity, subject, finding, remedy FROM status.doctor();
+CALL status.mend();
+SELECT * FROM status.doctor();
+SELECT (SELECT count(*) FROM crm.verify('status.orders')) AS plain, (SELECT count(*) FROM crm.verify('status."o''n on \ ""x"')) AS parted;
+-- a partition without triggers
+DROP TRIGGER crm_track_partition_insert ON status.p2;
+DROP TRIGGER crm_track_partition_update ON status.p2;
+DROP TRIGGER crm_track_partition_delete ON status.p2;
+DROP TRIGGER crm_track_partition_truncate ON status.p2;
+INSERT INTO status.p2 VALUES ('b', now(), 1);
+SELECT severity, subject, finding, remedy FROM status.doctor();
+CALL status.mend();
+SELECT * FROM status.doctor();
+SELECT count(*) FROM crm.verify('status."o''n on \ ""x"');
+-- the table's own trigger is gone: tracking begins anew, as it was
+CREATE TEMP TABLE before AS SELECT arguments FROM crm.tracked() WHERE orders::text LIKE 'status.%';
+DROP TRIGGER crm_track_delete ON status."o'n on \ ""x";
+DELETE FROM status."o'n on \ ""x" WHERE customer = 'b';
+SELECT severity, subject, finding, regexp_replace(remedy, '''\{.*\}''', '''policy''') AS remedy FROM status.doctor();
+DO $$ BEGIN EXECUTE (SELECT substr(remedy, length('-- the history begins anew: ') + 1) FROM status.doctor()); END $$;
+SELECT * FROM status.doctor();
+SELECT count(*) FROM crm.verify('status."o''n on \ ""x"');
+SELECT count(*) AS as_before FROM before JOIN crm.tracked() t USING (arguments) WHERE t.orders::text LIKE 'status.%';
+-- a summary of another name, which is refused but to who turns that off; without a key; of another owner
+SET session_replication_role = replica;
+ALTER TABLE "status of ""it"."s.t" RENAME TO other;
+SELECT severity, subject, finding FROM status.doctor() WHERE subject <> 'crm';
+SELECT value FROM crm.status() WHERE subject LIKE '%o''n on%' AND item = 'summary';
+SELECT crm.oldest_due('status."o''n on \ ""x"');
+ALTER TABLE "status of ""it".other RENAME TO "s.t";
+RESET session_replication_role;
+ALTER TABLE status.orders_lifecycle DROP CONSTRAINT orders_lifecycle_pkey;
+SELECT severity, subject, finding, remedy FROM status.doctor();
+CALL status.mend();
+CREATE ROLE regress_status;
+CREATE ROLE "regress ""status";
+GRANT "regress ""status" TO regress_status;
+SET session_replication_role = replica;
+ALTER TABLE status.orders OWNER TO regress_status;
+RESET session_replication_role;
+GRANT USAGE, CREATE ON SCHEMA status TO regress_status;
+SELECT severity, subject, replace(finding, current_user, 'me') AS finding, remedy FROM status.doctor();
+CALL status.mend();
+SELECT * FROM status.doctor();
+-- who is late
+UPDATE status.orders_lifecycle SET check_at = now() - interval '1 day' WHERE customer = 1;
+SELECT severity, subject, finding, remedy FROM status.doctor();
+SELECT count(*) FROM crm.doctor('2 days') WHERE subject LIKE '% status.%';
+CALL status.mend();
+SELECT * FROM status.doctor();
+-- the event triggers
+ALTER EVENT TRIGGER crm_track_ddl_end DISABLE;
+SET session_replication_role = replica;
+SELECT severity, subject, finding, remedy FROM status.doctor();
+RESET session_replication_role;
+CALL status.mend();
+SELECT * FROM status.doctor();
+-- a store of an older version
+SELECT crm.create_store('status store');
+SELECT count(*) FROM crm.stores() JOIN pg_extension e ON extversion = version WHERE store = 'status store' AND extname = 'crm';
+UPDATE "status store".settings SET crm_version = '0.0.1';
+SELECT severity, subject, finding, remedy FROM status.doctor();
+CALL status.mend();
+SELECT * FROM status.doctor();
+
+-- Anybody may look, and sees no more than he may read.
+SET ROLE regress_status;
+SELECT subject, item, value FROM crm.status() WHERE subject LIKE '%o''n on%' OR subject = 'store "status store"';
+SELECT count(*) AS found FROM crm.doctor() WHERE subject <> 'clock' AND subject LIKE '%status%';
+SELECT count(*) FROM crm.clock_errors() WHERE message IS NOT NULL;
+RESET ROLE;
+
+-- arguments of triggers
+SELECT crm.trigger_arguments('\x6100620000'), crm.trigger_arguments('\x00'), crm.trigger_arguments('');
+SELECT crm.trigger_arguments('\x61');
+SELECT crm.trigger_arguments('\xff00');
+
+\pset format aligned
+DROP SCHEMA "status store", status, "status of ""it" CASCADE;
+DROP ROLE regress_status, "regress ""status";

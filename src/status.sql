@@ -1,0 +1,322 @@
+/* status: what a DBA wants to know, and what is to be done about it */
+
+CREATE FUNCTION crm.library_version() RETURNS text
+AS 'MODULE_PATHNAME', 'crm_library_version' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION crm.library_version() IS 'version of the library that this session uses';
+
+CREATE FUNCTION crm.trigger_arguments(tgargs bytea) RETURNS text[]
+AS 'MODULE_PATHNAME', 'crm_trigger_arguments' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION crm.trigger_arguments(bytea) IS 'arguments of a trigger, from pg_trigger.tgargs';
+
+CREATE FUNCTION crm.clock_state(OUT preloaded boolean, OUT launcher integer, OUT last_round timestamptz)
+AS 'MODULE_PATHNAME', 'crm_clock_state' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION crm.clock_state() IS 'whether the library is preloaded, the process of the clock''s launcher, and when it last came through all databases';
+
+CREATE FUNCTION crm.clock_errors() RETURNS TABLE (at timestamptz, orders text, sqlstate text, message text)
+AS 'MODULE_PATHNAME', 'crm_clock_errors' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION crm.clock_errors() IS 'what the clock could not do in this database, newest first; the messages are for pg_read_all_stats';
+
+/*
+ * One row a tracked table, as its triggers tell.  The triggers of partitions
+ * are for writes straight into them.
+ */
+CREATE FUNCTION crm.tracked() RETURNS TABLE (
+	orders regclass,
+	owner name,
+	summary_name text,
+	summary regclass,
+	arguments text[],
+	missing_triggers text[],
+	disabled_triggers text[]
+)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH triggers AS (
+		SELECT t.tgrelid, t.tgname, t.tgtype, t.tgenabled, crm.trigger_arguments(t.tgargs) AS arguments
+		FROM pg_catalog.pg_trigger AS t
+		WHERE t.tgfoid = 'crm.track_orders'::pg_catalog.regproc AND t.tgnargs = 8),
+	roots AS (
+		SELECT DISTINCT ON (c.oid) c.oid, c.relnamespace, c.relowner, t.arguments, pg_catalog.parse_ident(t.arguments[1]) AS summary
+		FROM triggers AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+		WHERE NOT c.relispartition AND NOT pg_catalog.starts_with(t.tgname, 'crm_track_partition_')
+		ORDER BY c.oid, t.tgname),
+	tables AS (
+		SELECT r.oid AS root, r.oid AS relid FROM roots AS r
+		UNION
+		SELECT r.oid, p.relid FROM roots AS r, pg_catalog.pg_partition_tree(r.oid) AS p),
+	wanted AS (
+		SELECT b.root, b.relid, e.event, t.tgname, t.tgenabled
+		FROM tables AS b
+		CROSS JOIN (VALUES ('insert', 4), ('delete', 8), ('update', 16), ('truncate', 32)) AS e (event, bit)
+		LEFT JOIN triggers AS t ON t.tgrelid = b.relid AND t.tgtype & e.bit <> 0),
+	problems AS (
+		SELECT w.root,
+			pg_catalog.array_agg(pg_catalog.format('%s on %s', w.event, w.relid::pg_catalog.regclass) ORDER BY w.relid, w.event)
+				FILTER (WHERE w.tgname IS NULL) AS missing,
+			pg_catalog.array_agg(pg_catalog.format('%I on %s', w.tgname, w.relid::pg_catalog.regclass) ORDER BY w.relid, w.tgname)
+				FILTER (WHERE w.tgenabled NOT IN ('O', 'A')) AS disabled
+		FROM wanted AS w GROUP BY w.root)
+	SELECT r.oid::pg_catalog.regclass, a.rolname, r.arguments[1], s.oid::pg_catalog.regclass, r.arguments,
+		coalesce(p.missing, '{}'), coalesce(p.disabled, '{}')
+	FROM roots AS r
+	JOIN problems AS p ON p.root = r.oid
+	JOIN pg_catalog.pg_roles AS a ON a.oid = r.relowner
+	LEFT JOIN pg_catalog.pg_namespace AS n ON CASE WHEN pg_catalog.cardinality(r.summary) = 1 THEN n.oid = r.relnamespace ELSE n.nspname = r.summary[1] END
+	LEFT JOIN pg_catalog.pg_class AS s ON s.relnamespace = n.oid AND s.relkind = 'r'
+		AND s.relname = r.summary[pg_catalog.cardinality(r.summary)]
+	ORDER BY r.oid::pg_catalog.regclass::text COLLATE "C";
+END;
+COMMENT ON FUNCTION crm.tracked() IS
+	'tables of orders that are tracked: summary, arguments of crm.track() (summary, customer, ordered_at, amount, counts_if, policy, mode, notify), and triggers that are not as they should be';
+
+CREATE FUNCTION crm.oldest_due(orders regclass) RETURNS timestamptz
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+	found regclass := (SELECT t.summary FROM crm.tracked() AS t WHERE t.orders = oldest_due.orders);
+	oldest timestamptz;
+BEGIN
+	IF found IS NOT NULL AND has_table_privilege(found, 'SELECT')
+		AND has_schema_privilege((SELECT relnamespace FROM pg_class WHERE oid = found), 'USAGE') THEN
+		EXECUTE format('SELECT min(check_at) FROM %s', found) INTO oldest;
+	END IF;
+	RETURN oldest;
+END
+$body$;
+COMMENT ON FUNCTION crm.oldest_due(regclass) IS
+	'when the customer of a tracked table was, or will be, due who is due first; NULL for who may not read the summary';
+
+CREATE FUNCTION crm.stores() RETURNS TABLE (store name, version text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+	settings oid;
+BEGIN
+	FOR store, settings IN
+		SELECT n.nspname, c.oid FROM pg_namespace AS n
+		JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'settings' AND c.relkind = 'r'
+		JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'crm_version' AND NOT a.attisdropped
+		ORDER BY n.nspname COLLATE "C"
+	LOOP
+		version := NULL;
+		IF has_schema_privilege(store, 'USAGE') AND has_table_privilege(settings, 'SELECT') THEN
+			EXECUTE format('SELECT crm_version::text FROM %I.settings LIMIT 1', store) INTO version;
+		END IF;
+		RETURN NEXT;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION crm.stores() IS
+	'stores of this database, and the version of crm that made them; NULL for who may not read their settings';
+
+CREATE FUNCTION crm.status() RETURNS TABLE (subject text, item text, value text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' AS $body$
+DECLARE
+	clock record;
+	tracked record;
+BEGIN
+	subject := 'crm';
+	item := 'library version'; value := crm.library_version(); RETURN NEXT;
+	item := 'extension version'; value := (SELECT extversion FROM pg_extension WHERE extname = 'crm'); RETURN NEXT;
+	item := 'server version'; value := current_setting('server_version'); RETURN NEXT;
+
+	subject := 'clock';
+	SELECT * INTO clock FROM crm.clock_state();
+	item := 'preloaded'; value := CASE WHEN clock.preloaded THEN 'yes' ELSE 'no' END; RETURN NEXT;
+	item := 'on'; value := CASE WHEN current_setting('crm.clock')::boolean THEN 'yes' ELSE 'no' END; RETURN NEXT;
+	item := 'every'; value := current_setting('crm.clock_naptime'); RETURN NEXT;
+	item := 'process'; value := clock.launcher; RETURN NEXT;
+	item := 'last round'; value := clock.last_round; RETURN NEXT;
+	item := 'last error';
+	value := (SELECT concat_ws(' ', date_trunc('second', e.at), e.orders, e.sqlstate, e.message) FROM crm.clock_errors() AS e LIMIT 1);
+	RETURN NEXT;
+
+	FOR tracked IN SELECT * FROM crm.tracked()
+	LOOP
+		subject := format('orders %s', tracked.orders);
+		item := 'summary'; value := coalesce(tracked.summary::text, tracked.summary_name || ' is missing'); RETURN NEXT;
+		item := 'mode'; value := tracked.arguments[7]; RETURN NEXT;
+		item := 'triggers missing'; value := cardinality(tracked.missing_triggers); RETURN NEXT;
+		item := 'triggers disabled'; value := cardinality(tracked.disabled_triggers); RETURN NEXT;
+		item := 'oldest due'; value := crm.oldest_due(tracked.orders); RETURN NEXT;
+	END LOOP;
+
+	FOR tracked IN SELECT * FROM crm.stores()
+	LOOP
+		subject := format('store %I', tracked.store);
+		item := 'version'; value := tracked.version; RETURN NEXT;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION crm.status() IS 'versions, clock, tracked tables and stores of this database, as one list; times are UTC';
+
+/*
+ * What is wrong, and the SQL that mends it.  error: something that crm shows is
+ * or will be wrong; warning: it will be late, or is in danger; notice: it is
+ * meant, perhaps.
+ */
+CREATE FUNCTION crm.doctor(late interval DEFAULT '1 hour') RETURNS TABLE (severity text, subject text, finding text, remedy text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres AS $body$
+DECLARE
+	clock record;
+	tracked record;
+	a text[];
+	extension text := (SELECT extversion FROM pg_extension WHERE extname = 'crm');
+	again text;
+	due timestamptz;
+	clock_is_on boolean;
+	somebody_is_tracked boolean := false;
+	somebody_is_late boolean := false;
+BEGIN
+	/* versions */
+	subject := 'crm';
+	IF crm.library_version() <> extension THEN
+		severity := 'error';
+		finding := format('the library is of version %s, its SQL of version %s', crm.library_version(), extension);
+		remedy := CASE WHEN EXISTS (SELECT FROM pg_extension_update_paths('crm')
+				WHERE source = extension AND target = crm.library_version() AND path IS NOT NULL)
+			THEN format('ALTER EXTENSION crm UPDATE TO %L;', crm.library_version())
+			ELSE '-- restart the server: it has another version loaded than is installed' END;
+		RETURN NEXT;
+	END IF;
+	FOR finding, remedy IN
+		SELECT format('%s may create functions in schema crm, which would be taken for those of the extension', coalesce('role ' || r.rolname, 'everybody')),
+			format('REVOKE CREATE ON SCHEMA crm FROM %s;', coalesce(quote_ident(r.rolname), 'PUBLIC'))
+		FROM pg_namespace AS n, aclexplode(n.nspacl) AS p LEFT JOIN pg_roles AS r ON r.oid = p.grantee
+		WHERE n.nspname = 'crm' AND p.privilege_type = 'CREATE' AND p.grantee <> n.nspowner AND r.rolsuper IS NOT TRUE ORDER BY 1
+	LOOP
+		severity := 'error'; RETURN NEXT;
+	END LOOP;
+	FOR finding, remedy IN
+		SELECT format('event trigger %I is disabled: partitions that come and go are not followed', evtname),
+			format('ALTER EVENT TRIGGER %I ENABLE;', evtname)
+		FROM pg_event_trigger WHERE evtfoid = 'crm.track_ddl'::regproc AND evtenabled NOT IN ('O', 'A') ORDER BY 1
+	LOOP
+		severity := 'error'; RETURN NEXT;
+	END LOOP;
+	IF current_setting('event_triggers', true) = 'off' THEN
+		severity := 'error';
+		finding := 'event triggers are off: partitions that come and go are not followed';
+		remedy := 'ALTER SYSTEM RESET event_triggers; SELECT pg_reload_conf();';
+		RETURN NEXT;
+	END IF;
+	IF current_setting('session_replication_role') = 'replica' THEN
+		severity := 'warning';
+		finding := 'no trigger fires for what this session writes';
+		remedy := 'RESET session_replication_role;';
+		RETURN NEXT;
+	END IF;
+
+	/* tracked tables */
+	FOR tracked IN SELECT t.*, c.relowner, s.relowner AS summary_owner, s.relnamespace
+		FROM crm.tracked() AS t JOIN pg_class AS c ON c.oid = t.orders LEFT JOIN pg_class AS s ON s.oid = t.summary
+	LOOP
+		somebody_is_tracked := true;
+		subject := format('orders %s', tracked.orders);
+		a := tracked.arguments;
+		again := format('SELECT crm.untrack(%L); SELECT crm.track(%1$L, %L, %L, %L, %L, %L, %L, %L, %L);',
+			tracked.orders, a[2], a[3], a[4], a[5], a[1], a[6], a[7], (a[8] = 'notify')::text);
+
+		severity := 'error';
+		IF tracked.summary IS NULL THEN
+			finding := format('summary %s does not exist: nothing can be written to the orders', tracked.summary_name);
+			remedy := '-- rename it back, or begin anew: ' || again;
+			RETURN NEXT;
+		ELSIF NOT pg_has_role(tracked.relowner, tracked.summary_owner, 'USAGE') THEN
+			finding := format('summary %s belongs to another role than the orders: nothing can be written to the orders', tracked.summary);
+			remedy := format('ALTER TABLE %s OWNER TO %I;', tracked.summary, tracked.owner);
+			RETURN NEXT;
+		ELSIF NOT EXISTS (SELECT FROM pg_index WHERE indrelid = tracked.summary AND indisprimary AND indisvalid) THEN
+			finding := format('summary %s has no primary key: nothing can be written to the orders', tracked.summary);
+			remedy := format('ALTER TABLE %s ADD PRIMARY KEY (customer);', tracked.summary);
+			RETURN NEXT;
+		END IF;
+		IF NOT has_schema_privilege(tracked.owner, 'crm', 'USAGE') THEN
+			finding := format('%I, the owner, may not use schema crm: nothing can be written to the orders', tracked.owner);
+			remedy := format('GRANT USAGE ON SCHEMA crm TO %I;', tracked.owner);
+			RETURN NEXT;
+		END IF;
+		IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = tracked.orders AND tgfoid = 'crm.track_orders'::regproc) < 4 THEN
+			finding := format('without a trigger: %s. The summary does not know of what was written meanwhile',
+				array_to_string(tracked.missing_triggers, ', '));
+			remedy := '-- the history begins anew: ' || again;
+			RETURN NEXT;
+		ELSIF cardinality(tracked.missing_triggers) > 0 THEN
+			finding := format('without a trigger: %s. The summary does not know of what was written straight into the partition',
+				array_to_string(tracked.missing_triggers, ', '));
+			remedy := format('SELECT crm.refresh(%L);', tracked.orders);
+			RETURN NEXT;
+		END IF;
+		IF cardinality(tracked.disabled_triggers) > 0 THEN
+			finding := format('disabled triggers: %s. The summary does not know of what was written meanwhile',
+				array_to_string(tracked.disabled_triggers, ', '));
+			remedy := (SELECT string_agg(format('ALTER TABLE %s ENABLE TRIGGER %I;', tgrelid::regclass, tgname), ' ' ORDER BY tgrelid, tgname)
+				FROM pg_trigger WHERE tgfoid = 'crm.track_orders'::regproc AND tgenabled NOT IN ('O', 'A')
+					AND (tgrelid = tracked.orders OR tgrelid IN (SELECT relid FROM pg_partition_tree(tracked.orders))))
+				|| format(' SELECT crm.refresh(%L);', tracked.orders);
+			RETURN NEXT;
+		END IF;
+
+		severity := 'warning';
+		IF EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid IN (SELECT relid FROM pg_partition_tree(tracked.orders)) OR srrelid = tracked.orders) THEN
+			finding := 'the orders come by logical replication, for which no statement trigger fires';
+			remedy := format('SELECT crm.refresh(%L); -- again and again: by cron, say', tracked.orders);
+			RETURN NEXT;
+		END IF;
+		due := crm.oldest_due(tracked.orders);
+		IF due < now() - late THEN
+			somebody_is_late := true;
+			finding := format('stages are late: a customer is due since %s', date_trunc('second', now() - due));
+			remedy := format('SELECT crm.advance_stages(now(), %L);', tracked.orders);
+			RETURN NEXT;
+		END IF;
+	END LOOP;
+
+	/* the clock */
+	subject := 'clock';
+	SELECT * INTO clock FROM crm.clock_state();
+	clock_is_on := current_setting('crm.clock')::boolean;
+	IF NOT somebody_is_tracked OR pg_is_in_recovery() THEN
+		NULL;
+	ELSIF NOT clock.preloaded THEN
+		severity := CASE WHEN somebody_is_late THEN 'warning' ELSE 'notice' END;
+		finding := 'time moves no customer by itself: the library is not preloaded';
+		remedy := format('ALTER SYSTEM SET shared_preload_libraries = %s; -- and restart; or call crm.advance_stages() from cron',
+			concat_ws(', ', CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN nullif(current_setting('shared_preload_libraries'), '')
+				ELSE '...' END, 'crm'));
+		RETURN NEXT;
+	ELSIF NOT clock_is_on THEN
+		severity := CASE WHEN somebody_is_late THEN 'warning' ELSE 'notice' END;
+		finding := 'the clock is off for this session, and perhaps for this database or the server';
+		remedy := format('ALTER DATABASE %I RESET crm.clock; -- or: ALTER SYSTEM RESET crm.clock; SELECT pg_reload_conf();', current_database());
+		RETURN NEXT;
+	ELSIF clock.launcher IS NULL THEN
+		severity := 'warning';
+		finding := 'the clock''s launcher is not running';
+		remedy := '-- the server starts it again within seconds; if not, the reason is in the server''s log';
+		RETURN NEXT;
+	ELSIF clock.last_round < now() - late - current_setting('crm.clock_naptime')::interval THEN
+		severity := 'warning';
+		finding := format('the clock has not come through all databases since %s', date_trunc('second', now() - clock.last_round));
+		remedy := '-- is a process to be had? SHOW max_worker_processes; what does it wait for? SELECT * FROM pg_stat_activity WHERE backend_type LIKE ''crm clock%'';';
+		RETURN NEXT;
+	END IF;
+	FOR subject, finding, remedy IN
+		SELECT DISTINCT ON (e.orders) 'orders ' || e.orders,
+			format('the clock failed %s ago: %s %s', date_trunc('second', now() - e.at), e.sqlstate, e.message),
+			format('SELECT crm.advance_stages(now(), %L); -- shows whether it still does', e.orders)
+		FROM crm.clock_errors() AS e WHERE e.at > now() - late AND to_regclass(e.orders) IS NOT NULL
+		ORDER BY e.orders, e.at DESC
+	LOOP
+		severity := 'warning'; RETURN NEXT;
+	END LOOP;
+
+	/* stores */
+	FOR subject, finding, remedy IN
+		SELECT format('store %I', s.store), format('it was made by version %s', s.version), format('SELECT crm.create_store(%L);', s.store)
+		FROM crm.stores() AS s WHERE s.version <> extension
+	LOOP
+		severity := 'warning'; RETURN NEXT;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION crm.doctor(interval) IS
+	'what is wrong with the tracked tables, stores and the clock of this database, and the SQL that mends it; late: how late a stage may be before it is a finding';
