@@ -32,7 +32,7 @@ BEGIN
 	END IF;
 
 	FOREACH area IN ARRAY ARRAY[crm.store_money(), crm.store_customers(), crm.store_merge(), crm.store_products(), crm.store_orders(),
-		crm.store_touches(), crm.store_views()]
+		crm.store_touches(), crm.store_views(), crm.store_messages()]
 	LOOP
 		EXECUTE replace(area, '@.', ident || '.');
 	END LOOP;
