@@ -140,9 +140,11 @@ BEGIN ATOMIC
 		WHERE c.customer_id = may_contact.customer_id AND c.channel = may_contact.channel AND c.purpose = may_contact.purpose AND c.at <= as_of
 		ORDER BY c.at DESC, c.consent_id DESC LIMIT 1), false)
 		AND NOT EXISTS (
-			SELECT FROM @.customers AS c JOIN @.suppressions AS s ON s.channel = may_contact.channel AND s.at <= as_of
-			WHERE c.customer_id = may_contact.customer_id AND s.hash = @.suppression_hash((SELECT k.key FROM @.suppression_key AS k), may_contact.channel,
-				CASE may_contact.channel WHEN 'email' THEN c.email::text WHEN 'sms' THEN c.phone::text WHEN 'phone' THEN c.phone::text END));
+			SELECT FROM @.suppressions AS s
+			WHERE s.channel = may_contact.channel AND s.at <= as_of AND s.hash = (
+				SELECT @.suppression_hash(k.key, may_contact.channel,
+					CASE may_contact.channel WHEN 'email' THEN c.email::text WHEN 'sms' THEN c.phone::text WHEN 'phone' THEN c.phone::text END)
+				FROM @.customers AS c, @.suppression_key AS k WHERE c.customer_id = may_contact.customer_id));
 END;
 COMMENT ON FUNCTION @.may_contact(bigint, text, text, timestamptz) IS 'what the customer said last about that channel and purpose; false if nothing, and if the address is suppressed';
 

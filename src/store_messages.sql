@@ -137,7 +137,7 @@ COMMENT ON FUNCTION @.unsubscribe(bigint) IS 'ends a subscription; false if ther
 -- contacted gets one for each product and channel, however many of his
 -- subscriptions it matches.
 CREATE OR REPLACE FUNCTION @.announce(kind text, products bigint[], old_prices numeric[] DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $function$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $function$
 #variable_conflict use_column
 DECLARE
 	messages bigint;
@@ -150,46 +150,52 @@ BEGIN
 			'PRICE', coalesce(round(p.price, c.decimals)::text, ''), 'OLDPRICE', coalesce(round(u.old_price, c.decimals)::text, ''), 'CURRENCY', c.currency) AS fields
 		FROM unnest(products, old_prices) AS u(product_id, old_price) JOIN @.products AS p USING (product_id)
 		CROSS JOIN @.settings AS t JOIN @.currencies AS c ON c.currency = coalesce(p.currency, t.base_currency)),
-	matching AS MATERIALIZED (
-		SELECT n.product_id, s.subscription_id, s.customer_id, s.channel, s.purpose, s.once, m.place
-		FROM (
-			SELECT n.product_id, s.subscription_id, 1 AS place FROM news AS n JOIN @.product_subscriptions AS s ON s.product_id = n.product_id
-			UNION ALL
-			SELECT n.product_id, s.subscription_id, 2 FROM news AS n JOIN @.product_subscriptions AS s ON s.kind = announce.kind AND s.category = n.category
-			WHERE s.product_id IS NULL AND s.ended_at IS NULL
-			UNION ALL
-			SELECT n.product_id, s.subscription_id, 3 FROM news AS n CROSS JOIN @.product_subscriptions AS s
-			WHERE s.kind = announce.kind AND s.product_id IS NULL AND s.category IS NULL AND s.ended_at IS NULL) AS m
-		JOIN news AS n USING (product_id) JOIN @.product_subscriptions AS s USING (subscription_id)
-		WHERE s.kind = announce.kind AND s.ended_at IS NULL AND (s.expires_at > now() OR s.expires_at IS NULL)),
+	matching AS (
+		SELECT n.product_id, 1 AS place, s.subscription_id, s.customer_id, s.kind, s.channel, s.purpose, s.once, s.expires_at, s.ended_at
+		FROM news AS n JOIN @.product_subscriptions AS s ON s.product_id = n.product_id
+		UNION ALL
+		SELECT n.product_id, 2, s.subscription_id, s.customer_id, s.kind, s.channel, s.purpose, s.once, s.expires_at, s.ended_at
+		FROM news AS n JOIN @.product_subscriptions AS s ON s.kind = announce.kind AND s.category = n.category AND s.product_id IS NULL AND s.ended_at IS NULL
+		UNION ALL
+		SELECT n.product_id, 3, s.subscription_id, s.customer_id, s.kind, s.channel, s.purpose, s.once, s.expires_at, s.ended_at
+		FROM news AS n JOIN @.product_subscriptions AS s ON s.kind = announce.kind AND s.category IS NULL AND s.product_id IS NULL AND s.ended_at IS NULL),
+	-- Each customer once, with all that matches: rows of the two are not joined
+	-- again, as nobody could tell the planner how many there are.
+	asked AS (
+		SELECT customer_id, channel, purpose, array_agg(m.product_id) AS product_ids, array_agg(subscription_id) AS subscription_ids, array_agg(place) AS places, array_agg(once) AS onces
+		FROM matching AS m
+		WHERE kind = announce.kind AND ended_at IS NULL AND (expires_at > now() OR expires_at IS NULL)
+		GROUP BY customer_id, channel, purpose),
 	-- as may_contact has it, of many at once
-	permitted AS MATERIALIZED (
-		SELECT d.customer_id, d.channel, d.purpose, a.address,
-			jsonb_build_object('to', jsonb_build_object(CASE d.channel WHEN 'email' THEN 'email' ELSE 'phone' END, a.address, 'name', concat_ws(' ', c.first_name, c.last_name)),
-				'template', announce.kind, 'language', coalesce(c.language, '')) AS payload,
-			jsonb_build_object('FNAME', coalesce(c.first_name, ''), 'LNAME', coalesce(c.last_name, '')) AS fields
-		FROM (SELECT DISTINCT customer_id, channel, purpose FROM matching) AS d
+	hashed AS MATERIALIZED (
+		SELECT q.*, a.address, c.first_name, c.last_name, c.language,
+			CASE WHEN EXISTS (SELECT FROM @.suppressions) THEN @.suppression_hash((SELECT k.key FROM @.suppression_key AS k), q.channel, a.address) END AS hash
+		FROM asked AS q
 		JOIN @.customers AS c USING (customer_id)
-		CROSS JOIN LATERAL (SELECT CASE d.channel WHEN 'email' THEN c.email::text WHEN 'sms' THEN c.phone::text END AS address) AS a
+		CROSS JOIN LATERAL (SELECT CASE q.channel WHEN 'email' THEN c.email::text WHEN 'sms' THEN c.phone::text END AS address) AS a
 		CROSS JOIN LATERAL (
 			SELECT o.granted FROM @.consents AS o
-			WHERE o.customer_id = d.customer_id AND o.channel = d.channel AND o.purpose = d.purpose AND o.at <= now()
+			WHERE o.customer_id = q.customer_id AND o.channel = q.channel AND o.purpose = q.purpose AND o.at <= now()
 			ORDER BY o.at DESC, o.consent_id DESC LIMIT 1) AS o
-		WHERE o.granted AND c.merged_into IS NULL AND a.address IS NOT NULL
-			AND NOT EXISTS (SELECT FROM @.suppressions AS x WHERE x.channel = d.channel
-				AND x.hash = @.suppression_hash((SELECT k.key FROM @.suppression_key AS k), d.channel, a.address))),
+		WHERE o.granted AND c.merged_into IS NULL AND a.address IS NOT NULL),
+	permitted AS MATERIALIZED (
+		SELECT h.*, jsonb_build_object('to', jsonb_build_object(CASE h.channel WHEN 'email' THEN 'email' ELSE 'phone' END, h.address, 'name', concat_ws(' ', h.first_name, h.last_name)),
+				'template', announce.kind, 'language', coalesce(h.language, '')) AS payload,
+			jsonb_build_object('FNAME', coalesce(h.first_name, ''), 'LNAME', coalesce(h.last_name, '')) AS fields
+		FROM hashed AS h
+		WHERE NOT EXISTS (SELECT FROM @.suppressions AS x WHERE x.channel = h.channel AND x.hash = h.hash)),
 	-- of two sessions that would use a subscription up, one does
 	used AS (
 		UPDATE @.product_subscriptions AS s SET ended_at = now()
-		FROM matching AS m JOIN permitted AS p USING (customer_id, channel, purpose)
+		FROM permitted AS p CROSS JOIN LATERAL unnest(p.subscription_ids, p.onces) AS m(subscription_id, once)
 		WHERE s.subscription_id = m.subscription_id AND m.once AND s.ended_at IS NULL
 		RETURNING s.subscription_id)
 	INSERT INTO @.outbox (customer_id, subscription_id, product_id, kind, channel, purpose, address, payload)
-	SELECT DISTINCT ON (m.product_id, m.customer_id, m.channel) m.customer_id, m.subscription_id, m.product_id, announce.kind, m.channel, m.purpose, p.address,
-		p.payload || jsonb_build_object('merge_fields', p.fields || n.fields)
-	FROM matching AS m JOIN permitted AS p USING (customer_id, channel, purpose) JOIN news AS n USING (product_id)
+	SELECT DISTINCT ON (m.product_id, p.customer_id, p.channel) p.customer_id, m.subscription_id, m.product_id, announce.kind, p.channel, p.purpose, p.address,
+		p.payload || jsonb_build_object('merge_fields', p.fields || ((SELECT jsonb_object_agg(n.product_id, n.fields) FROM news AS n) -> m.product_id::text))
+	FROM permitted AS p CROSS JOIN LATERAL unnest(p.product_ids, p.subscription_ids, p.places, p.onces) AS m(product_id, subscription_id, place, once)
 	WHERE NOT m.once OR m.subscription_id IN (SELECT subscription_id FROM used)
-	ORDER BY m.product_id, m.customer_id, m.channel, m.place, m.subscription_id;
+	ORDER BY m.product_id, p.customer_id, p.channel, m.place, m.subscription_id;
 	GET DIAGNOSTICS messages = ROW_COUNT;
 	RETURN messages;
 END
