@@ -31,7 +31,7 @@ FROM (VALUES
 	('merges', 'keep', 'merge_id keep absorb merged_at merged_by undone_at'),
 	('merge_rows', 'delete', '*'),
 	('orders', 'clear', 'visitor_id tracking_number city discount_code'),
-	('orders', 'keep', 'order_id customer_id source_system external_id channel currency status test ordered_at paid_at shipped_at promised_at delivered_at cancelled_at refunded_at carrier country region units items_amount discount shipping tax tax_included amount refunded_amount refunded_sales'),
+	('orders', 'keep', 'order_id customer_id source_system external_id channel currency status test ordered_at paid_at shipped_at promised_at delivered_at cancelled_at refunded_at carrier country region units items_amount discount shipping tax tax_included amount refunded_amount refunded_sales counts net_base'),
 	('order_items', 'keep', 'order_id line product_id quantity unit_price discount amount location'),
 	('refunds', 'clear', 'reason'),
 	('refunds', 'keep', 'refund_id order_id line quantity refunded_at amount shipping tax'),
@@ -41,14 +41,17 @@ FROM (VALUES
 	('product_subscriptions', 'clear', 'source'),
 	('product_subscriptions', 'keep', 'subscription_id customer_id kind product_id category channel purpose once created_at expires_at ended_at'),
 	('outbox', 'clear', 'address payload provider_id error'),
+	-- of crm.track
+	('orders_lifecycle', 'keep', 'customer purchases stage stage_since stage_until check_at reactivated_at'),
+	('orders_lifecycle_history', 'keep', 'id customer from_stage to_stage at noticed_at cause'),
 	('outbox', 'keep', 'message_id customer_id subscription_id product_id kind channel purpose status attempts created_at due_at claimed_at claimed_by sent_at delivered_at opened_at clicked_at bounced_at')
 ) AS d(relation, on_forget, columns), pg_catalog.regexp_split_to_table(columns, ' ') AS c
 ON CONFLICT DO NOTHING;
 
 -- The tables that hold data of customers, and how their rows are found when $1
 -- is the array of the customers' ids: by foreign keys from table to table, or
--- by a column customer_id without one.  Tables of the store go by their bare
--- names, so that it can be renamed.
+-- by a column customer_id or, as crm.track names it, customer without one.
+-- Tables of the store go by their bare names, so that it can be renamed.
 CREATE OR REPLACE FUNCTION @.personal_tables() RETURNS TABLE (relation text, id oid, steps integer, predicate text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $function$
 #variable_conflict use_column
@@ -74,8 +77,8 @@ BEGIN
 					c.confrelid::regclass, predicates[array_position(found, c.confrelid)]) END AS predicate
 				FROM pg_constraint AS c WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confrelid = ANY (found)
 				UNION ALL
-				SELECT attrelid, 'customer_id = ANY ($1)' FROM pg_attribute JOIN pg_class AS r ON r.oid = attrelid
-				WHERE depth = 1 AND relnamespace = store AND attname = 'customer_id' AND atttypid = 'bigint'::regtype
+				SELECT attrelid, format('%I = ANY ($1)', attname) FROM pg_attribute JOIN pg_class AS r ON r.oid = attrelid
+				WHERE depth = 1 AND relnamespace = store AND attname IN ('customer_id', 'customer') AND atttypid = 'bigint'::regtype
 					AND NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND conrelid = attrelid AND attnum = ANY (conkey) AND confrelid = customers)
 				UNION ALL
 				SELECT $r$@.touches$r$::regclass, $p$customer_id IS NULL AND visitor_id = ANY (ARRAY(SELECT value FROM @.identities WHERE kind = 'cookie' AND customer_id = ANY ($1)))$p$
@@ -307,7 +310,7 @@ BEGIN
 		FOR statement IN
 			SELECT CASE WHEN about_people THEN format('GRANT SELECT (%s) ON %s TO %I', columns, oid::regclass, to_role) ELSE format('GRANT SELECT ON %s TO %I', oid::regclass, to_role) END
 			FROM (
-				SELECT r.oid, r.relkind, r.relname, t.id IS NOT NULL OR r.relkind = 'v' AND bool_or(a.attname IN ('customer_id', 'visitor_id')) AS about_people,
+				SELECT r.oid, r.relkind, r.relname, t.id IS NOT NULL OR r.relkind = 'v' AND bool_or(a.attname IN ('customer_id', 'customer', 'visitor_id')) AS about_people,
 					string_agg(quote_ident(a.attname), ', ' ORDER BY attnum) FILTER (WHERE CASE WHEN t.id IS NULL THEN a.attname <> ALL (private) ELSE d.on_forget = 'keep' END) AS columns
 				FROM pg_class AS r JOIN pg_attribute AS a ON a.attrelid = r.oid
 				LEFT JOIN @.personal_tables() AS t ON t.id = r.oid LEFT JOIN @.personal_data AS d ON d.relation = t.relation AND d."column" = a.attname
