@@ -155,8 +155,12 @@ FROM (VALUES
 SELECT min(e), max(e), count(DISTINCT e) FROM (VALUES ('b@x.de'::crm.email), ('A@x.de'), ('B@X.de'), (NULL)) AS v(e);
 SELECT min(e) IS NULL AS none FROM (SELECT NULL::crm.email WHERE false) AS v(e);
 
+-- Folded: the same text if and only if equal
+SELECT a, b, a = b AS equal, (crm.folded(a) = crm.folded(b)) = (a = b) AS agrees, crm.folded(a)
+FROM (VALUES ('Jane.Doe@Example.COM'::crm.email, 'jane.doe@example.com'::crm.email), ('ÄÖÜ@x.de', 'äöü@x.de'), ('ΑΩ@x.gr', 'αω@x.gr'), ('a@x.de', 'á@x.de'), ('straße@x.de', 'STRASSE@x.de')) AS v(a, b);
+
 -- NULL in, NULL out
-SELECT crm.domain(NULL) IS NULL AS domain, crm.local_part(NULL) IS NULL AS local_part, crm.country_code(NULL) IS NULL AS country_code,
+SELECT crm.folded(NULL) IS NULL AS folded, crm.domain(NULL) IS NULL AS domain, crm.local_part(NULL) IS NULL AS local_part, crm.country_code(NULL) IS NULL AS country_code,
 	NULL::crm.email = 'a@b.de' IS NULL AS eq;
 
 -- telephone numbers: taken

@@ -35,6 +35,7 @@ PG_FUNCTION_INFO_V1(crm_email_hash_extended);
 PG_FUNCTION_INFO_V1(crm_email_larger);
 PG_FUNCTION_INFO_V1(crm_email_smaller);
 PG_FUNCTION_INFO_V1(crm_domain);
+PG_FUNCTION_INFO_V1(crm_folded);
 PG_FUNCTION_INFO_V1(crm_local_part);
 PG_FUNCTION_INFO_V1(crm_phone_in);
 PG_FUNCTION_INFO_V1(crm_phone_out);
@@ -393,6 +394,16 @@ crm_domain(PG_FUNCTION_ARGS)
 	size_t		local_size = email_local_size(VARDATA_ANY(email), size);
 
 	PG_RETURN_TEXT_P(TextFromUtf8(VARDATA_ANY(email) + local_size + 1, size - local_size - 1));
+}
+
+/* folded(email) returns text: in lower case; addresses are equal if these are */
+Datum
+crm_folded(PG_FUNCTION_ARGS)
+{
+	char		folded[EMAIL_MAX_SIZE];
+	int			size = FoldArgument(fcinfo, folded);
+
+	PG_RETURN_TEXT_P(TextFromUtf8(folded, size));
 }
 
 /* local_part(email) returns text: what stands before the @, as entered */

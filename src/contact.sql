@@ -205,6 +205,10 @@ CREATE FUNCTION crm.domain(crm.email) RETURNS text
 AS 'MODULE_PATHNAME', 'crm_domain' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION crm.domain(crm.email) IS 'what stands behind the @, in lower case';
 
+CREATE FUNCTION crm.folded(crm.email) RETURNS text
+AS 'MODULE_PATHNAME', 'crm_folded' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION crm.folded(crm.email) IS 'the address in lower case: two are equal if and only if these are';
+
 CREATE FUNCTION crm.local_part(crm.email) RETURNS text
 AS 'MODULE_PATHNAME', 'crm_local_part' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION crm.local_part(crm.email) IS 'what stands before the @, as it was entered';

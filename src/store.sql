@@ -12,6 +12,7 @@ DECLARE
 	ident text := quote_ident(store);
 	area text;
 	described record;
+	options jsonb;
 BEGIN
 	IF store = '' OR octet_length(store) > 63 OR strpos(store, '$') > 0 OR starts_with(store, 'pg_') OR store IN ('crm', 'information_schema') THEN
 		RAISE EXCEPTION USING errcode = 'invalid_schema_name',
@@ -31,11 +32,20 @@ BEGIN
 			hint = 'Choose another name; an empty schema will do.';
 	END IF;
 
+	/* CREATE OR REPLACE VIEW would forget what the user has set: security_invoker, say */
+	SELECT jsonb_object_agg(relname, reloptions) INTO options FROM pg_class
+	WHERE relnamespace = to_regnamespace(ident) AND relkind = 'v' AND reloptions IS NOT NULL;
+
 	FOREACH area IN ARRAY ARRAY[crm.store_money(), crm.store_customers(), crm.store_merge(), crm.store_products(), crm.store_orders(),
-		crm.store_touches(), crm.store_views()]
+		crm.store_touches(), crm.store_views(), crm.store_messages(), crm.store_privacy(), crm.store_import()]
 	LOOP
 		EXECUTE replace(area, '@.', ident || '.');
 	END LOOP;
+
+	EXECUTE coalesce((
+		SELECT string_agg(format('ALTER VIEW %I.%I SET (%s)', store, key,
+			(SELECT string_agg(format('%I = %L', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)), ', ') FROM jsonb_array_elements_text(value) AS o)), '; ')
+		FROM jsonb_each(options)), '');
 
 	EXECUTE format('INSERT INTO %I.settings (base_currency, time_zone) VALUES ($1, $2) ON CONFLICT DO NOTHING', store)
 		USING base_currency, time_zone;

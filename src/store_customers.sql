@@ -79,15 +79,74 @@ CREATE TABLE IF NOT EXISTS @.consents (
 );
 CREATE INDEX IF NOT EXISTS consents_customer_id_idx ON @.consents (customer_id, channel, purpose, at);
 
+-- Where nobody is to write to, whatever is said elsewhere: not the addresses,
+-- but what a secret key makes of them, so that they outlive their owner's data.
+CREATE TABLE IF NOT EXISTS @.suppression_key (
+	one boolean PRIMARY KEY DEFAULT true CHECK (one),
+	key bytea NOT NULL CHECK (pg_catalog.octet_length(key) >= 32)
+);
+INSERT INTO @.suppression_key (key)
+SELECT pg_catalog.string_agg(pg_catalog.uuid_send(pg_catalog.gen_random_uuid()), '') FROM pg_catalog.generate_series(1, 4)
+ON CONFLICT DO NOTHING;
+
+CREATE TABLE IF NOT EXISTS @.suppressions (
+	channel text NOT NULL CHECK (channel IN ('email', 'sms', 'phone', 'post', 'push', 'social')),
+	hash bytea NOT NULL,
+	reason text NOT NULL DEFAULT 'manual' CHECK (reason IN ('bounced', 'complained', 'forgotten', 'manual')),
+	at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	PRIMARY KEY (channel, hash)
+);
+
+CREATE OR REPLACE FUNCTION @.suppression_hash(key bytea, channel text, address text) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN pg_catalog.sha256(key || pg_catalog.sha256(key || pg_catalog.convert_to(
+	CASE channel WHEN 'email' THEN crm.folded(address::crm.email) WHEN 'sms' THEN address::crm.phone::text WHEN 'phone' THEN address::crm.phone::text ELSE address END, 'UTF8')));
+COMMENT ON FUNCTION @.suppression_hash(bytea, text, text) IS 'what suppressions keep of an address: a hash under the store''s key';
+
+CREATE OR REPLACE FUNCTION @.is_suppressed(channel text, address text) RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT EXISTS (SELECT FROM @.suppressions AS s WHERE s.channel = is_suppressed.channel
+		AND s.hash = @.suppression_hash((SELECT k.key FROM @.suppression_key AS k), is_suppressed.channel, is_suppressed.address));
+END;
+COMMENT ON FUNCTION @.is_suppressed(text, text) IS 'whether nobody is to write to that address';
+
+CREATE OR REPLACE FUNCTION @.suppress(channel text, address text, reason text DEFAULT 'manual') RETURNS void
+LANGUAGE sql STRICT
+BEGIN ATOMIC
+	INSERT INTO @.suppressions (channel, hash, reason)
+	SELECT suppress.channel, @.suppression_hash(k.key, suppress.channel, suppress.address), suppress.reason FROM @.suppression_key AS k
+	ON CONFLICT DO NOTHING;
+END;
+COMMENT ON FUNCTION @.suppress(text, text, text) IS 'from now on nothing is sent to that address, whoever has it';
+
+CREATE OR REPLACE FUNCTION @.lift_suppression(channel text, address text) RETURNS boolean
+LANGUAGE sql STRICT
+BEGIN ATOMIC
+	WITH lifted AS (
+		DELETE FROM @.suppressions AS s WHERE s.channel = lift_suppression.channel
+			AND s.hash = @.suppression_hash((SELECT k.key FROM @.suppression_key AS k), lift_suppression.channel, lift_suppression.address)
+		RETURNING true)
+	SELECT EXISTS (SELECT FROM lifted);
+END;
+COMMENT ON FUNCTION @.lift_suppression(text, text) IS 'its owner wants to be written to again; false if the address was not suppressed';
+REVOKE EXECUTE ON FUNCTION @.suppress(text, text, text), @.lift_suppression(text, text) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION @.may_contact(customer_id bigint, channel text, purpose text DEFAULT 'marketing', as_of timestamptz DEFAULT pg_catalog.now()) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce((
 		SELECT c.granted FROM @.consents AS c
 		WHERE c.customer_id = may_contact.customer_id AND c.channel = may_contact.channel AND c.purpose = may_contact.purpose AND c.at <= as_of
-		ORDER BY c.at DESC, c.consent_id DESC LIMIT 1), false);
+		ORDER BY c.at DESC, c.consent_id DESC LIMIT 1), false)
+		AND NOT EXISTS (
+			SELECT FROM @.suppressions AS s
+			WHERE s.channel = may_contact.channel AND s.at <= as_of AND s.hash = (
+				SELECT @.suppression_hash(k.key, may_contact.channel,
+					CASE may_contact.channel WHEN 'email' THEN c.email::text WHEN 'sms' THEN c.phone::text WHEN 'phone' THEN c.phone::text END)
+				FROM @.customers AS c, @.suppression_key AS k WHERE c.customer_id = may_contact.customer_id));
 END;
-COMMENT ON FUNCTION @.may_contact(bigint, text, text, timestamptz) IS 'what the customer said last about that channel and purpose; false if nothing';
+COMMENT ON FUNCTION @.may_contact(bigint, text, text, timestamptz) IS 'what the customer said last about that channel and purpose; false if nothing, and if the address is suppressed';
 
 CREATE OR REPLACE FUNCTION @.touch_customer() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$

@@ -139,7 +139,8 @@ BEGIN
 	ORDER BY visitor_id, ordered_at, order_id
 	ON CONFLICT DO NOTHING;
 	-- orders of one who was merged go to whom his id resolves
-	IF EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
+	IF EXISTS (SELECT FROM @.customers WHERE merged_into IS NOT NULL)
+		AND EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
 		UPDATE @.orders AS o SET customer_id = @.resolve(c.customer_id)
 		FROM changed AS n JOIN @.customers AS c USING (customer_id)
 		WHERE o.order_id = n.order_id AND c.merged_into IS NOT NULL;
@@ -210,7 +211,8 @@ BEGIN
 		PERFORM @.move_stock(products, locations, reserved, on_hand);
 	END IF;
 
-	IF EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
+	IF EXISTS (SELECT FROM @.customers WHERE merged_into IS NOT NULL)
+		AND EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
 		UPDATE @.orders AS o SET customer_id = @.resolve(c.customer_id)
 		FROM changed AS n JOIN @.customers AS c USING (customer_id)
 		WHERE o.order_id = n.order_id AND c.merged_into IS NOT NULL;

@@ -30,7 +30,8 @@ BEGIN
 	WHERE visitor_id IS NOT NULL
 	ORDER BY visitor_id, touched_at, touch_id
 	ON CONFLICT DO NOTHING;
-	IF EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
+	IF EXISTS (SELECT FROM @.customers WHERE merged_into IS NOT NULL)
+		AND EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
 		UPDATE @.touches AS t SET customer_id = @.resolve(c.customer_id)
 		FROM changed AS n JOIN @.customers AS c USING (customer_id)
 		WHERE t.touch_id = n.touch_id AND c.merged_into IS NOT NULL;

@@ -228,7 +228,12 @@ SELECT c.customer_id, c.first_name, c.last_name, nullif(pg_catalog.concat_ws(' '
 	o.orders > 0 AS is_customer, o.orders, o.first_order_at, o.last_order_at, o.open_orders, o.currency, o.gross, o.refunded, o.net, o.average_order_value, o.net_base,
 	f.category AS favourite_category,
 	t.touches, t.first_channel, t.last_touch_at,
-	coalesce(n.email, false) AS may_email, coalesce(n.sms, false) AS may_sms, coalesce(n.phone, false) AS may_phone
+	coalesce(n.email, false) AND NOT EXISTS (SELECT FROM @.suppressions AS x
+		WHERE x.channel = 'email' AND x.hash = (SELECT @.suppression_hash(k.key, 'email', c.email::text) FROM @.suppression_key AS k)) AS may_email,
+	coalesce(n.sms, false) AND NOT EXISTS (SELECT FROM @.suppressions AS x
+		WHERE x.channel = 'sms' AND x.hash = (SELECT @.suppression_hash(k.key, 'sms', c.phone::text) FROM @.suppression_key AS k)) AS may_sms,
+	coalesce(n.phone, false) AND NOT EXISTS (SELECT FROM @.suppressions AS x
+		WHERE x.channel = 'phone' AND x.hash = (SELECT @.suppression_hash(k.key, 'phone', c.phone::text) FROM @.suppression_key AS k)) AS may_phone
 FROM @.customers AS c
 LEFT JOIN @.accounts AS a USING (account_id)
 CROSS JOIN LATERAL (
