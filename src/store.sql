@@ -32,7 +32,8 @@ BEGIN
 	END IF;
 
 	FOREACH area IN ARRAY ARRAY[crm.store_money(), crm.store_customers(), crm.store_merge(), crm.store_products(), crm.store_orders(),
-		crm.store_touches(), crm.store_views()]
+		crm.store_touches(), crm.store_lifecycle(), crm.store_views(),
+		crm.store_insight()]
 	LOOP
 		EXECUTE replace(area, '@.', ident || '.');
 	END LOOP;
