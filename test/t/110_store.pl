@@ -45,7 +45,7 @@ $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->co
 is(contents('restored', $_), $before{$_}, "the same in $_") for $ident, 'other';
 
 # the summary that is tracked came along, and its triggers fire
-is($node->safe_psql('restored', "SELECT * FROM crm.verify('$ident.orders') UNION ALL SELECT * FROM crm.verify('other.orders')"), '', 'stages are those of the orders');
+is($node->safe_psql('restored', "SELECT * FROM crm.verify(\$\$$ident.orders\$\$) UNION ALL SELECT * FROM crm.verify('other.orders')"), '', 'stages are those of the orders');
 is($node->safe_psql('restored', "BEGIN; INSERT INTO other.orders (customer_id, channel, currency, items_amount) SELECT min(customer_id), 'direct', 'USD', 5 FROM other.lifecycle WHERE stage = 'lead' RETURNING customer_id \\gset
 	SELECT stage FROM other.lifecycle WHERE customer_id = :customer_id; ROLLBACK") =~ s/^(\d+\n)?//r, 'new', 'a lead who orders is new');
 
