@@ -115,7 +115,7 @@ BEGIN ATOMIC
 		LEFT JOIN won AS w ON w.channel = c.channel
 		LEFT JOIN spent AS m ON m.channel = c.channel)
 	SELECT f.channel, f.type, f.visitors, f.converted, f.rate::numeric(9,6), f.orders, f.revenue::numeric(20,4), f.share::numeric(9,6),
-		@.credit(f.share, f.rate)::numeric(9,6), f.attributed_orders, f.attributed_revenue, f.attributed_new_customers,
+		@.credit(f.share, f.rate)::numeric(9,6), f.attributed_orders::numeric(18,4), f.attributed_revenue::numeric(20,4), f.attributed_new_customers::numeric(18,4),
 		f.spend::numeric(20,4), (f.spend / nullif(f.attributed_new_customers, 0))::numeric(18,4), (f.attributed_revenue / nullif(f.spend, 0))::numeric(18,4)
 	FROM figures AS f;
 END;

@@ -180,12 +180,12 @@ CREATE OR REPLACE FUNCTION @.rfm(as_of timestamptz)
 RETURNS TABLE (customer_id bigint, recency_days integer, orders bigint, net_base numeric(20,4), r integer, f integer, m integer, rfm text, segment text)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT b.customer_id, pg_catalog.floor(extract(epoch FROM as_of - crm.last_order(b.p)) / 86400)::integer, crm.order_count(b.p),
+	SELECT b.customer_id, pg_catalog.floor(extract(epoch FROM rfm.as_of - crm.last_order(b.p)) / 86400)::integer, crm.order_count(b.p),
 		CASE WHEN b.known THEN crm.revenue(b.p) END::numeric(20,4),
 		crm.recency_score(b.score), crm.frequency_score(b.score), crm.monetary_score(b.score), b.score::text, crm.segment(b.score, b.segment_map)
 	FROM (
 		SELECT c.customer_id, c.p, c.known, s.segment_map,
-			CASE WHEN c.known THEN crm.rfm(c.p, (SELECT f.rfm_scale FROM @.fits AS f WHERE f.kind = 'rfm' AND f.current), as_of) END AS score
+			CASE WHEN c.known THEN crm.rfm(c.p, (SELECT f.rfm_scale FROM @.fits AS f WHERE f.kind = 'rfm' AND f.current), rfm.as_of) END AS score
 		FROM (
 			SELECT o.customer_id, crm.purchases(o.ordered_at, coalesce(o.net_base, 0)) AS p, pg_catalog.count(*) = pg_catalog.count(o.net_base) AS known
 			FROM @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < rfm.as_of GROUP BY o.customer_id) AS c,
@@ -245,7 +245,7 @@ BEGIN ATOMIC
 		(extract(epoch FROM crm.average_gap(d.p)) / 86400)::numeric(12,2)
 	FROM (
 		SELECT c.customer_id, c.p, s.margin, CASE WHEN c.known THEN crm.revenue(c.p) * s.margin END::numeric(20,4) AS historic,
-			crm.alive(f.ltv_model, c.p, as_of) AS p_alive, crm.expected_orders(f.ltv_model, c.p, as_of, coalesce(horizon, s.ltv_horizon)) AS expected_orders,
+			crm.alive(f.ltv_model, c.p, ltv.as_of) AS p_alive, crm.expected_orders(f.ltv_model, c.p, ltv.as_of, coalesce(ltv.horizon, s.ltv_horizon)) AS expected_orders,
 			CASE WHEN f.has_spend AND c.known THEN crm.expected_order_value(f.ltv_model, c.p) END AS expected_order_value,
 			crm.next_order(f.ltv_model, c.p) AS next_order_at
 		FROM @.settings AS s CROSS JOIN (
