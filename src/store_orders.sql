@@ -231,15 +231,22 @@ CREATE INDEX IF NOT EXISTS orders_without_rate_idx ON @.orders (customer_id) WHE
 
 CREATE OR REPLACE FUNCTION @.order_value() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	base text;
+	zone text;
+	counts_from text;
 BEGIN
+	SELECT s.base_currency, s.time_zone, s.counts_from INTO base, zone, counts_from FROM @.settings AS s;
+	NEW.counts := NOT NEW.test AND NEW.status <> 'cancelled' AND (counts_from = 'placed' OR NEW.paid_at IS NOT NULL);
 	-- amount itself is generated later
-	SELECT NOT NEW.test AND NEW.status <> 'cancelled' AND (s.counts_from = 'placed' OR NEW.paid_at IS NOT NULL),
-		round((NEW.items_amount - NEW.discount + NEW.shipping + CASE WHEN NEW.tax_included THEN 0 ELSE NEW.tax END - NEW.refunded_amount)
-			* CASE WHEN NEW.currency = s.base_currency THEN 1 ELSE (
-				SELECT r.rate FROM @.rates AS r WHERE r.currency = NEW.currency AND r.day <= (NEW.ordered_at AT TIME ZONE s.time_zone)::date
-				ORDER BY r.day DESC LIMIT 1) END, c.decimals)
-	INTO NEW.counts, NEW.net_base
-	FROM @.settings AS s JOIN @.currencies AS c ON c.currency = s.base_currency;
+	NEW.net_base := NEW.items_amount - NEW.discount + NEW.shipping + CASE WHEN NEW.tax_included THEN 0 ELSE NEW.tax END - NEW.refunded_amount;
+	IF NEW.currency <> base THEN
+		-- to_base(), at less cost
+		SELECT round(NEW.net_base * r.rate, c.decimals) INTO NEW.net_base
+		FROM @.rates AS r, @.currencies AS c
+		WHERE r.currency = NEW.currency AND r.day <= (NEW.ordered_at AT TIME ZONE zone)::date AND c.currency = base
+		ORDER BY r.day DESC LIMIT 1;
+	END IF;
 	RETURN NEW;
 END
 $function$;
