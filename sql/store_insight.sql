@@ -348,7 +348,7 @@ END $$;
 CREATE TEMP TABLE cart AS SELECT * FROM pg_temp.carts();
 SELECT pg_temp.differ('SELECT customer_id, visitor_id, started_at, last_at, touches, ordered_at, status FROM shop.carts', 'TABLE cart') AS carts,
 	(SELECT count(DISTINCT status) FROM cart) AS kinds, (SELECT max(touches) > 1 FROM cart) AS more_than_one_touch;
-SELECT pg_temp.differ('SELECT customer_id, visitor_id, email, started_at, ordered_at, status FROM shop.abandoned_carts', $$SELECT customer_id, visitor_id, email::text, started_at, ordered_at, status FROM cart LEFT JOIN shop.customers AS c USING (customer_id) WHERE status <> 'ordered'$$) AS abandoned,
+SELECT pg_temp.differ('SELECT customer_id, visitor_id, email, may_email, started_at, ordered_at, status FROM shop.abandoned_carts', $$SELECT customer_id, visitor_id, email::text, CASE WHEN customer_id IS NOT NULL THEN shop.may_contact(customer_id, 'email') END, started_at, ordered_at, status FROM cart LEFT JOIN shop.customers AS c USING (customer_id) WHERE status <> 'ordered'$$) AS abandoned,
 	pg_temp.differ($$SELECT * FROM shop.abandoned_carts('2025-01-01', '2025-07-01')$$, $$SELECT count(*), count(*) FILTER (WHERE status = 'ordered'), count(*) FILTER (WHERE status <> 'ordered'), count(*) FILTER (WHERE status = 'recovered'),
 		round(count(*) FILTER (WHERE status <> 'ordered')::numeric / count(*), 6), round(count(*) FILTER (WHERE status = 'recovered')::numeric / count(*) FILTER (WHERE status <> 'ordered'), 6)
 		FROM cart WHERE started_at >= '2025-01-01' AND started_at < '2025-07-01'$$) AS rates;
