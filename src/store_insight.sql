@@ -340,15 +340,19 @@ WITH p AS MATERIALIZED (
 	SELECT product_id, name, category, price, coalesce(currency, (SELECT base_currency FROM @.settings)) AS currency, active FROM @.products
 	WHERE category IS NOT NULL AND price IS NOT NULL),
 f AS MATERIALIZED (
-	SELECT o.customer_id, i.product_id, pg_catalog.min(o.ordered_at) AS first_at FROM @.orders AS o JOIN @.order_items AS i USING (order_id)
-	WHERE o.counts AND o.customer_id IS NOT NULL GROUP BY 1, 2),
+	SELECT b.customer_id, b.product_id, b.first_at, p.category, p.currency, p.price, p.active
+	FROM (
+		SELECT o.customer_id, i.product_id, pg_catalog.min(o.ordered_at) AS first_at FROM @.orders AS o JOIN @.order_items AS i USING (order_id)
+		WHERE o.counts AND o.customer_id IS NOT NULL GROUP BY 1, 2) AS b
+	JOIN p USING (product_id)),
 buyers AS (SELECT product_id, pg_catalog.count(*) AS n FROM f GROUP BY product_id),
-d AS MATERIALIZED (
+d AS (
 	SELECT a.product_id AS a, b.product_id AS b, pg_catalog.row_number() OVER (PARTITION BY a.product_id ORDER BY b.price, b.product_id) = 1 AS next
 	FROM p AS a JOIN p AS b ON b.category = a.category AND b.currency = a.currency AND b.price > a.price AND b.active),
 moved AS (
-	SELECT d.a, d.b, pg_catalog.count(*) AS n FROM d JOIN f AS x ON x.product_id = d.a JOIN f AS y ON y.product_id = d.b AND y.customer_id = x.customer_id
-	WHERE y.first_at > x.first_at GROUP BY 1, 2)
+	SELECT x.product_id AS a, y.product_id AS b, pg_catalog.count(*) AS n
+	FROM f AS x JOIN f AS y ON y.customer_id = x.customer_id AND y.category = x.category AND y.currency = x.currency
+	WHERE y.price > x.price AND y.first_at > x.first_at AND y.active GROUP BY 1, 2)
 SELECT a.product_id, a.name, a.category, a.currency, a.price, b.product_id AS up_product_id, b.name AS up_name, b.price AS up_price,
 	(b.price - a.price)::numeric(18,4) AS price_difference, coalesce(n.n, 0) AS buyers, coalesce(m.n, 0) AS moved_up,
 	(coalesce(m.n, 0)::numeric / n.n)::numeric(9,6) AS moved_up_rate, d.next AS next_price
