@@ -24,12 +24,12 @@ DROP SCHEMA taken CASCADE;
 -- Running it again adds what is missing, and keeps what the user made of it
 DROP VIEW shop.repeat_rate;
 DROP TRIGGER items_inserted ON shop.order_items;
-DROP TABLE shop.spend;
+DROP TABLE shop.spend CASCADE;
 ALTER TABLE shop.customers ADD COLUMN shoe_size int;
 COMMENT ON COLUMN shop.customers.source IS 'of my own';
 UPDATE shop.settings SET time_zone = 'Europe/Berlin';
 SELECT crm.create_store('shop', 'USD', 'Asia/Tokyo');
-SELECT to_regclass('shop.repeat_rate'), to_regclass('shop.spend'), (SELECT count(*) FROM pg_trigger WHERE tgname = 'items_inserted' AND tgrelid = 'shop.order_items'::regclass);
+SELECT to_regclass('shop.repeat_rate'), to_regclass('shop.spend'), to_regclass('shop.channel_performance'), (SELECT count(*) FROM pg_trigger WHERE tgname = 'items_inserted' AND tgrelid = 'shop.order_items'::regclass);
 SELECT base_currency, time_zone, crm_version = (SELECT extversion FROM pg_extension WHERE extname = 'crm') AS version FROM shop.settings;
 SELECT col_description('shop.customers'::regclass, attnum) FROM pg_attribute WHERE attrelid = 'shop.customers'::regclass AND attname = 'source';
 UPDATE shop.settings SET time_zone = 'UTC';

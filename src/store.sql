@@ -37,7 +37,8 @@ BEGIN
 	WHERE relnamespace = to_regnamespace(ident) AND relkind = 'v' AND reloptions IS NOT NULL;
 
 	FOREACH area IN ARRAY ARRAY[crm.store_money(), crm.store_customers(), crm.store_merge(), crm.store_products(), crm.store_orders(),
-		crm.store_touches(), crm.store_views(), crm.store_messages(), crm.store_privacy(), crm.store_import()]
+		crm.store_touches(), crm.store_lifecycle(), crm.store_views(), crm.store_insight(), crm.store_messages(), crm.store_privacy(),
+		crm.store_import()]
 	LOOP
 		EXECUTE replace(area, '@.', ident || '.');
 	END LOOP;

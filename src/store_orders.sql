@@ -224,6 +224,106 @@ COMMENT ON FUNCTION @.orders_updated() IS 'trigger: history and stock follow the
 CREATE OR REPLACE TRIGGER orders_updated AFTER UPDATE ON @.orders REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.orders_updated();
 
+-- Whether an order counts, and what is left of it in the base currency, depend
+-- on the settings and the rates too: they are kept in the row, which is all
+-- that crm.track looks at.
+ALTER TABLE @.orders ADD COLUMN IF NOT EXISTS counts boolean NOT NULL DEFAULT true;
+ALTER TABLE @.orders ADD COLUMN IF NOT EXISTS net_base numeric(18,4);
+CREATE INDEX IF NOT EXISTS orders_without_rate_idx ON @.orders (customer_id) WHERE counts AND net_base IS NULL;
+
+CREATE OR REPLACE FUNCTION @.order_value() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	base text;
+	zone text;
+	counts_from text;
+BEGIN
+	SELECT s.base_currency, s.time_zone, s.counts_from INTO base, zone, counts_from FROM @.settings AS s;
+	NEW.counts := NOT NEW.test AND NEW.status <> 'cancelled' AND (counts_from = 'placed' OR NEW.paid_at IS NOT NULL);
+	-- amount itself is generated later
+	NEW.net_base := NEW.items_amount - NEW.discount + NEW.shipping + CASE WHEN NEW.tax_included THEN 0 ELSE NEW.tax END - NEW.refunded_amount;
+	IF NEW.currency <> base THEN
+		-- to_base(), at less cost
+		SELECT round(NEW.net_base * r.rate, c.decimals) INTO NEW.net_base
+		FROM @.rates AS r, @.currencies AS c
+		WHERE r.currency = NEW.currency AND r.day <= (NEW.ordered_at AT TIME ZONE zone)::date AND c.currency = base
+		ORDER BY r.day DESC LIMIT 1;
+	END IF;
+	RETURN NEW;
+END
+$function$;
+COMMENT ON FUNCTION @.order_value() IS 'trigger: whether an order counts, and what is left of it in the base currency';
+
+-- The same for the orders that there are.
+CREATE OR REPLACE FUNCTION @.value_orders(currencies text[] DEFAULT NULL, from_day date DEFAULT '-infinity') RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	changed bigint;
+BEGIN
+	-- nobody adds an order that is valued by what was true before
+	LOCK TABLE @.orders IN SHARE ROW EXCLUSIVE MODE;
+	UPDATE @.orders AS o SET counts = v.counts, net_base = v.net_base
+	FROM (
+		SELECT p.order_id, NOT p.test AND p.status <> 'cancelled' AND (s.counts_from = 'placed' OR p.paid_at IS NOT NULL) AS counts,
+			@.to_base(p.amount - p.refunded_amount, p.currency, (p.ordered_at AT TIME ZONE s.time_zone)::date) AS net_base
+		FROM @.orders AS p, @.settings AS s
+		WHERE (currencies IS NULL OR p.currency = ANY (currencies)) AND p.ordered_at >= from_day::timestamp AT TIME ZONE s.time_zone) AS v
+	WHERE o.order_id = v.order_id AND (o.counts, o.net_base) IS DISTINCT FROM (v.counts, v.net_base);
+	GET DIAGNOSTICS changed = ROW_COUNT;
+	RETURN changed;
+END
+$function$;
+COMMENT ON FUNCTION @.value_orders(text[], date) IS 'values orders again, after a change of settings or rates; number of orders that changed';
+SELECT @.value_orders() WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $r$@.orders$r$::regclass AND tgname = 'order_value_update');
+
+CREATE OR REPLACE TRIGGER order_value_insert BEFORE INSERT ON @.orders FOR EACH ROW EXECUTE FUNCTION @.order_value();
+-- after order_status, which may set paid_at
+CREATE OR REPLACE TRIGGER order_value_update BEFORE UPDATE ON @.orders FOR EACH ROW
+	WHEN ((OLD.test, OLD.status, OLD.paid_at, OLD.ordered_at, OLD.currency, OLD.items_amount, OLD.discount, OLD.shipping, OLD.tax, OLD.tax_included,
+			OLD.refunded_amount, OLD.counts, OLD.net_base)
+		IS DISTINCT FROM (NEW.test, NEW.status, NEW.paid_at, NEW.ordered_at, NEW.currency, NEW.items_amount, NEW.discount, NEW.shipping, NEW.tax, NEW.tax_included,
+			NEW.refunded_amount, NEW.counts, NEW.net_base))
+	EXECUTE FUNCTION @.order_value();
+
+CREATE OR REPLACE FUNCTION @.settings_changed() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+BEGIN
+	PERFORM @.value_orders();
+	RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION @.settings_changed() IS 'trigger: settings that change what orders are worth';
+CREATE OR REPLACE TRIGGER settings_changed AFTER UPDATE ON @.settings FOR EACH ROW
+	WHEN ((OLD.base_currency, OLD.time_zone, OLD.counts_from) IS DISTINCT FROM (NEW.base_currency, NEW.time_zone, NEW.counts_from))
+	EXECUTE FUNCTION @.settings_changed();
+
+CREATE OR REPLACE FUNCTION @.rates_changed() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	currencies text[];
+	from_day date;
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		SELECT array_agg(DISTINCT currency), min(day) INTO currencies, from_day FROM changed;
+	ELSIF TG_OP = 'DELETE' THEN
+		SELECT array_agg(DISTINCT currency), min(day) INTO currencies, from_day FROM old_rows;
+	ELSE
+		SELECT array_agg(DISTINCT currency), min(day) INTO currencies, from_day FROM (TABLE changed UNION ALL TABLE old_rows) AS r;
+	END IF;
+	IF currencies IS NOT NULL THEN
+		PERFORM @.value_orders(currencies, from_day);
+	END IF;
+	RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION @.rates_changed() IS 'trigger: orders are worth what the rate of their day says';
+CREATE OR REPLACE TRIGGER rates_inserted AFTER INSERT ON @.rates REFERENCING NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION @.rates_changed();
+CREATE OR REPLACE TRIGGER rates_updated AFTER UPDATE ON @.rates REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION @.rates_changed();
+CREATE OR REPLACE TRIGGER rates_deleted AFTER DELETE ON @.rates REFERENCING OLD TABLE AS old_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION @.rates_changed();
+
 -- Items: the order's total, and stock.  The orders are locked first, so that
 -- the sum is of all items there are, and the status the one that holds.
 CREATE OR REPLACE FUNCTION @.items_changed() RETURNS trigger

@@ -1,5 +1,5 @@
 /*
- * store, seventh area: what BI tools, agents and reports read
+ * store, eighth area: what BI tools, agents and reports read
  *
  * A view on a function casts its numerics again: RETURNS TABLE forgets the
  * precision, which some BI tools want to know.
@@ -8,17 +8,12 @@ CREATE FUNCTION crm.store_views() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN $ddl$
 
 CREATE OR REPLACE VIEW @.valid_orders AS
-SELECT order_id, customer_id, visitor_id, ordered_at, day, channel, currency, units, gross, refunded, net, net_sales,
-	pg_catalog.round(net * CASE WHEN currency = (SELECT base_currency FROM @.settings) THEN 1 ELSE (
-			SELECT r.rate FROM @.rates AS r WHERE r.currency = o.currency AND r.day <= o.day ORDER BY r.day DESC LIMIT 1) END,
-		(SELECT c.decimals FROM @.settings JOIN @.currencies AS c ON c.currency = base_currency))::numeric(18,4) AS net_base,
-	country, region, city
-FROM (
-	SELECT *, (ordered_at AT TIME ZONE (SELECT time_zone FROM @.settings))::date AS day,
-		amount AS gross, refunded_amount AS refunded, (amount - refunded_amount)::numeric(18,4) AS net,
-		(items_amount - discount - CASE WHEN tax_included THEN tax ELSE 0 END - refunded_sales)::numeric(18,4) AS net_sales
-	FROM @.orders
-	WHERE NOT test AND status <> 'cancelled' AND ((SELECT counts_from FROM @.settings) = 'placed' OR paid_at IS NOT NULL)) AS o;
+SELECT order_id, customer_id, visitor_id, ordered_at, (ordered_at AT TIME ZONE (SELECT time_zone FROM @.settings))::date AS day, channel, currency, units,
+	amount AS gross, refunded_amount AS refunded, (amount - refunded_amount)::numeric(18,4) AS net,
+	(items_amount - discount - CASE WHEN tax_included THEN tax ELSE 0 END - refunded_sales)::numeric(18,4) AS net_sales,
+	net_base, country, region, city
+FROM @.orders
+WHERE counts;
 
 -- Sales
 
@@ -233,8 +228,12 @@ SELECT c.customer_id, c.first_name, c.last_name, nullif(pg_catalog.concat_ws(' '
 	coalesce(n.sms, false) AND NOT EXISTS (SELECT FROM @.suppressions AS x
 		WHERE x.channel = 'sms' AND x.hash = (SELECT @.suppression_hash(k.key, 'sms', c.phone::text) FROM @.suppression_key AS k)) AS may_sms,
 	coalesce(n.phone, false) AND NOT EXISTS (SELECT FROM @.suppressions AS x
-		WHERE x.channel = 'phone' AND x.hash = (SELECT @.suppression_hash(k.key, 'phone', c.phone::text) FROM @.suppression_key AS k)) AS may_phone
+		WHERE x.channel = 'phone' AND x.hash = (SELECT @.suppression_hash(k.key, 'phone', c.phone::text) FROM @.suppression_key AS k)) AS may_phone,
+	y.stage, y.phase, y.stage_since, y.stage_until, r.rfm, r.segment, v.p_alive, v.predicted, v.total, v.next_order_at, t.last_channel
 FROM @.customers AS c
+LEFT JOIN @.lifecycle AS y ON y.customer_id = c.customer_id
+LEFT JOIN @.rfm AS r ON r.customer_id = c.customer_id
+LEFT JOIN @.ltv AS v ON v.customer_id = c.customer_id
 LEFT JOIN @.accounts AS a USING (account_id)
 CROSS JOIN LATERAL (
 	SELECT pg_catalog.count(*) AS orders, pg_catalog.min(v.ordered_at) AS first_order_at, pg_catalog.max(v.ordered_at) AS last_order_at,
@@ -251,7 +250,8 @@ LEFT JOIN LATERAL (
 	WHERE v.customer_id = c.customer_id AND p.category IS NOT NULL
 	GROUP BY p.category ORDER BY pg_catalog.sum(i.quantity) DESC, p.category LIMIT 1) AS f ON true
 CROSS JOIN LATERAL (
-	SELECT pg_catalog.count(*) AS touches, pg_catalog.max(u.touched_at) AS last_touch_at, (pg_catalog.array_agg(u.channel ORDER BY u.touched_at, u.touch_id))[1] AS first_channel
+	SELECT pg_catalog.count(*) AS touches, pg_catalog.max(u.touched_at) AS last_touch_at, (pg_catalog.array_agg(u.channel ORDER BY u.touched_at, u.touch_id))[1] AS first_channel,
+		(pg_catalog.array_agg(u.channel ORDER BY u.touched_at DESC, u.touch_id DESC))[1] AS last_channel
 	FROM (
 		SELECT touch_id, touched_at, channel FROM @.touches WHERE customer_id = c.customer_id
 		UNION ALL

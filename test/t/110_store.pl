@@ -24,7 +24,7 @@ for my $store ($name, 'other')
 	$node->command_ok([ 'psql', @connect, '-v', "store=$store", '-f', 'seeds/store.sql' ], "loaded into $store");
 }
 $node->safe_psql('shop', "SELECT $ident.merge_customers(1, 2, 'test'); CREATE TABLE other.notes (id int PRIMARY KEY, customer_id bigint REFERENCES other.customers);
-	UPDATE $ident.settings SET allow_oversell = true");
+	UPDATE $ident.settings SET allow_oversell = true; SELECT $ident.fit('2026-01-01'), other.fit()");
 
 # What every table and view of a store holds, in a line each.  Of views that
 # tell what is late as of now, a test in one second reads the same.
@@ -43,6 +43,11 @@ $node->command_ok([ 'pg_dump', '-d', $node->connstr('shop'), '-f', $dump ], 'dum
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
 $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $dump ], 'restored');
 is(contents('restored', $_), $before{$_}, "the same in $_") for $ident, 'other';
+
+# the summary that is tracked came along, and its triggers fire
+is($node->safe_psql('restored', "SELECT * FROM crm.verify(\$\$$ident.orders\$\$) UNION ALL SELECT * FROM crm.verify('other.orders')"), '', 'stages are those of the orders');
+is($node->safe_psql('restored', "BEGIN; INSERT INTO other.orders (customer_id, channel, currency, items_amount) SELECT min(customer_id), 'direct', 'USD', 5 FROM other.lifecycle WHERE stage = 'lead' RETURNING customer_id \\gset
+	SELECT stage FROM other.lifecycle WHERE customer_id = :customer_id; ROLLBACK") =~ s/^(\d+\n)?//r, 'new', 'a lead who orders is new');
 
 # create_store on what was restored: nothing is lost, and it works
 $node->safe_psql('restored', "SELECT crm.create_store('$literal'), crm.create_store('other')");
@@ -119,6 +124,8 @@ LEFT JOIN (SELECT order_id, sum(quantity * unit_price) AS amount, sum(quantity) 
 LEFT JOIN (SELECT order_id, sum(amount) AS amount FROM busy.refunds GROUP BY order_id) AS r USING (order_id)
 WHERE o.items_amount <> coalesce(i.amount, 0) OR o.units <> coalesce(i.units, 0) OR o.refunded_amount <> coalesce(r.amount, 0) OR o.refunded_amount > o.amount
 SQL
+is($node->safe_psql('shop', "SELECT * FROM crm.verify('busy.orders')"), '', 'stages are those of the orders');
+is($node->safe_psql('shop', 'SELECT count(*) FROM busy.orders WHERE counts <> (status <> \'cancelled\') OR net_base <> amount - refunded_amount OR net_base IS NULL'), '0', 'what orders are worth is kept');
 is($node->safe_psql('shop', 'SELECT count(*) FROM (SELECT email FROM busy.customers WHERE merged_into IS NULL GROUP BY email HAVING count(*) > 1) AS d'), '0', 'each person once');
 is($node->safe_psql('shop', 'SELECT count(*) FROM busy.orders JOIN busy.customers USING (customer_id) WHERE merged_into IS NOT NULL'), '0', 'no order is left with an id that was merged');
 

@@ -1,0 +1,483 @@
+/* store, ninth area: what marketing and management ask */
+CREATE FUNCTION crm.store_insight() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN $ddl$
+
+-- Channels.  Who is behind a touch is a customer, or a visitor who stays unknown.
+
+CREATE OR REPLACE FUNCTION @.attribution(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (orders crm.attribution, new_customers crm.attribution)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH sold AS MATERIALIZED (
+		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END AS visitor_id, o.ordered_at, coalesce(o.net_base, 0) AS value,
+			CASE WHEN o.ordered_at = crm.first_order(l.purchases) THEN NOT EXISTS (SELECT FROM @.orders AS e
+				WHERE e.customer_id = o.customer_id AND e.ordered_at = o.ordered_at AND e.counts AND e.order_id < o.order_id) ELSE false END AS is_first
+		FROM @.orders AS o LEFT JOIN @.orders_lifecycle AS l ON l.customer = o.customer_id
+		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at)
+	SELECT crm.rollup(b.orders), crm.rollup(b.new_customers)
+	FROM (
+		SELECT crm.attribution(e.customer_id, e.channel, e.at, e.value, s.lookback, s.half_life) AS orders,
+			crm.attribution(e.customer_id, e.channel, e.at, e.value, s.lookback, s.half_life) FILTER (WHERE e.value IS NULL OR e.is_first) AS new_customers
+		FROM @.settings AS s, LATERAL (
+			SELECT t.customer_id, t.channel, t.touched_at AS at, NULL::numeric AS value, false AS is_first FROM @.customer_touches AS t
+			WHERE t.customer_id IS NOT NULL AND t.touched_at >= from_at - s.lookback AND t.touched_at < to_at
+			UNION ALL
+			SELECT o.customer_id, NULL, o.ordered_at, o.value, o.is_first FROM sold AS o WHERE o.visitor_id IS NULL) AS e
+		UNION ALL
+		SELECT crm.attribution(e.visitor_id, e.channel, e.at, e.value, s.lookback, s.half_life), NULL
+		FROM @.settings AS s, LATERAL (
+			SELECT t.visitor_id, t.channel, t.touched_at AS at, NULL::numeric AS value FROM @.customer_touches AS t
+			WHERE t.customer_id IS NULL AND t.visitor_id IN (SELECT o.visitor_id FROM sold AS o WHERE o.visitor_id IS NOT NULL)
+				AND t.touched_at >= from_at - s.lookback AND t.touched_at < to_at
+			UNION ALL
+			SELECT o.visitor_id, NULL, o.ordered_at, o.value FROM sold AS o WHERE o.visitor_id IS NOT NULL) AS e) AS b;
+END;
+COMMENT ON FUNCTION @.attribution(timestamptz, timestamptz) IS 'what the touches before the orders of a period have won, and those before first orders: values for crm.channels()';
+
+CREATE OR REPLACE FUNCTION @.channel_attribution(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (channel text, model text, orders numeric(18,4), revenue numeric(20,4), new_customers numeric(18,4))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT o.channel, o.model, o.conversions::numeric(18,4), CASE WHEN k.known THEN o.value END::numeric(20,4), coalesce(n.conversions, 0)::numeric(18,4)
+	FROM @.attribution(channel_attribution.from_at, channel_attribution.to_at) AS a
+	CROSS JOIN (SELECT NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= from_at AND u.ordered_at < to_at) AS known) AS k
+	CROSS JOIN LATERAL crm.channels(a.orders) AS o
+	LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel AND n.model = o.model;
+END;
+COMMENT ON FUNCTION @.channel_attribution(timestamptz, timestamptz) IS 'orders, revenue and new customers of a period by the channel that won them, for each model of attribution';
+
+CREATE OR REPLACE VIEW @.channel_attribution AS
+SELECT channel, model, orders::numeric(18,4) AS orders, revenue::numeric(20,4) AS revenue, new_customers::numeric(18,4) AS new_customers
+FROM @.channel_attribution('-infinity', 'infinity');
+
+ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS credit_method text NOT NULL DEFAULT 'tiers'
+	CONSTRAINT settings_credit_method_check CHECK (credit_method IN ('tiers', 'linear'));
+CREATE TABLE IF NOT EXISTS @.credit_tiers (
+	revenue_share numeric(9,6) NOT NULL CHECK (revenue_share BETWEEN 0 AND 1),
+	conversion_rate numeric(9,6) NOT NULL CHECK (conversion_rate BETWEEN 0 AND 1),
+	credit numeric(9,6) NOT NULL CHECK (credit >= 0),
+	PRIMARY KEY (revenue_share, conversion_rate)
+);
+INSERT INTO @.credit_tiers (revenue_share, conversion_rate, credit)
+SELECT t.revenue_share, t.conversion_rate, t.credit FROM crm.channel_tiers() AS t WHERE NOT EXISTS (SELECT FROM @.credit_tiers);
+
+CREATE OR REPLACE FUNCTION @.credit(revenue_share numeric, conversion_rate numeric) RETURNS numeric
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN (SELECT s.credit_method FROM @.settings AS s) = 'linear' THEN crm.channel_credit_linear(credit.revenue_share, credit.conversion_rate)
+		ELSE crm.channel_credit(credit.revenue_share, credit.conversion_rate,
+			coalesce((SELECT pg_catalog.array_agg(ARRAY[t.revenue_share, t.conversion_rate, t.credit]) FROM @.credit_tiers AS t), '{}'::numeric[])) END;
+END;
+COMMENT ON FUNCTION @.credit(numeric, numeric) IS 'the credit of a channel by its share of the revenue and its conversion rate, by the store''s rule';
+
+CREATE OR REPLACE FUNCTION @.channel_performance(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (channel text, type text, visitors bigint, converted bigint, conversion_rate numeric(9,6), orders bigint, revenue numeric(20,4), revenue_share numeric(9,6),
+	credit numeric(9,6), attributed_orders numeric(18,4), attributed_revenue numeric(20,4), attributed_new_customers numeric(18,4),
+	spend numeric(20,4), cac numeric(18,4), roas numeric(18,4))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH seen AS (
+		SELECT t.channel, t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, pg_catalog.min(t.touched_at) AS first_at
+		FROM @.customer_touches AS t WHERE t.touched_at >= from_at AND t.touched_at < to_at GROUP BY 1, 2, 3),
+	bought AS MATERIALIZED (
+		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END AS visitor_id, pg_catalog.max(o.ordered_at) AS last_at
+		FROM @.orders AS o WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY 1, 2),
+	visited AS (
+		SELECT p.channel, pg_catalog.count(*) AS visitors, pg_catalog.count(*) FILTER (WHERE coalesce(c.last_at, v.last_at) >= p.first_at) AS converted
+		FROM seen AS p
+		LEFT JOIN bought AS c ON c.customer_id = p.customer_id
+		LEFT JOIN bought AS v ON v.customer_id IS NULL AND v.visitor_id = p.visitor_id
+		GROUP BY p.channel),
+	sold AS (
+		SELECT o.channel, pg_catalog.count(*) AS orders, CASE WHEN pg_catalog.count(*) = pg_catalog.count(o.net_base) THEN pg_catalog.sum(o.net_base) END AS revenue
+		FROM @.orders AS o WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY o.channel),
+	total AS (SELECT CASE WHEN pg_catalog.count(*) = pg_catalog.count(revenue) THEN pg_catalog.sum(revenue) END AS revenue FROM sold),
+	spent AS (
+		SELECT m.channel, CASE WHEN pg_catalog.count(*) = pg_catalog.count(m.amount) THEN pg_catalog.sum(m.amount) END AS spend
+		FROM (SELECT p.channel, @.to_base(p.amount, p.currency, p.day) AS amount FROM @.spend AS p
+			WHERE p.day::timestamp AT TIME ZONE (SELECT s.time_zone FROM @.settings AS s) >= from_at
+				AND p.day::timestamp AT TIME ZONE (SELECT s.time_zone FROM @.settings AS s) < to_at) AS m
+		GROUP BY m.channel),
+	won AS MATERIALIZED (
+		SELECT a.channel, a.orders, a.revenue, a.new_customers
+		FROM @.channel_attribution(channel_performance.from_at, channel_performance.to_at) AS a
+		WHERE a.model = (SELECT s.attribution_model FROM @.settings AS s)),
+	figures AS (
+		SELECT c.channel, c.type, coalesce(v.visitors, 0) AS visitors, coalesce(v.converted, 0) AS converted, v.converted::numeric / v.visitors AS rate,
+			coalesce(s.orders, 0) AS orders, CASE WHEN s.channel IS NULL THEN 0 ELSE s.revenue END AS revenue,
+			CASE WHEN s.channel IS NULL THEN 0 ELSE s.revenue END / nullif(total.revenue, 0) AS share,
+			coalesce(w.orders, 0) AS attributed_orders, CASE WHEN w.channel IS NULL THEN 0 ELSE w.revenue END AS attributed_revenue,
+			coalesce(w.new_customers, 0) AS attributed_new_customers, m.spend
+		FROM (SELECT k.channel, k.type FROM @.channels AS k UNION ALL SELECT n.channel, NULL FROM won AS n WHERE n.channel = '(none)') AS c
+		CROSS JOIN total
+		LEFT JOIN visited AS v ON v.channel = c.channel
+		LEFT JOIN sold AS s ON s.channel = c.channel
+		LEFT JOIN won AS w ON w.channel = c.channel
+		LEFT JOIN spent AS m ON m.channel = c.channel)
+	SELECT f.channel, f.type, f.visitors, f.converted, f.rate::numeric(9,6), f.orders, f.revenue::numeric(20,4), f.share::numeric(9,6),
+		@.credit(f.share, f.rate)::numeric(9,6), f.attributed_orders::numeric(18,4), f.attributed_revenue::numeric(20,4), f.attributed_new_customers::numeric(18,4),
+		f.spend::numeric(20,4), (f.spend / nullif(f.attributed_new_customers, 0))::numeric(18,4), (f.attributed_revenue / nullif(f.spend, 0))::numeric(18,4)
+	FROM figures AS f;
+END;
+COMMENT ON FUNCTION @.channel_performance(timestamptz, timestamptz) IS 'visitors, revenue, credit and cost of each channel in a period, in the base currency';
+
+CREATE OR REPLACE VIEW @.channel_performance AS
+SELECT channel, type, visitors, converted, conversion_rate::numeric(9,6) AS conversion_rate, orders, revenue::numeric(20,4) AS revenue,
+	revenue_share::numeric(9,6) AS revenue_share, credit::numeric(9,6) AS credit, attributed_orders::numeric(18,4) AS attributed_orders,
+	attributed_revenue::numeric(20,4) AS attributed_revenue, attributed_new_customers::numeric(18,4) AS attributed_new_customers,
+	spend::numeric(20,4) AS spend, cac::numeric(18,4) AS cac, roas::numeric(18,4) AS roas
+FROM @.channel_performance('-infinity', 'infinity');
+
+-- Credit is kept by period, from the orders or from market research.
+CREATE TABLE IF NOT EXISTS @.channel_credits (
+	channel text NOT NULL REFERENCES @.channels,
+	from_at timestamptz NOT NULL,
+	to_at timestamptz NOT NULL,
+	source text NOT NULL DEFAULT 'research' CHECK (source IN ('orders', 'research')),
+	revenue_share numeric(9,6) CHECK (revenue_share BETWEEN 0 AND 1),
+	conversion_rate numeric(9,6) CHECK (conversion_rate BETWEEN 0 AND 1),
+	credit numeric(9,6) CHECK (credit >= 0),
+	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	PRIMARY KEY (channel, from_at, to_at, source),
+	CHECK (from_at < to_at)
+);
+
+CREATE OR REPLACE FUNCTION @.record_channel_credit(from_at timestamptz, to_at timestamptz) RETURNS bigint
+LANGUAGE sql
+BEGIN ATOMIC
+	WITH written AS (
+		INSERT INTO @.channel_credits AS c (channel, from_at, to_at, source, revenue_share, conversion_rate, credit)
+		SELECT p.channel, record_channel_credit.from_at, record_channel_credit.to_at, 'orders', p.revenue_share, p.conversion_rate, p.credit
+		FROM @.channel_performance(record_channel_credit.from_at, record_channel_credit.to_at) AS p WHERE p.channel <> '(none)'
+		ON CONFLICT (channel, from_at, to_at, source) DO UPDATE
+			SET revenue_share = excluded.revenue_share, conversion_rate = excluded.conversion_rate, credit = excluded.credit, recorded_at = pg_catalog.now()
+		RETURNING c.channel)
+	SELECT pg_catalog.count(*) FROM written;
+END;
+COMMENT ON FUNCTION @.record_channel_credit(timestamptz, timestamptz) IS 'writes the credit of each channel in a period into channel_credits; number of channels';
+REVOKE EXECUTE ON FUNCTION @.record_channel_credit(timestamptz, timestamptz) FROM PUBLIC;
+
+CREATE OR REPLACE VIEW @.channel_credit AS
+SELECT channel, from_at, to_at, source, revenue_share, conversion_rate, credit::numeric(9,6) AS credit,
+	(credit - pg_catalog.lag(credit) OVER (PARTITION BY channel, source ORDER BY from_at, to_at))::numeric(9,6) AS change, recorded_at
+FROM (SELECT channel, from_at, to_at, source, revenue_share, conversion_rate, recorded_at,
+		coalesce(credit, @.credit(revenue_share, conversion_rate)) AS credit FROM @.channel_credits) AS c;
+
+CREATE OR REPLACE FUNCTION @.conversion_rate(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (visitors bigint, new_customers bigint, conversion_rate numeric(9,6))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE f.first_at >= from_at AND f.first_at < to_at),
+		(pg_catalog.count(*) FILTER (WHERE f.first_at >= from_at AND f.first_at < to_at)::numeric / nullif(pg_catalog.count(*), 0))::numeric(9,6)
+	FROM (
+		SELECT coalesce(crm.first_order(l.purchases), g.first_at) AS first_at
+		FROM (SELECT DISTINCT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id
+			FROM @.customer_touches AS t WHERE t.touched_at >= from_at AND t.touched_at < to_at) AS p
+		LEFT JOIN @.orders_lifecycle AS l ON l.customer = p.customer_id
+		LEFT JOIN (SELECT o.visitor_id, pg_catalog.min(o.ordered_at) AS first_at FROM @.orders AS o
+			WHERE o.counts AND o.customer_id IS NULL AND o.visitor_id IS NOT NULL GROUP BY o.visitor_id) AS g ON g.visitor_id = p.visitor_id) AS f;
+END;
+COMMENT ON FUNCTION @.conversion_rate(timestamptz, timestamptz) IS 'of the visitors of a period, the part whose first order lies in it';
+
+CREATE OR REPLACE VIEW @.conversion_rate AS
+SELECT p.month, pg_catalog.count(*) AS visitors, pg_catalog.count(*) FILTER (WHERE f.month = p.month) AS new_customers,
+	(pg_catalog.count(*) FILTER (WHERE f.month = p.month)::numeric / pg_catalog.count(*))::numeric(9,6) AS conversion_rate
+FROM (SELECT time_zone FROM @.settings) AS s
+CROSS JOIN LATERAL (
+	SELECT DISTINCT pg_catalog.date_trunc('month', t.touched_at AT TIME ZONE s.time_zone)::date AS month, t.customer_id,
+		CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id FROM @.customer_touches AS t) AS p
+LEFT JOIN @.orders_lifecycle AS l ON l.customer = p.customer_id
+LEFT JOIN (SELECT o.visitor_id, pg_catalog.min(o.ordered_at) AS first_at FROM @.orders AS o
+	WHERE o.counts AND o.customer_id IS NULL AND o.visitor_id IS NOT NULL GROUP BY o.visitor_id) AS g ON g.visitor_id = p.visitor_id
+CROSS JOIN LATERAL (SELECT pg_catalog.date_trunc('month', coalesce(crm.first_order(l.purchases), g.first_at) AT TIME ZONE s.time_zone)::date AS month) AS f
+GROUP BY p.month;
+
+-- Retention
+
+CREATE OR REPLACE FUNCTION @.cohort_retention(from_at timestamptz, to_at timestamptz, as_of timestamptz DEFAULT pg_catalog.now())
+RETURNS TABLE (cohort date, month_number integer, month date, customers bigint, retained bigint, retention numeric(9,6))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH s AS (SELECT t.time_zone, pg_catalog.date_trunc('month', as_of AT TIME ZONE t.time_zone)::date AS this_month FROM @.settings AS t),
+	months AS (
+		SELECT m.month, pg_catalog.min(m.month) OVER (PARTITION BY m.customer_id) AS cohort
+		FROM (
+			SELECT DISTINCT o.customer_id, pg_catalog.date_trunc('month', o.ordered_at AT TIME ZONE s.time_zone)::date AS month
+			FROM @.orders AS o, s WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < as_of) AS m),
+	cells AS MATERIALIZED (
+		SELECT m.cohort, m.month, pg_catalog.count(*) AS n FROM months AS m, s
+		WHERE m.cohort::timestamp AT TIME ZONE s.time_zone >= from_at AND m.cohort::timestamp AT TIME ZONE s.time_zone < to_at GROUP BY 1, 2),
+	-- every cohort has as many cells as the oldest one
+	grid AS (
+		SELECT c.cohort, c.n AS customers, k.month_number, (c.cohort + k.month_number * interval '1 month')::date AS month, s.this_month
+		FROM s, cells AS c, LATERAL (
+			SELECT pg_catalog.generate_series(0, pg_catalog.max(12 * (extract(year FROM s.this_month) - extract(year FROM d.cohort))
+				+ extract(month FROM s.this_month) - extract(month FROM d.cohort))::integer) AS month_number FROM cells AS d) AS k
+		WHERE c.month = c.cohort)
+	SELECT g.cohort, g.month_number, g.month, g.customers, CASE WHEN g.month <= g.this_month THEN coalesce(c.n, 0) END,
+		CASE WHEN g.month <= g.this_month THEN (coalesce(c.n, 0)::numeric / g.customers)::numeric(9,6) END
+	FROM grid AS g LEFT JOIN cells AS c ON c.cohort = g.cohort AND c.month = g.month;
+END;
+COMMENT ON FUNCTION @.cohort_retention(timestamptz, timestamptz, timestamptz)
+	IS 'of the customers whose first order was in a month (that begins in the period), the part that ordered in each month after; NULL in the future';
+
+CREATE OR REPLACE VIEW @.cohort_retention AS
+SELECT cohort, month_number, month, customers, retained, retention::numeric(9,6) AS retention FROM @.cohort_retention('-infinity', 'infinity', pg_catalog.now());
+
+-- A customer in a month in which he ordered, or was lost: what he was as it
+-- began, and is as it ends.  Who is lost is told by the policy of the stages.
+CREATE OR REPLACE VIEW @.customer_moves AS
+WITH s AS MATERIALIZED (SELECT time_zone, @.policy() AS policy, pg_catalog.now() AS as_of FROM @.settings),
+o AS (
+	SELECT o.customer_id, o.ordered_at, o.order_id, pg_catalog.date_trunc('month', o.ordered_at AT TIME ZONE s.time_zone)::date AS month,
+		crm.purchases(o.ordered_at, 0::numeric) OVER w AS p,
+		pg_catalog.lead(pg_catalog.date_trunc('month', o.ordered_at AT TIME ZONE s.time_zone)::date) OVER w AS next_month
+	FROM @.orders AS o, s
+	WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < s.as_of
+	WINDOW w AS (PARTITION BY o.customer_id ORDER BY o.ordered_at, o.order_id)),
+-- the last order of each month, and until when it keeps the customer from being lost
+l AS (
+	SELECT o.customer_id, o.ordered_at, o.order_id, o.month, o.next_month,
+		coalesce(crm.stage_until(o.p, s.policy, crm.stage_until(o.p, s.policy) + interval '1 microsecond'), crm.stage_until(o.p, s.policy)) AS until
+	FROM o, s WHERE o.next_month IS DISTINCT FROM o.month),
+m AS (
+	SELECT l.customer_id, l.month, l.next_month, l.until, pg_catalog.lag(l.until) OVER (PARTITION BY l.customer_id ORDER BY l.ordered_at, l.order_id) AS until_before,
+		pg_catalog.date_trunc('month', l.until AT TIME ZONE s.time_zone)::date AS lost_month
+	FROM l, s)
+SELECT m.customer_id, m.month, true AS ordered,
+	CASE WHEN m.until_before IS NULL THEN 'none' WHEN m.until_before >= m.month::timestamp AT TIME ZONE s.time_zone THEN 'active' ELSE 'lost' END AS at_start,
+	CASE WHEN m.until >= least((m.month + interval '1 month') AT TIME ZONE s.time_zone, s.as_of) THEN 'active' ELSE 'lost' END AS at_end
+FROM m, s
+UNION ALL
+SELECT m.customer_id, m.lost_month, false, 'active', 'lost'
+FROM m, s
+WHERE m.lost_month > m.month AND m.until < s.as_of AND (m.next_month IS NULL OR m.next_month > m.lost_month);
+
+CREATE OR REPLACE VIEW @.growth AS
+SELECT month, (pg_catalog.sum(change) OVER w - change)::bigint AS active_at_start, new_customers, returning_customers, reactivated_customers, leaving_customers,
+	pg_catalog.sum(change) OVER w::bigint AS active_at_end
+FROM (
+	SELECT g.month, pg_catalog.count(*) FILTER (WHERE m.at_start = 'none') AS new_customers,
+		pg_catalog.count(*) FILTER (WHERE m.ordered AND m.at_start = 'active' AND m.at_end = 'active') AS returning_customers,
+		pg_catalog.count(*) FILTER (WHERE m.at_start = 'lost' AND m.at_end = 'active') AS reactivated_customers,
+		pg_catalog.count(*) FILTER (WHERE m.at_start <> 'lost' AND m.at_end = 'lost') AS leaving_customers,
+		pg_catalog.count(*) FILTER (WHERE m.at_start <> 'active' AND m.at_end = 'active') - pg_catalog.count(*) FILTER (WHERE m.at_start = 'active' AND m.at_end = 'lost') AS change
+	FROM (
+		SELECT pg_catalog.generate_series(pg_catalog.date_trunc('month', pg_catalog.min(o.ordered_at) AT TIME ZONE s.time_zone),
+			pg_catalog.date_trunc('month', pg_catalog.now() AT TIME ZONE s.time_zone), interval '1 month')::date AS month
+		FROM @.settings AS s, @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL GROUP BY s.time_zone) AS g
+	LEFT JOIN @.customer_moves AS m USING (month)
+	GROUP BY g.month) AS n
+WINDOW w AS (ORDER BY month);
+
+CREATE OR REPLACE FUNCTION @.growth(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (active_at_start bigint, new_customers bigint, returning_customers bigint, reactivated_customers bigint, leaving_customers bigint, active_at_end bigint)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.count(*) FILTER (WHERE c.at_start = 'active'), pg_catalog.count(*) FILTER (WHERE c.at_start = 'none'),
+		pg_catalog.count(*) FILTER (WHERE c.ordered AND c.at_start = 'active' AND c.at_end = 'active'),
+		pg_catalog.count(*) FILTER (WHERE c.at_start = 'lost' AND c.at_end = 'active'),
+		pg_catalog.count(*) FILTER (WHERE c.at_start <> 'lost' AND c.at_end = 'lost'), pg_catalog.count(*) FILTER (WHERE c.at_end = 'active')
+	FROM (
+		SELECT b.ordered, CASE crm.stage(b.before, from_at, y.policy) WHEN 'lead' THEN 'none' WHEN 'lost' THEN 'lost' ELSE 'active' END AS at_start,
+			CASE crm.stage(b.p, least(to_at, pg_catalog.now()), y.policy) WHEN 'lost' THEN 'lost' ELSE 'active' END AS at_end
+		FROM (SELECT @.policy() AS policy OFFSET 0) AS y, (
+			SELECT crm.purchases(o.ordered_at, 0::numeric) FILTER (WHERE o.ordered_at < from_at) AS before, crm.purchases(o.ordered_at, 0::numeric) AS p,
+				pg_catalog.bool_or(o.ordered_at >= from_at) AS ordered
+			FROM @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < least(to_at, pg_catalog.now()) GROUP BY o.customer_id) AS b) AS c;
+END;
+COMMENT ON FUNCTION @.growth(timestamptz, timestamptz) IS 'customers who came, stayed, came back and left in a period';
+
+CREATE OR REPLACE VIEW @.churn AS
+SELECT g.month, g.active_at_start AS customers, coalesce(m.churned, 0) AS churned, (coalesce(m.churned, 0)::numeric / nullif(g.active_at_start, 0))::numeric(9,6) AS churn_rate
+FROM @.growth AS g LEFT JOIN (
+	SELECT month, pg_catalog.count(*) AS churned FROM @.customer_moves WHERE at_start = 'active' AND at_end = 'lost' GROUP BY month) AS m USING (month);
+
+CREATE OR REPLACE FUNCTION @.churn(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (customers bigint, churned bigint, churn_rate numeric(9,6))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE c.lost), (pg_catalog.count(*) FILTER (WHERE c.lost)::numeric / nullif(pg_catalog.count(*), 0))::numeric(9,6)
+	FROM (
+		SELECT crm.stage(b.p, least(to_at, pg_catalog.now()), y.policy) = 'lost' AS lost
+		FROM (SELECT @.policy() AS policy OFFSET 0) AS y, (
+			SELECT crm.purchases(o.ordered_at, 0::numeric) FILTER (WHERE o.ordered_at < from_at) AS before, crm.purchases(o.ordered_at, 0::numeric) AS p
+			FROM @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < least(to_at, pg_catalog.now()) GROUP BY o.customer_id) AS b
+		WHERE crm.stage(b.before, from_at, y.policy) NOT IN ('lead', 'lost')) AS c;
+END;
+COMMENT ON FUNCTION @.churn(timestamptz, timestamptz) IS 'of the customers who were not lost as a period began, the part that is as it ends';
+
+-- What goes with what, and where
+
+CREATE OR REPLACE FUNCTION @.cross_sell(from_at timestamptz, to_at timestamptz, min_orders bigint DEFAULT 1)
+RETURNS TABLE (product_id bigint, name text, other_product_id bigint, other_name text, orders bigint, support numeric(9,6), confidence numeric(9,6), lift numeric(12,4))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH b AS MATERIALIZED (
+		SELECT DISTINCT i.order_id, i.product_id FROM @.orders AS o JOIN @.order_items AS i USING (order_id)
+		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at),
+	n AS (SELECT pg_catalog.count(DISTINCT b.order_id) AS n FROM b),
+	s AS (SELECT b.product_id, pg_catalog.count(*) AS n FROM b GROUP BY b.product_id),
+	pairs AS (
+		SELECT x.product_id AS a, y.product_id AS b, pg_catalog.count(*) AS n
+		FROM b AS x JOIN b AS y ON y.order_id = x.order_id AND y.product_id > x.product_id
+		GROUP BY 1, 2 HAVING pg_catalog.count(*) >= min_orders)
+	SELECT d.a, p.name, d.b, q.name, d.n, (d.n::numeric / n.n)::numeric(9,6), (d.n::numeric / sa.n)::numeric(9,6), (d.n::numeric * n.n / sa.n / sb.n)::numeric(12,4)
+	FROM (SELECT pairs.a, pairs.b, pairs.n FROM pairs UNION ALL SELECT pairs.b, pairs.a, pairs.n FROM pairs) AS d
+	JOIN s AS sa ON sa.product_id = d.a JOIN s AS sb ON sb.product_id = d.b
+	JOIN @.products AS p ON p.product_id = d.a JOIN @.products AS q ON q.product_id = d.b, n;
+END;
+COMMENT ON FUNCTION @.cross_sell(timestamptz, timestamptz, bigint) IS 'products that are bought in one order, in a period and in no less than so many orders';
+
+CREATE OR REPLACE VIEW @.cross_sell AS
+SELECT product_id, name, other_product_id, other_name, orders, support::numeric(9,6) AS support, confidence::numeric(9,6) AS confidence, lift::numeric(12,4) AS lift
+FROM @.cross_sell('-infinity', 'infinity');
+
+-- Of the same category, in the same currency, dearer: what buyers of the one
+-- went on to, and the one with the next price.
+CREATE OR REPLACE VIEW @.up_sell AS
+WITH p AS MATERIALIZED (
+	SELECT product_id, name, category, price, coalesce(currency, (SELECT base_currency FROM @.settings)) AS currency, active FROM @.products
+	WHERE category IS NOT NULL AND price IS NOT NULL),
+f AS MATERIALIZED (
+	SELECT b.customer_id, b.product_id, b.first_at, p.category, p.currency, p.price, p.active
+	FROM (
+		SELECT o.customer_id, i.product_id, pg_catalog.min(o.ordered_at) AS first_at FROM @.orders AS o JOIN @.order_items AS i USING (order_id)
+		WHERE o.counts AND o.customer_id IS NOT NULL GROUP BY 1, 2) AS b
+	JOIN p USING (product_id)),
+buyers AS (SELECT product_id, pg_catalog.count(*) AS n FROM f GROUP BY product_id),
+d AS (
+	SELECT a.product_id AS a, b.product_id AS b, pg_catalog.row_number() OVER (PARTITION BY a.product_id ORDER BY b.price, b.product_id) = 1 AS next
+	FROM p AS a JOIN p AS b ON b.category = a.category AND b.currency = a.currency AND b.price > a.price AND b.active),
+moved AS (
+	SELECT x.product_id AS a, y.product_id AS b, pg_catalog.count(*) AS n
+	FROM f AS x JOIN f AS y ON y.customer_id = x.customer_id AND y.category = x.category AND y.currency = x.currency
+	WHERE y.price > x.price AND y.first_at > x.first_at AND y.active GROUP BY 1, 2)
+SELECT a.product_id, a.name, a.category, a.currency, a.price, b.product_id AS up_product_id, b.name AS up_name, b.price AS up_price,
+	(b.price - a.price)::numeric(18,4) AS price_difference, coalesce(n.n, 0) AS buyers, coalesce(m.n, 0) AS moved_up,
+	(coalesce(m.n, 0)::numeric / n.n)::numeric(9,6) AS moved_up_rate, d.next AS next_price
+FROM d JOIN p AS a ON a.product_id = d.a JOIN p AS b ON b.product_id = d.b
+LEFT JOIN buyers AS n ON n.product_id = d.a LEFT JOIN moved AS m ON m.a = d.a AND m.b = d.b
+WHERE a.active AND (d.next OR m.n > 0);
+
+CREATE OR REPLACE FUNCTION @.regional_sales(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (country text, region text, city text, product_id bigint, name text, category text, currency text, orders bigint, buyers bigint, units bigint, revenue numeric(20,4))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT s.country, s.region, s.city, s.product_id, p.name, p.category, s.currency, s.orders, s.buyers, s.units, s.revenue
+	FROM (
+		SELECT o.country, o.region, o.city, i.product_id, o.currency, pg_catalog.count(DISTINCT o.order_id) AS orders, pg_catalog.count(DISTINCT o.customer_id) AS buyers,
+			pg_catalog.sum(i.quantity)::bigint AS units, pg_catalog.sum(i.amount)::numeric(20,4) AS revenue
+		FROM @.orders AS o JOIN @.order_items AS i USING (order_id)
+		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at
+		GROUP BY o.country, o.region, o.city, i.product_id, o.currency) AS s
+	JOIN @.products AS p USING (product_id);
+END;
+COMMENT ON FUNCTION @.regional_sales(timestamptz, timestamptz) IS 'what was sold where in a period, for each currency';
+
+CREATE OR REPLACE VIEW @.regional_sales AS
+SELECT country, region, city, product_id, name, category, currency, orders, buyers, units, revenue::numeric(20,4) AS revenue
+FROM @.regional_sales('-infinity', 'infinity');
+
+-- Carts: what one person puts into a cart until he orders, or for long does not
+-- come back.
+CREATE OR REPLACE VIEW @.carts AS
+WITH s AS MATERIALIZED (SELECT cart_abandoned_after, cart_recovered_within, pg_catalog.now() AS as_of FROM @.settings),
+c AS MATERIALIZED (
+	SELECT customer_id, CASE WHEN customer_id IS NULL THEN visitor_id END AS visitor_id, touched_at AS at, touch_id, channel, product_id
+	FROM @.customer_touches WHERE kind IN ('cart', 'checkout')),
+e AS (
+	SELECT c.customer_id, c.visitor_id, c.at, c.touch_id, c.channel, c.product_id, NULL::timestamptz AS ordered_at FROM c
+	UNION ALL
+	SELECT o.customer_id, NULL, o.ordered_at, NULL, NULL, NULL, o.ordered_at FROM @.orders AS o
+	WHERE o.counts AND o.customer_id IN (SELECT c.customer_id FROM c WHERE c.customer_id IS NOT NULL)
+	UNION ALL
+	SELECT NULL, o.visitor_id, o.ordered_at, NULL, NULL, NULL, o.ordered_at FROM @.orders AS o
+	WHERE o.counts AND o.customer_id IS NULL AND o.visitor_id IN (SELECT c.visitor_id FROM c WHERE c.visitor_id IS NOT NULL)),
+-- of one moment: the cart comes before the order
+n AS (
+	SELECT e.*, pg_catalog.lag(e.at) OVER w AS before, pg_catalog.lag(e.touch_id) OVER w IS NOT NULL AS after_cart,
+		pg_catalog.min(e.ordered_at) OVER (PARTITION BY e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS next_order_at
+	FROM e WINDOW w AS (PARTITION BY e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id)),
+g AS (
+	SELECT n.*, pg_catalog.count(*) FILTER (WHERE NOT (n.after_cart AND n.at <= n.before + s.cart_recovered_within))
+		OVER (PARTITION BY n.customer_id, n.visitor_id ORDER BY n.at, n.touch_id) AS number
+	FROM n, s WHERE n.touch_id IS NOT NULL),
+k AS (
+	SELECT g.customer_id, g.visitor_id, g.number, pg_catalog.min(g.at) AS started_at, pg_catalog.max(g.at) AS last_at, pg_catalog.count(*) AS touches,
+		(pg_catalog.array_agg(g.channel ORDER BY g.at DESC, g.touch_id DESC))[1] AS channel,
+		(pg_catalog.array_agg(g.product_id ORDER BY g.at DESC, g.touch_id DESC) FILTER (WHERE g.product_id IS NOT NULL))[1] AS product_id,
+		pg_catalog.min(g.next_order_at) AS next_order_at
+	FROM g GROUP BY g.customer_id, g.visitor_id, g.number)
+SELECT k.customer_id, k.visitor_id, k.started_at, k.last_at, k.touches, k.channel, k.product_id,
+	CASE WHEN k.next_order_at <= k.last_at + s.cart_recovered_within THEN k.next_order_at END AS ordered_at,
+	CASE WHEN k.next_order_at <= k.last_at + s.cart_abandoned_after THEN 'ordered'
+		WHEN k.next_order_at <= k.last_at + s.cart_recovered_within THEN 'recovered'
+		WHEN s.as_of < k.last_at + s.cart_abandoned_after THEN 'open' ELSE 'abandoned' END AS status
+FROM k, s;
+
+CREATE OR REPLACE VIEW @.abandoned_carts AS
+SELECT k.customer_id, k.visitor_id, nullif(pg_catalog.concat_ws(' ', c.first_name, c.last_name), '') AS name, c.email::text AS email, c.phone::text AS phone,
+	CASE WHEN c.customer_id IS NOT NULL THEN coalesce(n.granted, false) END AS may_email,
+	k.started_at, k.last_at, k.touches, k.channel, k.product_id, k.ordered_at, k.status
+FROM @.carts AS k LEFT JOIN @.customers AS c USING (customer_id)
+LEFT JOIN (SELECT DISTINCT ON (s.customer_id) s.customer_id, s.granted FROM @.consents AS s
+	WHERE s.channel = 'email' AND s.purpose = 'marketing' AND s.at <= pg_catalog.now()
+	ORDER BY s.customer_id, s.at DESC, s.consent_id DESC) AS n ON n.customer_id = k.customer_id
+WHERE k.status IN ('abandoned', 'recovered');
+
+CREATE OR REPLACE FUNCTION @.abandoned_carts(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (carts bigint, ordered bigint, abandoned bigint, recovered bigint, abandoned_rate numeric(9,6), recovered_rate numeric(9,6))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT n.carts, n.ordered, n.abandoned, n.recovered, (n.abandoned::numeric / nullif(n.carts, 0))::numeric(9,6), (n.recovered::numeric / nullif(n.abandoned, 0))::numeric(9,6)
+	FROM (
+		SELECT pg_catalog.count(*) AS carts, pg_catalog.count(*) FILTER (WHERE k.status = 'ordered') AS ordered,
+			pg_catalog.count(*) FILTER (WHERE k.status <> 'ordered') AS abandoned, pg_catalog.count(*) FILTER (WHERE k.status = 'recovered') AS recovered
+		FROM @.carts AS k WHERE k.status <> 'open' AND k.started_at >= from_at AND k.started_at < to_at) AS n;
+END;
+COMMENT ON FUNCTION @.abandoned_carts(timestamptz, timestamptz) IS 'how many of the carts of a period were abandoned, and how many of those recovered';
+
+-- What is wrong with the data
+
+CREATE OR REPLACE VIEW @.data_quality AS
+SELECT 'duplicate e-mail address' AS problem, 'customers' AS relation, customer_id AS id, email::text AS detail
+FROM (SELECT customer_id, email, pg_catalog.count(*) OVER (PARTITION BY email) AS n FROM @.customers WHERE email IS NOT NULL AND merged_into IS NULL) AS c WHERE n > 1
+UNION ALL
+SELECT 'duplicate telephone number', 'customers', customer_id, phone::text
+FROM (SELECT customer_id, phone, pg_catalog.count(*) OVER (PARTITION BY phone) AS n FROM @.customers WHERE phone IS NOT NULL AND merged_into IS NULL) AS c WHERE n > 1
+UNION ALL
+SELECT 'duplicate name and birth date', 'customers', customer_id, pg_catalog.concat_ws(' ', first_name, last_name, birth_date)
+FROM (SELECT customer_id, first_name, last_name, birth_date,
+		pg_catalog.count(*) OVER (PARTITION BY pg_catalog.lower(first_name), pg_catalog.lower(last_name), birth_date) AS n
+	FROM @.customers WHERE first_name IS NOT NULL AND last_name IS NOT NULL AND birth_date IS NOT NULL AND merged_into IS NULL) AS c WHERE n > 1
+UNION ALL
+SELECT p.problem, 'customers', c.customer_id, p.detail
+FROM @.customers AS c CROSS JOIN LATERAL (VALUES
+	('neither e-mail address nor telephone number', c.email IS NULL AND c.phone IS NULL, NULL),
+	('country is not two capital letters', c.country !~ '^[A-Z]{2}$', c.country),
+	('birth date is odd', c.birth_date > c.created_at::timestamp::date OR c.birth_date < date '1900-01-01', c.birth_date::text),
+	('name is blank', pg_catalog.btrim(c.first_name) = '' OR pg_catalog.btrim(c.last_name) = '', NULL)) AS p(problem, holds, detail)
+WHERE c.merged_into IS NULL AND p.holds
+UNION ALL
+SELECT p.problem, 'orders', o.order_id, p.detail
+FROM @.orders AS o
+LEFT JOIN (SELECT currency, 100 * pg_catalog.avg(amount) AS much FROM @.orders WHERE counts GROUP BY currency) AS a ON a.currency = o.currency
+CROSS JOIN LATERAL (VALUES
+	('no customer', o.customer_id IS NULL, o.channel),
+	('no items', o.units = 0, NULL),
+	('amount is zero', o.amount = 0 AND o.units > 0, NULL),
+	('amount is a hundred times the average', o.amount > a.much, o.amount || ' ' || o.currency),
+	('no rate for the currency', o.net_base IS NULL, o.currency),
+	('ordered in the future', o.ordered_at > pg_catalog.now(), o.ordered_at::text),
+	('times out of order', o.shipped_at < o.ordered_at OR o.delivered_at < o.shipped_at OR o.paid_at < o.ordered_at, NULL)) AS p(problem, holds, detail)
+WHERE NOT o.test AND p.holds
+UNION ALL
+SELECT p.problem, 'products', r.product_id, r.name
+FROM @.products AS r CROSS JOIN LATERAL (VALUES ('no price', r.price IS NULL), ('no category', r.category IS NULL)) AS p(problem, holds)
+WHERE r.active AND p.holds
+UNION ALL
+SELECT 'oversold', 'stock', product_id, location || ': ' || available FROM @.stock WHERE available < 0;
+
+$ddl$;
+COMMENT ON FUNCTION crm.store_insight() IS 'DDL of a store: channels, retention, growth, baskets, carts, quality of the data';
