@@ -97,6 +97,31 @@ CREATE TRIGGER a_reader AFTER INSERT ON shop.orders REFERENCING NEW TABLE AS n F
 INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (54, 3, now() AT TIME ZONE 'UTC', 1);
 SELECT * FROM shop.wrong();
 DROP TRIGGER a_reader ON shop.orders;
+-- of rows that an error rolls back nothing is kept: neither those of the failed
+-- statement nor those that a trigger changed in a subtransaction; what a
+-- BEFORE trigger changes behind the statement's back counts
+CREATE FUNCTION shop.tries() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	BEGIN
+		UPDATE shop.orders SET status = 'paid', note = NULL WHERE id = 55;
+		UPDATE shop.orders SET total_cents = total_cents / 0 WHERE id = 56;
+	EXCEPTION WHEN division_by_zero THEN NULL;
+	END;
+	RETURN NULL;
+END $$;
+INSERT INTO shop.orders (id, customer_id, created, total_cents, status) SELECT i, 12, now() AT TIME ZONE 'UTC', 100, 'pending' FROM generate_series(55, 58) i;
+CREATE TRIGGER tries AFTER UPDATE ON shop.orders FOR EACH ROW WHEN (NEW.note = 'try') EXECUTE FUNCTION shop.tries();
+UPDATE shop.orders SET status = 'paid', note = 'try' WHERE id IN (56, 57);
+SELECT status, count(*) FROM shop.orders WHERE customer_id = 12 GROUP BY 1 ORDER BY 1;
+SELECT * FROM shop.wrong();
+DROP TRIGGER tries ON shop.orders;
+UPDATE shop.orders SET status = 'pending', note = CASE id WHEN 57 THEN (1 / (id - 57))::text END WHERE customer_id = 12;
+SELECT * FROM shop.wrong();
+CREATE FUNCTION shop.gift() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.total_cents := 0; RETURN NEW; END $$;
+CREATE TRIGGER gift BEFORE UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.gift();
+UPDATE shop.orders SET note = 'free' WHERE customer_id = 12;
+SELECT crm.order_count(purchases), crm.revenue(purchases) FROM shop.orders_lifecycle WHERE customer = '12';
+SELECT * FROM shop.wrong();
+DROP TRIGGER gift ON shop.orders;
 -- rollback, and savepoints
 BEGIN;
 INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (60, 3, now() AT TIME ZONE 'UTC', 1);

@@ -20,6 +20,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -30,7 +31,6 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "parser/parse_func.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -42,6 +42,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/regproc.h"
+#include "utils/resowner.h"
 #include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -165,13 +166,17 @@ InitTracks(void)
 	CacheRegisterSyscacheCallback(AUTHOID, ForgetAll, (Datum) 0);
 }
 
+/* The trigger function; not LookupFuncName(), as writers need no USAGE on crm. */
 static Oid
 TrackFunction(void)
 {
-	return LookupFuncName(list_make2(makeString("crm"), makeString("track_orders")), 0, NULL, false);
+	oidvector  *none = buildoidvector(NULL, 0);
+
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("track_orders"),
+						   PointerGetDatum(none), ObjectIdGetDatum(get_namespace_oid("crm", false)));
 }
 
-/* A tracking trigger of a relation, or NULL. */
+/* The tracking trigger of a relation that has the arguments, or NULL. */
 static Trigger *
 FindTrigger(Relation relation)
 {
@@ -355,11 +360,12 @@ LoadExpressions(Track *track, Relation relation)
 	}
 }
 
-/* What is known of a table with a tracking trigger. */
-static Track *
-OpenWith(Relation relation, Trigger *trigger)
+/* What is known of a table or partition, which must have tracking triggers. */
+Track *
+TrackOpen(Relation relation)
 {
 	Oid			relid = RelationGetRelid(relation);
+	Trigger    *trigger;
 	TrackSlot  *slot;
 	Track	   *track;
 	MemoryContext context;
@@ -382,6 +388,12 @@ OpenWith(Relation relation, Trigger *trigger)
 		MemoryContextSetParent(slot->track->context, TopTransactionContext);
 		slot->track = NULL;
 	}
+	trigger = FindTrigger(relation);
+	if (trigger == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s is not tracked", RelationGetRelationName(relation)),
+				 errhint("Start with crm.track().")));
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "crm tracked table", ALLOCSET_SMALL_SIZES);
 	previous = MemoryContextSwitchTo(context);
@@ -425,20 +437,6 @@ OpenWith(Relation relation, Trigger *trigger)
 	slot = hash_search(tracks, &relid, HASH_ENTER, &found);
 	slot->track = track;
 	return track;
-}
-
-/* What is known of a table of orders, which must be tracked. */
-Track *
-TrackOpen(Relation relation)
-{
-	Trigger    *trigger = FindTrigger(relation);
-
-	if (trigger == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s is not tracked", RelationGetRelationName(relation)),
-				 errhint("Start with crm.track().")));
-	return OpenWith(relation, trigger);
 }
 
 /* Open a table of orders whose owner the caller is. */
@@ -625,8 +623,8 @@ StartReading(Tuplestorestate *table)
 }
 
 /*
- * Whether an UPDATE changed nothing that the expressions read: most do, and
- * for them this is all.
+ * Whether an UPDATE with transition tables changed nothing that the
+ * expressions read: most do, and for them this is all.
  */
 static bool
 UpdatedNothing(Track *track, TriggerData *data)
@@ -651,11 +649,101 @@ UpdatedNothing(Track *track, TriggerData *data)
 		if (!nothing)
 			break;
 	}
-	tuplestore_rescan(data->tg_oldtable);
-	tuplestore_rescan(data->tg_newtable);
 	ExecDropSingleTupleTableSlot(old);
 	ExecDropSingleTupleTableSlot(new);
 	return nothing;
+}
+
+/*
+ * Updates of a plain table.
+ *
+ * Most change nothing that the expressions read, and must cost next to
+ * nothing: transition tables would.  So a row trigger compares the columns and
+ * keeps the rows that are of interest, and the statement trigger, which fires
+ * after it, reads them as it would read transition tables.  (A row that moves
+ * to another partition fires no such trigger: partitioned tables have
+ * transition tables.)
+ *
+ * What is kept is forgotten when its subtransaction is: the callback of its
+ * memory context unlinks it.
+ */
+typedef struct TrackUpdates
+{
+	struct TrackUpdates *next;
+	Oid			relid;
+	SubTransactionId subtransaction;
+	MemoryContext context;
+	Tuplestorestate *old;
+	Tuplestorestate *new;
+} TrackUpdates;
+
+static TrackUpdates *updates = NULL;
+
+/* The updates of a table that the current subtransaction kept, or NULL. */
+static TrackUpdates *
+FindUpdates(Oid relid)
+{
+	for (TrackUpdates *kept = updates; kept != NULL; kept = kept->next)
+		if (kept->relid == relid && kept->subtransaction == GetCurrentSubTransactionId())
+			return kept;
+	return NULL;
+}
+
+static void
+UnlinkUpdates(void *arg)
+{
+	TrackUpdates **link = &updates;
+
+	while (*link != NULL && *link != arg)
+		link = &(*link)->next;
+	if (*link != NULL)
+		*link = (*link)->next;
+}
+
+static TrackUpdates *
+CreateUpdates(Oid relid)
+{
+	MemoryContext context = AllocSetContextCreate(CurTransactionContext, "crm track updates",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
+	TrackUpdates *kept = palloc(sizeof(TrackUpdates));
+
+	kept->relid = relid;
+	kept->subtransaction = GetCurrentSubTransactionId();
+	kept->context = context;
+	/* their files live as long as the memory */
+	CurrentResourceOwner = CurTransactionResourceOwner;
+	kept->old = tuplestore_begin_heap(false, false, work_mem);
+	kept->new = tuplestore_begin_heap(false, false, work_mem);
+	CurrentResourceOwner = owner;
+	MemoryContextSwitchTo(previous);
+
+	callback->func = UnlinkUpdates;
+	callback->arg = kept;
+	MemoryContextRegisterResetCallback(context, callback);
+	kept->next = updates;
+	updates = kept;
+	return kept;
+}
+
+/* AFTER UPDATE of a row: keep it if it may be of interest. */
+static void
+TrackUpdatedRow(Track *track, TriggerData *data)
+{
+	TrackUpdates *kept;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	if (SameAttributes(track, data->tg_trigslot, data->tg_newslot))
+		return;
+	kept = FindUpdates(track->relid);
+	if (kept == NULL)
+		kept = CreateUpdates(track->relid);
+	CurrentResourceOwner = CurTransactionResourceOwner;
+	tuplestore_puttupleslot(kept->old, data->tg_trigslot);
+	tuplestore_puttupleslot(kept->new, data->tg_newslot);
+	CurrentResourceOwner = owner;
 }
 
 static void
@@ -704,16 +792,14 @@ TrackDeleted(Track *track, TrackBatch *batch, TriggerData *data)
 }
 
 /*
- * After UpdatedNothing(), which has rewound the tables.
- *
- * Both transition tables have the rows in the order in which they were
+ * Both tables have the rows in the order in which they were
  * updated.  Nothing depends on it: a row that is equal to the one it is
  * compared with neither adds nor takes away, whichever it came from.
  */
 static void
-TrackUpdated(Track *track, TrackBatch *batch, TriggerData *data)
+TrackUpdated(Track *track, TrackBatch *batch, TupleDesc desc,
+			 Tuplestorestate *old_table, Tuplestorestate *new_table)
 {
-	TupleDesc	desc = RelationGetDescr(data->tg_relation);
 	TupleTableSlot *old_slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	TupleTableSlot *new_slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	RowReader	reader;
@@ -724,10 +810,12 @@ TrackUpdated(Track *track, TrackBatch *batch, TriggerData *data)
 
 	OpenReader(&reader, track, desc);
 	OpenReader(&old_reader, track, desc);
+	StartReading(old_table);
+	StartReading(new_table);
 	for (;;)
 	{
-		bool		has_old = tuplestore_gettupleslot(data->tg_oldtable, true, false, old_slot);
-		bool		has_new = tuplestore_gettupleslot(data->tg_newtable, true, false, new_slot);
+		bool		has_old = tuplestore_gettupleslot(old_table, true, false, old_slot);
+		bool		has_new = tuplestore_gettupleslot(new_table, true, false, new_slot);
 
 		CHECK_FOR_INTERRUPTS();
 		if (!has_old && !has_new)
@@ -766,7 +854,8 @@ TrackUpdated(Track *track, TrackBatch *batch, TriggerData *data)
 
 /*
  * track_orders() returns trigger: AFTER each STATEMENT, with both transition
- * tables as there are.  Works as the owner of the orders.
+ * tables as there are; of updates of a plain table without them, but AFTER
+ * UPDATE of each ROW too.  Works as the owner of the orders.
  */
 Datum
 crm_track_orders(PG_FUNCTION_ARGS)
@@ -777,6 +866,9 @@ crm_track_orders(PG_FUNCTION_ARGS)
 	Track	   *track;
 	TrackBatch *batch;
 	TrackScope	scope;
+	TrackUpdates *kept = NULL;
+	Tuplestorestate *old_table = NULL;
+	Tuplestorestate *new_table = NULL;
 	bool		complete;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
@@ -785,14 +877,14 @@ crm_track_orders(PG_FUNCTION_ARGS)
 				 errmsg("crm.track_orders() must be called as a trigger")));
 	relation = data->tg_relation;
 	trigger = data->tg_trigger;
-	if (!TRIGGER_FIRED_AFTER(data->tg_event) || TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
-		trigger->tgnargs != TRACK_ARGUMENTS)
+	if (!TRIGGER_FIRED_AFTER(data->tg_event) ||
+		(TRIGGER_FIRED_FOR_ROW(data->tg_event) && !TRIGGER_FIRED_BY_UPDATE(data->tg_event)))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("trigger \"%s\" was not made by crm.track()", trigger->tgname)));
 	complete = TRIGGER_FIRED_BY_INSERT(data->tg_event) ? data->tg_newtable != NULL :
 		TRIGGER_FIRED_BY_DELETE(data->tg_event) ? data->tg_oldtable != NULL :
-		TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_oldtable != NULL && data->tg_newtable != NULL :
+		TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? (data->tg_oldtable != NULL) == (data->tg_newtable != NULL) :
 		true;
 	if (!complete)
 		ereport(ERROR,
@@ -804,7 +896,7 @@ crm_track_orders(PG_FUNCTION_ARGS)
 		strncmp(trigger->tgname, PARTITION_PREFIX, strlen(PARTITION_PREFIX)) == 0)
 		return PointerGetDatum(NULL);
 
-	track = OpenWith(relation, trigger);
+	track = TrackOpen(relation);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 	{
 		Relation	orders = table_open(track->orders, ShareRowExclusiveLock);
@@ -814,8 +906,28 @@ crm_track_orders(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	}
 
-	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event) && UpdatedNothing(track, data))
+	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
+	{
+		TrackUpdatedRow(track, data);
 		return PointerGetDatum(NULL);
+	}
+	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+	{
+		old_table = data->tg_oldtable;
+		new_table = data->tg_newtable;
+		if (old_table == NULL)
+		{
+			kept = FindUpdates(track->relid);
+			if (kept == NULL)
+				return PointerGetDatum(NULL);
+			/* what triggers update meanwhile is kept anew */
+			UnlinkUpdates(kept);
+			old_table = kept->old;
+			new_table = kept->new;
+		}
+		else if (UpdatedNothing(track, data))
+			return PointerGetDatum(NULL);
+	}
 
 	/* expressions may call functions: of the owner's, as the owner */
 	TrackEnter(track->owner, &scope);
@@ -825,7 +937,13 @@ crm_track_orders(PG_FUNCTION_ARGS)
 	else if (TRIGGER_FIRED_BY_DELETE(data->tg_event))
 		TrackDeleted(track, batch, data);
 	else
-		TrackUpdated(track, batch, data);
+		TrackUpdated(track, batch, RelationGetDescr(relation), old_table, new_table);
+	if (kept != NULL)
+	{
+		tuplestore_end(kept->old);
+		tuplestore_end(kept->new);
+		MemoryContextDelete(kept->context);
+	}
 	TrackBatchApply(batch);
 	MemoryContextDelete(batch->context);
 	TrackLeave(&scope);
@@ -845,16 +963,29 @@ Execute(const char *command)
 		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(result), command);
 }
 
-/* Make the four triggers of a table or partition. */
+/*
+ * Make the triggers of a table or partition.  One of them has the arguments:
+ * each statement copies those of all triggers.
+ */
 static void
 CreateTriggers(Relation relation, bool partition, const char *const *arguments)
 {
-	static const char *const events[][2] = {
-		{"insert", "REFERENCING NEW TABLE AS new_orders"},
-		{"update", "REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders"},
-		{"delete", "REFERENCING OLD TABLE AS old_orders"},
-		{"truncate", ""}
+	static const struct
+	{
+		const char *name;
+		const char *event;
+		const char *each;
+		bool		plain;			/* of tables without partitions */
+		bool		partitioned;	/* of partitioned tables and their partitions */
+	}			triggers[] = {
+		{"insert", "INSERT", "REFERENCING NEW TABLE AS new_orders FOR EACH STATEMENT", true, true},
+		{"update", "UPDATE", "REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders FOR EACH STATEMENT", false, true},
+		{"update", "UPDATE", "FOR EACH STATEMENT", true, false},
+		{"update_row", "UPDATE", "FOR EACH ROW", true, false},
+		{"delete", "DELETE", "REFERENCING OLD TABLE AS old_orders FOR EACH STATEMENT", true, true},
+		{"truncate", "TRUNCATE", "FOR EACH STATEMENT", true, true}
 	};
+	bool		partitioned = partition || relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 	const char *name = QuoteQualified(RelationGetNamespace(relation), RelationGetRelationName(relation));
 	StringInfoData list;
 	Oid			user;
@@ -868,11 +999,12 @@ CreateTriggers(Relation relation, bool partition, const char *const *arguments)
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
-	for (int i = 0; i < lengthof(events); i++)
-		Execute(psprintf("CREATE TRIGGER %s%s AFTER %s ON %s %s FOR EACH STATEMENT "
-						 "EXECUTE FUNCTION crm.track_orders(%s)",
-						 partition ? PARTITION_PREFIX : TRIGGER_PREFIX, events[i][0],
-						 events[i][0], name, events[i][1], list.data));
+	for (int i = 0; i < lengthof(triggers); i++)
+		if (partitioned ? triggers[i].partitioned : triggers[i].plain)
+			Execute(psprintf("CREATE TRIGGER %s%s AFTER %s ON %s %s "
+							 "EXECUTE FUNCTION crm.track_orders(%s)",
+							 partition ? PARTITION_PREFIX : TRIGGER_PREFIX, triggers[i].name,
+							 triggers[i].event, name, triggers[i].each, i == 0 ? list.data : ""));
 	SetUserIdAndSecContext(user, security);
 }
 
