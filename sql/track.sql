@@ -121,6 +121,26 @@ CREATE TRIGGER gift BEFORE UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION s
 UPDATE shop.orders SET note = 'free' WHERE customer_id = 12;
 SELECT crm.order_count(purchases), crm.revenue(purchases) FROM shop.orders_lifecycle WHERE customer = '12';
 SELECT * FROM shop.wrong();
+-- so the triggers fire for all updates while there is such a trigger, disabled
+-- or not, and for those of the columns that are read when there is none
+CREATE FUNCTION shop.fires() RETURNS TABLE (name name, columns text, enabled "char") LANGUAGE sql AS $$
+	SELECT tgname, substring(pg_get_triggerdef(oid) FROM 'AFTER (.*) ON'), tgenabled FROM pg_trigger
+	WHERE tgrelid = 'shop.orders'::regclass AND tgname LIKE 'crm_track_update%' ORDER BY tgname $$;
+SELECT * FROM shop.fires();
+ALTER TABLE shop.orders DISABLE TRIGGER gift;
+SELECT * FROM shop.fires();
+ALTER TABLE shop.orders ENABLE ALWAYS TRIGGER crm_track_update_row;
+DROP TRIGGER gift ON shop.orders;
+SELECT * FROM shop.fires();
+ALTER TABLE shop.orders ENABLE TRIGGER crm_track_update_row;
+CREATE TRIGGER gift BEFORE INSERT OR DELETE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.gift();
+SELECT count(*) FROM shop.fires() WHERE columns LIKE '%UPDATE OF%';
+CREATE OR REPLACE TRIGGER gift BEFORE INSERT OR UPDATE OF note ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.gift();
+SELECT count(*) FROM shop.fires() WHERE columns LIKE '%UPDATE OF%';
+INSERT INTO shop.orders (id, customer_id, created, total_cents, status) VALUES (59, 12, now() AT TIME ZONE 'UTC', 100, 'paid') ON CONFLICT (id) DO UPDATE SET note = 'again';
+INSERT INTO shop.orders (id, customer_id, created, total_cents, status) VALUES (59, 12, now() AT TIME ZONE 'UTC', 100, 'paid') ON CONFLICT (id) DO UPDATE SET note = 'again';
+MERGE INTO shop.orders o USING (VALUES (58)) n (id) ON o.id = n.id WHEN MATCHED THEN UPDATE SET note = 'merged';
+SELECT * FROM shop.wrong();
 DROP TRIGGER gift ON shop.orders;
 -- rollback, and savepoints
 BEGIN;
@@ -329,6 +349,29 @@ DROP VIEW totals;
 SELECT crm.untrack('parted');
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'crm%';
 DROP TABLE parted;
+
+-- A generated column changes with those that it is generated from.
+CREATE TABLE orders (id int, customer int, at date, net int, tax int, gross int GENERATED ALWAYS AS (net + coalesce(tax, 0)) STORED, note text);
+CREATE INDEX ON orders (customer);
+SELECT crm.track('orders', 'customer', 'at', 'gross', 'gross < 1000');
+INSERT INTO orders VALUES (1, 1, '2025-01-01', 100, 20), (2, 1, '2025-01-02', 999, NULL);
+UPDATE orders SET tax = 25, note = 'more';
+SELECT crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle;
+ALTER TABLE orders ALTER gross DROP EXPRESSION;
+UPDATE orders SET gross = 1, tax = 3;
+SELECT crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle;
+SELECT count(*) FROM crm.verify('orders');
+-- a type may change all the same, and the values with it
+ALTER TABLE orders ALTER gross TYPE numeric USING gross * 3 + 0.5;
+SELECT crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle;
+SELECT count(*) FROM crm.verify('orders');
+SELECT count(*) FROM pg_trigger WHERE tgrelid = 'orders'::regclass AND pg_get_triggerdef(oid) LIKE '%UPDATE OF customer, at, gross%';
+-- a table with a summary of its own is no partition
+CREATE TABLE parted (LIKE orders) PARTITION BY RANGE (at);
+ALTER TABLE parted ATTACH PARTITION orders FOR VALUES FROM ('2025-01-01') TO ('2025-07-01');
+DROP TABLE parted;
+SELECT crm.untrack('orders');
+DROP TABLE orders;
 
 -- Foreign keys that delete and change orders.
 CREATE TABLE account (id int PRIMARY KEY);

@@ -62,6 +62,8 @@ PG_FUNCTION_INFO_V1(crm_track_orders);
 /* the names of the triggers; those of a partition are set apart */
 #define TRIGGER_PREFIX		"crm_track_"
 #define PARTITION_PREFIX	"crm_track_partition_"
+#define UPDATE_TRIGGER		TRIGGER_PREFIX "update"
+#define UPDATE_ROW_TRIGGER	TRIGGER_PREFIX "update_row"
 
 static const char *const column_names[TRACK_COLUMNS] = {
 	"customer", "purchases", "stage", "stage_since", "stage_until", "check_at", "reactivated_at"
@@ -199,6 +201,15 @@ bool
 TrackIsTracked(Relation relation)
 {
 	return FindTrigger(relation) != NULL;
+}
+
+/* Whether a tracked relation has the triggers of a partition. */
+bool
+TrackIsPartition(Relation relation)
+{
+	Trigger    *trigger = FindTrigger(relation);
+
+	return trigger != NULL && strncmp(trigger->tgname, PARTITION_PREFIX, strlen(PARTITION_PREFIX)) == 0;
 }
 
 /* The name, without schema, of the summary of a tracked table. */
@@ -658,7 +669,8 @@ UpdatedNothing(Track *track, TriggerData *data)
  * Updates of a plain table.
  *
  * Most change nothing that the expressions read, and must cost next to
- * nothing: transition tables would.  So a row trigger compares the columns and
+ * nothing: transition tables would.  So a row trigger, which fires for updates
+ * of the columns that they read (see TrackFollowUpdates), compares these and
  * keeps the rows that are of interest, and the statement trigger, which fires
  * after it, reads them as it would read transition tables.  (A row that moves
  * to another partition fires no such trigger: partitioned tables have
@@ -964,48 +976,153 @@ Execute(const char *command)
 }
 
 /*
+ * The triggers are made by the bootstrap superuser: nobody else may execute the
+ * trigger function, and so use it in a trigger.
+ */
+static void
+ExecuteAsSuperuser(const char *command)
+{
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	Execute(command);
+	SetUserIdAndSecContext(user, security);
+}
+
+static const char *
+QuotedRelation(Relation relation)
+{
+	return QuoteQualified(RelationGetNamespace(relation), RelationGetRelationName(relation));
+}
+
+/*
+ * Make the UPDATE triggers of a plain table, or make them anew: of the columns
+ * that the expressions read, as other updates then cost next to nothing; or of
+ * all columns, if attributes is empty.
+ */
+static void
+CreateUpdateTriggers(const char *name, TupleDesc desc, const Bitmapset *attributes)
+{
+	StringInfoData columns;
+	int			offset = -1;
+
+	initStringInfo(&columns);
+	while ((offset = bms_next_member(attributes, offset)) >= 0)
+		appendStringInfo(&columns, "%s %s", columns.len == 0 ? " OF" : ",",
+						 quote_identifier(NameStr(TupleDescAttr(desc, offset + FirstLowInvalidHeapAttributeNumber - 1)->attname)));
+	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER " UPDATE_TRIGGER " AFTER UPDATE%s OR TRUNCATE ON %s "
+								"FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders()", columns.data, name));
+	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER " UPDATE_ROW_TRIGGER " AFTER UPDATE%s ON %s "
+								"FOR EACH ROW EXECUTE FUNCTION crm.track_orders()", columns.data, name));
+}
+
+/*
+ * Whether an UPDATE may change other columns than it names.  (Generated columns
+ * it names as well, if it names what they are generated from.)
+ */
+static bool
+HasBeforeUpdate(Relation relation)
+{
+	return relation->trigdesc != NULL && relation->trigdesc->trig_update_before_row;
+}
+
+/*
  * Make the triggers of a table or partition.  One of them has the arguments:
  * each statement copies those of all triggers.
  */
 static void
-CreateTriggers(Relation relation, bool partition, const char *const *arguments)
+CreateTriggers(Relation relation, bool partition, const char *const *arguments,
+			   const Bitmapset *attributes)
 {
 	static const struct
 	{
 		const char *name;
 		const char *event;
-		const char *each;
-		bool		plain;			/* of tables without partitions */
-		bool		partitioned;	/* of partitioned tables and their partitions */
+		const char *tables;
+		bool		plain;			/* of tables without partitions too */
 	}			triggers[] = {
-		{"insert", "INSERT", "REFERENCING NEW TABLE AS new_orders FOR EACH STATEMENT", true, true},
-		{"update", "UPDATE", "REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders FOR EACH STATEMENT", false, true},
-		{"update", "UPDATE", "FOR EACH STATEMENT", true, false},
-		{"update_row", "UPDATE", "FOR EACH ROW", true, false},
-		{"delete", "DELETE", "REFERENCING OLD TABLE AS old_orders FOR EACH STATEMENT", true, true},
-		{"truncate", "TRUNCATE", "FOR EACH STATEMENT", true, true}
+		{"insert", "INSERT", "REFERENCING NEW TABLE AS new_orders ", true},
+		{"update", "UPDATE", "REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders ", false},
+		{"delete", "DELETE", "REFERENCING OLD TABLE AS old_orders ", true},
+		{"truncate", "TRUNCATE", "", false}
 	};
-	bool		partitioned = partition || relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
-	const char *name = QuoteQualified(RelationGetNamespace(relation), RelationGetRelationName(relation));
+	bool		plain = !partition && relation->rd_rel->relkind == RELKIND_RELATION;
+	const char *name = QuotedRelation(relation);
 	StringInfoData list;
-	Oid			user;
-	int			security;
 
 	initStringInfo(&list);
 	for (int i = 0; i < TRACK_ARGUMENTS; i++)
 		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", quote_literal_cstr(arguments[i]));
-
-	/* nobody else may execute the trigger function, and so use it in a trigger */
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
 	for (int i = 0; i < lengthof(triggers); i++)
-		if (partitioned ? triggers[i].partitioned : triggers[i].plain)
-			Execute(psprintf("CREATE TRIGGER %s%s AFTER %s ON %s %s "
-							 "EXECUTE FUNCTION crm.track_orders(%s)",
-							 partition ? PARTITION_PREFIX : TRIGGER_PREFIX, triggers[i].name,
-							 triggers[i].event, name, triggers[i].each, i == 0 ? list.data : ""));
-	SetUserIdAndSecContext(user, security);
+		if (triggers[i].plain || !plain)
+			ExecuteAsSuperuser(psprintf("CREATE TRIGGER %s%s AFTER %s ON %s %sFOR EACH STATEMENT "
+										"EXECUTE FUNCTION crm.track_orders(%s)",
+										partition ? PARTITION_PREFIX : TRIGGER_PREFIX, triggers[i].name,
+										triggers[i].event, name, triggers[i].tables, i == 0 ? list.data : ""));
+	if (plain)
+		CreateUpdateTriggers(name, RelationGetDescr(relation), HasBeforeUpdate(relation) ? NULL : attributes);
+}
+
+/*
+ * See that the UPDATE triggers of a plain table fire for all that may matter:
+ * a BEFORE trigger came or went.  With all_columns they do whatever is there.
+ * Only triggers that are there are changed, so that nothing is in the way of
+ * a dump that is being restored.
+ */
+void
+TrackFollowUpdates(Oid relid, bool all_columns)
+{
+	static const char *const names[] = {UPDATE_TRIGGER, UPDATE_ROW_TRIGGER};
+	Relation	relation = table_open(relid, ShareRowExclusiveLock);
+	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(relation));
+	const char *name = QuotedRelation(relation);
+	const Bitmapset *attributes = NULL;
+	char		enabled[lengthof(names)] = {0};
+	bool		current = true;
+	Oid			function = TrackFunction();
+	TrackScope	scope;
+
+	for (int i = 0; relation->trigdesc != NULL && i < relation->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &relation->trigdesc->triggers[i];
+
+		for (int n = 0; n < lengthof(names); n++)
+			if (trigger->tgfoid == function && strcmp(trigger->tgname, names[n]) == 0)
+				enabled[n] = trigger->tgenabled;
+	}
+	if (enabled[0] == 0 || enabled[1] == 0 || !TrackIsTracked(relation) ||
+		relation->rd_rel->relispartition || relation->rd_rel->relkind != RELKIND_RELATION)
+	{
+		table_close(relation, NoLock);
+		return;
+	}
+	if (!all_columns && !HasBeforeUpdate(relation))
+		attributes = TrackOpen(relation)->attributes;
+	for (int i = 0; i < relation->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &relation->trigdesc->triggers[i];
+
+		if (trigger->tgfoid == function && TRIGGER_FOR_UPDATE(trigger->tgtype))
+			current &= trigger->tgnattr == bms_num_members(attributes);
+	}
+	TrackEnter(relation->rd_rel->relowner, &scope);
+	table_close(relation, NoLock);
+	if (!current)
+	{
+		SPI_connect();
+		CreateUpdateTriggers(name, desc, attributes);
+		for (int n = 0; n < lengthof(names); n++)
+			if (enabled[n] != TRIGGER_FIRES_ON_ORIGIN)
+				Execute(psprintf("ALTER TABLE %s %s TRIGGER %s", name,
+								 enabled[n] == TRIGGER_DISABLED ? "DISABLE" :
+								 enabled[n] == TRIGGER_FIRES_ALWAYS ? "ENABLE ALWAYS" : "ENABLE REPLICA",
+								 names[n]));
+		SPI_finish();
+	}
+	TrackLeave(&scope);
 }
 
 /* Make the triggers of all partitions below a table, itself if it is one. */
@@ -1028,7 +1145,7 @@ TrackPartitions(Oid relid, const char *const *arguments)
 					 errmsg("partition \"%s\" is a foreign table", RelationGetRelationName(partition)),
 					 errdetail("Foreign tables have no transition tables.")));
 		if (!TrackIsTracked(partition))
-			CreateTriggers(partition, true, arguments);
+			CreateTriggers(partition, true, arguments, NULL);
 		table_close(partition, NoLock);
 	}
 }
@@ -1099,6 +1216,7 @@ crm_track(PG_FUNCTION_ARGS)
 	TrackScope	scope;
 	const char *arguments[TRACK_ARGUMENTS];
 	Node	   *nodes[ARGUMENT_COUNTS_IF + 1];
+	Bitmapset  *attributes = NULL;
 	char	   *schema = NULL;
 	char	   *name;
 	Oid			schema_oid;
@@ -1225,7 +1343,9 @@ crm_track(PG_FUNCTION_ARGS)
 					 QuoteQualified(schema_oid, psprintf("%s_now", name)),
 					 quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy),
 					 quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy), summary_name));
-	CreateTriggers(orders, false, arguments);
+	for (int i = ARGUMENT_CUSTOMER; i <= ARGUMENT_COUNTS_IF; i++)
+		pull_varattnos(nodes[i], 1, &attributes);
+	CreateTriggers(orders, false, arguments, attributes);
 	if (orders->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		TrackPartitions(orders_oid, arguments);
 	SPI_finish();

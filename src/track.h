@@ -125,10 +125,12 @@ typedef struct TrackScope
 extern Track *TrackOpen(Relation relation);
 extern Track *TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation);
 extern bool TrackIsTracked(Relation relation);
+extern bool TrackIsPartition(Relation relation);
 extern Oid	TrackRoot(Relation relation);
 extern int64 TrackRefresh(Track *track, Relation orders);
 extern void TrackPartitions(Oid relid, const char *const *arguments);
 extern void TrackDropTriggers(Oid relid);
+extern void TrackFollowUpdates(Oid relid, bool all_columns);
 extern List *TrackAll(void);
 extern char *TrackSummaryName(Relation orders);
 extern void TrackEnter(Oid owner, TrackScope *scope);

@@ -33,9 +33,9 @@ close $csv;
 # whose accounts take their orders along when they are deleted.
 $node->safe_psql('postgres', <<"SQL");
 CREATE EXTENSION crm;
-CREATE TABLE plain (id bigserial PRIMARY KEY, customer int, email text, at timestamptz, cents bigint, status text, note text, external int UNIQUE);
+CREATE TABLE plain (id bigserial PRIMARY KEY, customer int, email text, at timestamptz, cents bigint, fee int, net bigint GENERATED ALWAYS AS (cents - coalesce(fee, 0)) STORED, status text, note text, external int UNIQUE);
 CREATE INDEX ON plain ((coalesce(customer::text, lower(email))));
-SELECT crm.track('plain', 'coalesce(customer::text, lower(email))', 'at', 'cents / 100.0', \$\$status IN ('paid', 'shipped')\$\$);
+SELECT crm.track('plain', 'coalesce(customer::text, lower(email))', 'at', 'net / 100.0', \$\$status IN ('paid', 'shipped')\$\$);
 CREATE TABLE account (id int PRIMARY KEY);
 INSERT INTO account SELECT generate_series(1, 40);
 -- two sessions may want the same new number
@@ -62,6 +62,12 @@ CREATE FUNCTION discount() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
 	RETURN NULL;
 END \$\$;
 CREATE TRIGGER discount AFTER INSERT OR UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION discount();
+-- and one that changes what an UPDATE does not name, which comes and goes
+CREATE FUNCTION surprise() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+	NEW.cents := NEW.cents + 1;
+	NEW.customer := CASE WHEN NEW.id % 7 = 0 THEN 40 ELSE NEW.customer END;
+	RETURN NEW;
+END \$\$;
 -- none is wrong, ever
 CREATE FUNCTION right(orders regclass) RETURNS void LANGUAGE plpgsql AS \$\$ DECLARE wrong text; BEGIN
 	SELECT string_agg(v::text, ' ') INTO wrong FROM crm.verify(orders) v;
@@ -88,10 +94,12 @@ my @statements = (
 	[1, "INSERT INTO plain (customer, at, cents, status, note) SELECT 1 + (:c + i) % 40, ($day)::timestamptz, :a, CASE WHEN i % 2 = 0 THEN 'paid' ELSE 'pending' END, (ARRAY['discount', 'fraud', 'pay', 'gift'])[1 + (:x + i) % 4] FROM generate_series(1, 5) i"],
 	[2, "INSERT INTO plain (customer, at, cents, status, external) SELECT 1 + (:c + i) % 40, ($day)::timestamptz, :a, 'paid', 1 + (:x + i) % 100 FROM generate_series(1, 6) i ON CONFLICT (external) DO UPDATE SET cents = excluded.cents, customer = excluded.customer"],
 	[1, "INSERT INTO plain (customer, at, cents, status, external) VALUES (:c, ($day)::timestamptz, :a, 'paid', :x) ON CONFLICT DO NOTHING"],
+	[1, "INSERT INTO plain (customer, at, cents, status, external) VALUES (:c, ($day)::timestamptz, :a, 'paid', :x) ON CONFLICT (external) DO UPDATE SET note = 'seen'"],
 	[2, "COPY plain (customer, at, cents, status) FROM '$file' (FORMAT csv)"],
 	[3, "UPDATE plain SET status = CASE status WHEN 'paid' THEN 'shipped' ELSE 'paid' END WHERE customer = :c"],
 	[2, "UPDATE plain SET status = 'cancelled' WHERE customer = :c AND id % 3 = 0"],
 	[2, "UPDATE plain SET note = 'n' || :x WHERE customer IN (:c, :d)"],
+	[1, "UPDATE plain SET fee = :x % 9 WHERE customer = :c"],
 	[2, "UPDATE plain SET customer = :d WHERE customer = :c AND id % 2 = 0"],
 	[1, "UPDATE plain SET customer = CASE customer WHEN :c THEN :d ELSE :c END WHERE customer IN (:c, :d)"],
 	[1, "UPDATE plain SET customer = NULL, email = 'anonymous' WHERE customer = :c"],
@@ -147,6 +155,8 @@ for my $i (1 .. 60)
 	$text .= (rand() < 0.25 ? 'ROLLBACK' : 'COMMIT') . ";\n";
 	script(4, $text);
 }
+script(3, "CREATE OR REPLACE TRIGGER surprise BEFORE UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION surprise();\n");
+script(3, "DROP TRIGGER IF EXISTS surprise ON plain;\n");
 script(2, "SELECT crm.refresh('plain');\n");
 script(1, "SELECT crm.refresh('parted');\n");
 script(1, "TRUNCATE plain;\n");
