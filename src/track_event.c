@@ -83,7 +83,10 @@ RecomputeOrdersOf(Track *track, Oid relid)
 		entry->cause = CAUSE_CORRECTION;
 	}
 	PopActiveSnapshot();
-	TrackBatchApply(batch);
+	if (track->mode == MODE_QUEUED)
+		TrackEnqueue(batch);
+	else
+		TrackBatchApply(batch, false);
 	SPI_finish();
 	TrackLeave(&scope);
 }
@@ -122,7 +125,7 @@ PartitionCame(RangeVar *name)
 	track = TrackOpen(root);
 	TrackEnter(track->owner, &scope);
 	SPI_connect();
-	TrackPartitions(relid, (const char *const *) track->arguments);
+	TrackPartitions(relid, (const char *const *) track->arguments, ShareRowExclusiveLock);
 	SPI_finish();
 	TrackLeave(&scope);
 	RecomputeOrdersOf(track, relid);
@@ -185,7 +188,9 @@ CheckRenamed(const char *old_name, const char *new_name)
 		if (orders == NULL)
 			continue;
 		orders_name = pstrdup(RelationGetRelationName(orders));
-		if (strcmp(orders_name, new_name) == 0 || strcmp(TrackSummaryName(orders), old_name) == 0)
+		/* the names of the tables beside the summary begin with its name */
+		if (strcmp(orders_name, new_name) == 0 ||
+			(TrackIsTracked(orders) && strncmp(old_name, TrackSummaryName(orders), strlen(TrackSummaryName(orders))) == 0))
 			CheckTracked(lfirst_oid(cell));
 		relation_close(orders, NoLock);
 	}
@@ -221,7 +226,14 @@ RefreshChanged(void)
 		if (root == NULL)
 			continue;
 		if (TrackIsTracked(root))
-			TrackRefresh(TrackOpen(root), root);
+		{
+			Track	   *track = TrackOpen(root);
+
+			if (track->mode == MODE_QUEUED)
+				TrackEnqueueAll(track, true);
+			else
+				TrackRefresh(track, root);
+		}
 		relation_close(root, NoLock);
 	}
 }
