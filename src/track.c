@@ -209,67 +209,71 @@ FindTrigger(Relation relation)
 	return NULL;
 }
 
+/* The arguments of a trigger of pg_trigger. */
+static char **
+TriggerArguments(HeapTuple tuple, TupleDesc desc)
+{
+	int			count = ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs;
+	bool		isnull;
+	bytea	   *value = DatumGetByteaPP(heap_getattr(tuple, Anum_pg_trigger_tgargs, desc, &isnull));
+	char	   *next = memcpy(palloc(VARSIZE_ANY_EXHDR(value) + 1), VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	char	  **arguments = palloc(sizeof(char *) * count);
+
+	/* each ends with a zero */
+	for (int i = 0; i < count; i++)
+	{
+		arguments[i] = next;
+		next += strlen(next) + 1;
+	}
+	return arguments;
+}
+
+static Oid
+OwnerOf(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
 /*
  * The orders, without triggers, that a trigger of a summary names; InvalidOid
- * if it is not such a trigger.
+ * if there are none.  As the expressions are evaluated as the owner of the
+ * orders, the summary must be his: the trigger of a stranger's table is none.
  */
 static Oid
-RefreshedOrders(Relation summary, const Trigger *trigger)
+RefreshedOrders(Oid summary, char **arguments)
 {
 	char	   *schema;
 	char	   *name;
 	Oid			schema_oid;
+	Oid			orders;
 
-	if (trigger->tgnargs != TRACK_ARGUMENTS + 1 || strcmp(trigger->tgname, REFRESH_TRIGGER) != 0)
+	DeconstructQualifiedName(crm_name_list(pstrdup(arguments[TRACK_ARGUMENTS])), &schema, &name);
+	schema_oid = schema == NULL ? get_rel_namespace(summary) : get_namespace_oid(schema, true);
+	orders = OidIsValid(schema_oid) ? get_relname_relid(name, schema_oid) : InvalidOid;
+	if (!OidIsValid(orders) || !OidIsValid(OwnerOf(summary)) ||
+		!has_privs_of_role(OwnerOf(summary), OwnerOf(orders)))
 		return InvalidOid;
-	DeconstructQualifiedName(crm_name_list(pstrdup(trigger->tgargs[TRACK_ARGUMENTS])), &schema, &name);
-	schema_oid = schema == NULL ? RelationGetNamespace(summary) : get_namespace_oid(schema, true);
-	return OidIsValid(schema_oid) ? get_relname_relid(name, schema_oid) : InvalidOid;
-}
-
-/* The orders that a relation with a trigger of ours is or is the summary of. */
-static Oid
-OrdersOf(Oid relid, Oid function, char ***arguments)
-{
-	Relation	relation = try_relation_open(relid, AccessShareLock);
-	Oid			orders = InvalidOid;
-
-	if (relation == NULL)
-		return InvalidOid;
-	for (int i = 0; relation->trigdesc != NULL && i < relation->trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &relation->trigdesc->triggers[i];
-		Oid			found;
-
-		if (trigger->tgfoid != function)
-			continue;
-		found = trigger->tgnargs == TRACK_ARGUMENTS && !relation->rd_rel->relispartition ? relid :
-			RefreshedOrders(relation, trigger);
-		if (!OidIsValid(found))
-			continue;
-		orders = found;
-		if (arguments != NULL)
-		{
-			*arguments = palloc(sizeof(char *) * TRACK_ARGUMENTS);
-			for (int a = 0; a < TRACK_ARGUMENTS; a++)
-				(*arguments)[a] = pstrdup(trigger->tgargs[a]);
-			/* an unqualified name is one of the summary's schema */
-			if (found != relid)
-				(*arguments)[ARGUMENT_SUMMARY] = pstrdup(QuoteQualified(RelationGetNamespace(relation),
-																		RelationGetRelationName(relation)));
-		}
-	}
-	relation_close(relation, AccessShareLock);
+	/* an unqualified name is one of the summary's schema */
+	arguments[ARGUMENT_SUMMARY] = pstrdup(QuoteQualified(get_rel_namespace(summary), get_rel_name(summary)));
 	return orders;
 }
 
-/* The tables of orders that are tracked; or the arguments of the one given. */
+/*
+ * The tables of orders that are tracked; or the arguments of the one given, if
+ * it has no triggers.  No table is opened, so that none is waited for.
+ */
 static List *
 ScanTriggers(Oid orders, char ***arguments)
 {
-	List	   *tables = NIL;
 	List	   *result = NIL;
-	ListCell   *cell;
 	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, NULL, 0, NULL);
 	Oid			function = TrackFunction();
@@ -278,22 +282,24 @@ ScanTriggers(Oid orders, char ***arguments)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+		char	  **found;
+		Oid			of;
 
-		if (trigger->tgfoid == function && trigger->tgnargs > 0)
-			tables = lappend_oid(tables, trigger->tgrelid);
+		if (trigger->tgfoid != function)
+			continue;
+		if (trigger->tgnargs == TRACK_ARGUMENTS && !get_rel_relispartition(trigger->tgrelid))
+			result = list_append_unique_oid(result, trigger->tgrelid);
+		if (trigger->tgnargs != TRACK_ARGUMENTS + 1)
+			continue;
+		found = TriggerArguments(tuple, RelationGetDescr(triggers));
+		of = RefreshedOrders(trigger->tgrelid, found);
+		if (OidIsValid(of))
+			result = list_append_unique_oid(result, of);
+		if (arguments != NULL && OidIsValid(of) && of == orders)
+			*arguments = found;
 	}
 	systable_endscan(scan);
 	table_close(triggers, AccessShareLock);
-	foreach(cell, tables)
-	{
-		char	  **found = NULL;
-		Oid			of = OrdersOf(lfirst_oid(cell), function, &found);
-
-		if (OidIsValid(of))
-			result = list_append_unique_oid(result, of);
-		if (of == orders && arguments != NULL)
-			*arguments = found;
-	}
 	list_sort(result, list_oid_cmp);
 	return result;
 }
@@ -1418,24 +1424,48 @@ ExecuteAsSuperuser(const char *command)
 }
 
 /*
- * Make the UPDATE triggers of a plain table, or make them anew: of the columns
- * that the expressions read, as other updates then cost next to nothing; or of
- * all columns, if attributes is empty.
+ * The columns of which an UPDATE must fire the triggers: those that the
+ * expressions read, and those that these are generated from.
+ */
+static Bitmapset *
+UpdateColumns(Relation relation, const Bitmapset *attributes)
+{
+	TupleConstr *constraints = RelationGetDescr(relation)->constr;
+	Bitmapset  *result = bms_copy(attributes);
+
+	for (int i = 0; constraints != NULL && i < constraints->num_defval; i++)
+	{
+		AttrNumber	number = constraints->defval[i].adnum;
+
+		if (TupleDescAttr(RelationGetDescr(relation), number - 1)->attgenerated != '\0' &&
+			bms_is_member(number - FirstLowInvalidHeapAttributeNumber, attributes))
+			pull_varattnos(stringToNode(constraints->defval[i].adbin), 1, &result);
+	}
+	return result;
+}
+
+/*
+ * Make the UPDATE triggers of a plain table, or make them anew: of these
+ * columns, as other updates then cost next to nothing; or of all columns, if
+ * there are none.
  */
 static void
-CreateUpdateTriggers(const char *name, TupleDesc desc, const Bitmapset *attributes)
+CreateUpdateTriggers(const char *table, TupleDesc desc, const Bitmapset *columns,
+					 const char *statement_trigger, const char *row_trigger)
 {
-	StringInfoData columns;
+	StringInfoData list;
 	int			offset = -1;
 
-	initStringInfo(&columns);
-	while ((offset = bms_next_member(attributes, offset)) >= 0)
-		appendStringInfo(&columns, "%s %s", columns.len == 0 ? " OF" : ",",
+	initStringInfo(&list);
+	while ((offset = bms_next_member(columns, offset)) >= 0)
+		appendStringInfo(&list, "%s %s", list.len == 0 ? " OF" : ",",
 						 quote_identifier(NameStr(TupleDescAttr(desc, offset + FirstLowInvalidHeapAttributeNumber - 1)->attname)));
-	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER " UPDATE_TRIGGER " AFTER UPDATE%s OR TRUNCATE ON %s "
-								"FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders()", columns.data, name));
-	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER " UPDATE_ROW_TRIGGER " AFTER UPDATE%s ON %s "
-								"FOR EACH ROW EXECUTE FUNCTION crm.track_orders()", columns.data, name));
+	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER %s AFTER UPDATE%s OR TRUNCATE ON %s "
+								"FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders()",
+								quote_identifier(statement_trigger), list.data, table));
+	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER %s AFTER UPDATE%s ON %s "
+								"FOR EACH ROW EXECUTE FUNCTION crm.track_orders()",
+								quote_identifier(row_trigger), list.data, table));
 }
 
 /*
@@ -1529,7 +1559,9 @@ CreateTriggers(Relation relation, bool partition, const char *const *arguments,
 										partition ? PARTITION_PREFIX : TRIGGER_PREFIX, triggers[i].name,
 										triggers[i].event, name, triggers[i].tables, i == 0 ? list : ""));
 	if (plain)
-		CreateUpdateTriggers(name, RelationGetDescr(relation), HasBeforeUpdate(relation) ? NULL : attributes);
+		CreateUpdateTriggers(name, RelationGetDescr(relation),
+							 HasBeforeUpdate(relation) ? NULL : UpdateColumns(relation, attributes),
+							 UPDATE_TRIGGER, UPDATE_ROW_TRIGGER);
 }
 
 /*
@@ -1542,53 +1574,47 @@ CreateTriggers(Relation relation, bool partition, const char *const *arguments,
 void
 TrackFollowUpdates(Oid relid, bool all_columns)
 {
-	static const char *const names[] = {UPDATE_TRIGGER, UPDATE_ROW_TRIGGER};
 	Relation	relation = table_open(relid, AccessShareLock);
 	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(relation));
 	const char *name = QuotedRelation(relation);
-	const Bitmapset *attributes = NULL;
-	char		enabled[lengthof(names)] = {0};
-	bool		current = true;
-	bool		wide;
+	Bitmapset  *columns = NULL;
+	const char *names[2] = {NULL, NULL};	/* of the statement, of the row */
+	char		enabled[2] = {0};
+	Bitmapset  *named[2] = {NULL, NULL};
 	Oid			function = TrackFunction();
 	TrackScope	scope;
 
 	for (int i = 0; relation->trigdesc != NULL && i < relation->trigdesc->numtriggers; i++)
 	{
 		Trigger    *trigger = &relation->trigdesc->triggers[i];
+		int			n = TRIGGER_FOR_ROW(trigger->tgtype) ? 1 : 0;
 
-		for (int n = 0; n < lengthof(names); n++)
-			if (trigger->tgfoid == function && strcmp(trigger->tgname, names[n]) == 0)
-				enabled[n] = trigger->tgenabled;
+		if (trigger->tgfoid != function || !TRIGGER_FOR_UPDATE(trigger->tgtype) || trigger->tgnewtable != NULL)
+			continue;
+		names[n] = pstrdup(trigger->tgname);
+		enabled[n] = trigger->tgenabled;
+		for (int c = 0; c < trigger->tgnattr; c++)
+			named[n] = bms_add_member(named[n], trigger->tgattr[c] - FirstLowInvalidHeapAttributeNumber);
 	}
-	if (enabled[0] == 0 || enabled[1] == 0 || !TrackIsTracked(relation) ||
-		relation->rd_rel->relispartition || relation->rd_rel->relkind != RELKIND_RELATION)
+	if (names[0] == NULL || names[1] == NULL)
 	{
 		table_close(relation, NoLock);
 		return;
 	}
-	wide = all_columns || HasBeforeUpdate(relation);
-	for (int i = 0; i < relation->trigdesc->numtriggers; i++)
-	{
-		Trigger    *trigger = &relation->trigdesc->triggers[i];
-
-		if (trigger->tgfoid == function && TRIGGER_FOR_UPDATE(trigger->tgtype))
-			current &= (trigger->tgnattr == 0) == wide;
-	}
-	if (!wide && !current)
-		attributes = TrackOpen(relation)->attributes;
+	if (!all_columns && !HasBeforeUpdate(relation))
+		columns = UpdateColumns(relation, TrackOpen(relation)->attributes);
 	TrackEnter(relation->rd_rel->relowner, &scope);
 	table_close(relation, NoLock);
-	if (!current)
+	if (!bms_equal(named[0], columns) || !bms_equal(named[1], columns))
 	{
 		SPI_connect();
-		CreateUpdateTriggers(name, desc, attributes);
-		for (int n = 0; n < lengthof(names); n++)
+		CreateUpdateTriggers(name, desc, columns, names[0], names[1]);
+		for (int n = 0; n < 2; n++)
 			if (enabled[n] != TRIGGER_FIRES_ON_ORIGIN)
 				Execute(psprintf("ALTER TABLE %s %s TRIGGER %s", name,
 								 enabled[n] == TRIGGER_DISABLED ? "DISABLE" :
 								 enabled[n] == TRIGGER_FIRES_ALWAYS ? "ENABLE ALWAYS" : "ENABLE REPLICA",
-								 names[n]));
+								 quote_identifier(names[n])));
 		SPI_finish();
 	}
 	TrackLeave(&scope);

@@ -340,12 +340,8 @@ crm_track_ddl(PG_FUNCTION_ARGS)
 		}
 		if (OidIsValid(relid))
 			CheckTracked(relid);
-		foreach(cell, alter->cmds)
-			if (lfirst_node(AlterTableCmd, cell)->subtype == AT_AlterColumnType && OidIsValid(relid))
-			{
-				FollowUpdates(relid);
-				break;
-			}
+		if (OidIsValid(relid))
+			FollowUpdates(relid);
 		RefreshChanged();
 	}
 	else if (IsA(data->parsetree, CreateTrigStmt))
@@ -361,7 +357,9 @@ crm_track_ddl(PG_FUNCTION_ARGS)
 		{
 			List	   *name = lfirst(cell);
 
-			/* the last of the names is the trigger's */
+			/* the last of the names is the trigger's; ours are dropped together */
+			if (strncmp(strVal(llast(name)), "crm_track_", strlen("crm_track_")) == 0)
+				continue;
 			FollowUpdates(RangeVarGetRelid(makeRangeVarFromNameList(list_copy_head(name, list_length(name) - 1)), NoLock, true));
 		}
 	}
