@@ -344,9 +344,11 @@ CompareRows(const void *a, const void *b, void *arg)
 static QueueRow *
 FetchRows(Track *track, Portal portal, int64 limit, int *count)
 {
+	MemoryContext context = CurrentMemoryContext;	/* SPI leaves another */
 	QueueRow   *rows;
 
 	SPI_cursor_fetch(portal, true, limit);
+	MemoryContextSwitchTo(context);
 	*count = SPI_processed;
 	rows = palloc(sizeof(QueueRow) * Max(*count, 1));
 	for (int i = 0; i < *count; i++)
@@ -409,6 +411,7 @@ TrackApply(Track *track, int64 limit)
 		if (count > 0)
 		{
 			ForgetErrors(track, rows, count);
+			MemoryContextSwitchTo(context);
 			applied += ApplyRows(track, rows, count);
 			DeleteRows(track, rows, count);
 		}
