@@ -97,6 +97,51 @@ CREATE TRIGGER a_reader AFTER INSERT ON shop.orders REFERENCING NEW TABLE AS n F
 INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (54, 3, now() AT TIME ZONE 'UTC', 1);
 SELECT * FROM shop.wrong();
 DROP TRIGGER a_reader ON shop.orders;
+-- of rows that an error rolls back nothing is kept: neither those of the failed
+-- statement nor those that a trigger changed in a subtransaction; what a
+-- BEFORE trigger changes behind the statement's back counts
+CREATE FUNCTION shop.tries() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	BEGIN
+		UPDATE shop.orders SET status = 'paid', note = NULL WHERE id = 55;
+		UPDATE shop.orders SET total_cents = total_cents / 0 WHERE id = 56;
+	EXCEPTION WHEN division_by_zero THEN NULL;
+	END;
+	RETURN NULL;
+END $$;
+INSERT INTO shop.orders (id, customer_id, created, total_cents, status) SELECT i, 12, now() AT TIME ZONE 'UTC', 100, 'pending' FROM generate_series(55, 58) i;
+CREATE TRIGGER tries AFTER UPDATE ON shop.orders FOR EACH ROW WHEN (NEW.note = 'try') EXECUTE FUNCTION shop.tries();
+UPDATE shop.orders SET status = 'paid', note = 'try' WHERE id IN (56, 57);
+SELECT status, count(*) FROM shop.orders WHERE customer_id = 12 GROUP BY 1 ORDER BY 1;
+SELECT * FROM shop.wrong();
+DROP TRIGGER tries ON shop.orders;
+UPDATE shop.orders SET status = 'pending', note = CASE id WHEN 57 THEN (1 / (id - 57))::text END WHERE customer_id = 12;
+SELECT * FROM shop.wrong();
+CREATE FUNCTION shop.gift() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.total_cents := 0; RETURN NEW; END $$;
+CREATE TRIGGER gift BEFORE UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.gift();
+UPDATE shop.orders SET note = 'free' WHERE customer_id = 12;
+SELECT crm.order_count(purchases), crm.revenue(purchases) FROM shop.orders_lifecycle WHERE customer = '12';
+SELECT * FROM shop.wrong();
+-- so the triggers fire for all updates while there is such a trigger, disabled
+-- or not, and for those of the columns that are read when there is none
+CREATE FUNCTION shop.fires() RETURNS TABLE (name name, columns text, enabled "char") LANGUAGE sql AS $$
+	SELECT tgname, substring(pg_get_triggerdef(oid) FROM 'AFTER (.*) ON'), tgenabled FROM pg_trigger
+	WHERE tgrelid = 'shop.orders'::regclass AND tgname LIKE 'crm_track_update%' ORDER BY tgname $$;
+SELECT * FROM shop.fires();
+ALTER TABLE shop.orders DISABLE TRIGGER gift;
+SELECT * FROM shop.fires();
+ALTER TABLE shop.orders ENABLE ALWAYS TRIGGER crm_track_update_row;
+DROP TRIGGER gift ON shop.orders;
+SELECT * FROM shop.fires();
+ALTER TABLE shop.orders ENABLE TRIGGER crm_track_update_row;
+CREATE TRIGGER gift BEFORE INSERT OR DELETE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.gift();
+SELECT count(*) FROM shop.fires() WHERE columns LIKE '%UPDATE OF%';
+CREATE OR REPLACE TRIGGER gift BEFORE INSERT OR UPDATE OF note ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.gift();
+SELECT count(*) FROM shop.fires() WHERE columns LIKE '%UPDATE OF%';
+INSERT INTO shop.orders (id, customer_id, created, total_cents, status) VALUES (59, 12, now() AT TIME ZONE 'UTC', 100, 'paid') ON CONFLICT (id) DO UPDATE SET note = 'again';
+INSERT INTO shop.orders (id, customer_id, created, total_cents, status) VALUES (59, 12, now() AT TIME ZONE 'UTC', 100, 'paid') ON CONFLICT (id) DO UPDATE SET note = 'again';
+MERGE INTO shop.orders o USING (VALUES (58)) n (id) ON o.id = n.id WHEN MATCHED THEN UPDATE SET note = 'merged';
+SELECT * FROM shop.wrong();
+DROP TRIGGER gift ON shop.orders;
 -- rollback, and savepoints
 BEGIN;
 INSERT INTO shop.orders (id, customer_id, created, total_cents) VALUES (60, 3, now() AT TIME ZONE 'UTC', 1);
@@ -247,6 +292,15 @@ DROP TRIGGER IF EXISTS evil ON evil;
 CREATE TRIGGER evil AFTER INSERT ON evil REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders('owned.orders_lifecycle', 'customer', 'at', 'amount', 'true', '{}', 'immediate', 'silent');
 INSERT INTO evil VALUES (1, now(), 1);
 CREATE TRIGGER row_evil AFTER DELETE ON evil FOR EACH ROW EXECUTE FUNCTION crm.track_orders('owned.orders_lifecycle', 'customer', 'at', 'amount', 'true', '{}', 'immediate', 'silent');
+-- nor to be believed on what is tracked without triggers: expressions are
+-- evaluated as the owner of the orders
+CREATE TABLE owned.other (LIKE owned.orders);
+ALTER TABLE owned.other OWNER TO crm_owner;
+CREATE TRIGGER crm_track_refresh AFTER TRUNCATE ON evil FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders('evil', 'customer', 'at', 'amount', 'true', '{}', 'refresh', 'silent', 'owned.other');
+SELECT crm.refresh('owned.other');
+SELECT crm.stage_history('owned.other');
+DROP TRIGGER crm_track_refresh ON evil;
+DROP TABLE owned.other;
 DROP TRIGGER evil ON evil;
 INSERT INTO evil VALUES (1, now(), 1);
 DELETE FROM evil;
@@ -305,6 +359,38 @@ SELECT crm.untrack('parted');
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'crm%';
 DROP TABLE parted;
 
+-- A generated column changes with those that it is generated from.
+CREATE TABLE orders (id int, customer int, at date, net int, tax int, gross int GENERATED ALWAYS AS (net + coalesce(tax, 0)) STORED, note text);
+CREATE INDEX ON orders (customer);
+SELECT crm.track('orders', 'customer', 'at', 'gross', 'gross < 1000');
+INSERT INTO orders VALUES (1, 1, '2025-01-01', 100, 20), (2, 1, '2025-01-02', 999, NULL);
+UPDATE orders SET tax = 25, note = 'more';
+SELECT crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle;
+CREATE UNIQUE INDEX ON orders (id);
+CREATE VIEW view_of_orders AS SELECT id, tax AS duty, note FROM orders;
+INSERT INTO orders VALUES (1, 1, '2025-01-01', 1, 1) ON CONFLICT (id) DO UPDATE SET tax = 30;
+SELECT crm.revenue(purchases) FROM orders_lifecycle;
+MERGE INTO orders o USING (VALUES (1)) n (i) ON o.id = n.i WHEN MATCHED THEN UPDATE SET tax = 31;
+SELECT crm.revenue(purchases) FROM orders_lifecycle;
+UPDATE view_of_orders SET duty = 32 WHERE id = 1;
+SELECT crm.revenue(purchases) FROM orders_lifecycle;
+DROP VIEW view_of_orders;
+ALTER TABLE orders ALTER gross DROP EXPRESSION;
+UPDATE orders SET gross = 1, tax = 3;
+SELECT crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle;
+SELECT count(*) FROM crm.verify('orders');
+-- a type may change all the same, and the values with it
+ALTER TABLE orders ALTER gross TYPE numeric USING gross * 3 + 0.5;
+SELECT crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle;
+SELECT count(*) FROM crm.verify('orders');
+SELECT count(*) FROM pg_trigger WHERE tgrelid = 'orders'::regclass AND pg_get_triggerdef(oid) LIKE '%UPDATE OF customer, at, gross %';
+-- a table with a summary of its own is no partition
+CREATE TABLE parted (LIKE orders) PARTITION BY RANGE (at);
+ALTER TABLE parted ATTACH PARTITION orders FOR VALUES FROM ('2025-01-01') TO ('2025-07-01');
+DROP TABLE parted;
+SELECT crm.untrack('orders');
+DROP TABLE orders;
+
 -- Foreign keys that delete and change orders.
 CREATE TABLE account (id int PRIMARY KEY);
 CREATE TABLE orders (account int REFERENCES account ON DELETE CASCADE ON UPDATE CASCADE, voucher int REFERENCES account ON DELETE SET NULL, at timestamptz, amount int);
@@ -332,3 +418,207 @@ DELETE FROM orders_lifecycle WHERE customer = 2;
 SELECT count(*) FROM crm.verify('orders');
 DROP TABLE orders, account, orders_lifecycle, orders_lifecycle_history, log CASCADE;
 DROP FUNCTION log();
+
+-- Queued: a writer only appends the customer to a queue.
+SET client_min_messages = warning;
+CREATE SCHEMA shop;
+CREATE TABLE shop.orders (id int PRIMARY KEY, customer int, at timestamptz, amount numeric, status text DEFAULT 'paid', note text);
+CREATE INDEX ON shop.orders (customer);
+INSERT INTO shop.orders VALUES (1, 1, now() - interval '10 days', 10), (2, 1, now() - interval '5 days', 20), (3, 2, now() - interval '7 days', 30), (4, 3, now() - interval '100 days', 40);
+SELECT crm.track('shop.orders', 'customer', 'at', 'amount', 'status = ''paid''', mode => 'queued');
+\d shop.orders_lifecycle_queue
+\d shop.orders_lifecycle_errors
+INSERT INTO shop.orders VALUES (5, 1, now(), 5), (6, 9, now(), 7), (7, NULL, now(), 1), (8, 1, now(), 1);
+UPDATE shop.orders SET status = 'cancelled' WHERE id = 3;
+UPDATE shop.orders SET note = 'nothing';
+DELETE FROM shop.orders WHERE id = 4;
+UPDATE shop.orders SET customer = 10 WHERE id = 8;
+SELECT customer, cause FROM shop.orders_lifecycle_queue ORDER BY 1, 2;
+-- who waits is no difference
+SELECT * FROM crm.verify('shop.orders');
+SELECT customer, stage, crm.revenue(purchases) FROM shop.orders_lifecycle ORDER BY 1;
+SELECT crm.apply_queue('shop.orders', 2);
+SELECT crm.advance_stages();
+SELECT crm.apply_queue();
+SELECT count(*) FROM shop.orders_lifecycle_queue;
+SELECT customer, stage, crm.revenue(purchases) FROM shop.orders_lifecycle ORDER BY 1;
+SELECT customer, from_stage, to_stage, cause FROM shop.orders_lifecycle_history ORDER BY customer, id;
+SELECT * FROM crm.verify('shop.orders');
+-- an error is logged for the customer, and holds up nobody
+INSERT INTO shop.orders VALUES (20, 1, 'infinity', 5), (21, 2, now(), 'infinity');
+INSERT INTO shop.orders SELECT i, i, now(), 5 FROM generate_series(100, 120) i;
+SELECT crm.advance_stages();
+SELECT customer, sqlstate, message FROM shop.orders_lifecycle_errors ORDER BY 1;
+SELECT * FROM crm.verify('shop.orders');
+SELECT count(*) FROM shop.orders_lifecycle WHERE customer >= 100;
+UPDATE shop.orders SET amount = 1 WHERE id = 21;
+DELETE FROM shop.orders WHERE id = 20;
+SELECT crm.apply_queue();
+SELECT count(*) FROM shop.orders_lifecycle_errors;
+SELECT * FROM crm.verify('shop.orders');
+-- what is rolled back is not queued; what has other values now is
+BEGIN;
+INSERT INTO shop.orders VALUES (30, 30, now(), 5);
+ROLLBACK;
+SELECT count(*) FROM shop.orders_lifecycle_queue;
+ALTER TABLE shop.orders ALTER amount TYPE numeric(20, 2) USING amount + 1;
+SELECT count(*) > 20 FROM shop.orders_lifecycle_queue;
+SELECT crm.apply_queue() > 20;
+SELECT * FROM crm.verify('shop.orders');
+TRUNCATE shop.orders;
+SELECT crm.apply_queue() > 20;
+SELECT stage, count(*) FROM shop.orders_lifecycle GROUP BY 1;
+INSERT INTO shop.orders VALUES (31, 31, now(), 5);
+SELECT crm.refresh('shop.orders');
+SELECT count(*) FROM shop.orders_lifecycle_queue;
+SELECT * FROM crm.verify('shop.orders');
+ALTER TABLE shop.orders_lifecycle_queue RENAME TO other;
+ALTER TABLE shop.orders_lifecycle_errors RENAME TO other;
+ALTER TABLE shop.orders_lifecycle_history RENAME TO other;
+SELECT crm.apply_queue('shop.orders', 0);
+-- no expression can abort the shop's statement: of who is not known no row is
+-- queued, and of what else fails the customer
+SELECT crm.untrack('shop.orders');
+TRUNCATE shop.orders;
+DROP INDEX shop.orders_customer_idx;
+SELECT crm.track('shop.orders', '100 / customer', 'at', '1 / amount', '1 / length(status) > 0 or true', mode => 'queued');
+INSERT INTO shop.orders VALUES (1, 5, now(), 5), (2, 0, now(), 1), (3, 7, now(), 0), (4, 10, now(), 1), (5, 50, now(), 2);
+INSERT INTO shop.orders VALUES (6, 20, now(), 1, '');
+SELECT customer, cause FROM shop.orders_lifecycle_queue ORDER BY 1;
+SELECT customer, sqlstate, message FROM shop.orders_lifecycle_errors ORDER BY 1;
+UPDATE shop.orders SET customer = 4 WHERE id = 2;
+UPDATE shop.orders SET customer = 0 WHERE id = 5;
+SELECT customer, cause FROM shop.orders_lifecycle_queue ORDER BY 1;
+UPDATE shop.orders SET customer = 50 WHERE id = 5;
+SELECT crm.apply_queue();
+SELECT customer, sqlstate, message FROM shop.orders_lifecycle_errors ORDER BY 1;
+UPDATE shop.orders SET status = 'paid', amount = 1 WHERE id IN (3, 6);
+SELECT crm.refresh('shop.orders');
+SELECT customer, crm.revenue(purchases) FROM shop.orders_lifecycle ORDER BY 1;
+SELECT * FROM crm.verify('shop.orders');
+-- nor a queue that is gone
+DROP TABLE shop.orders_lifecycle_queue;
+INSERT INTO shop.orders VALUES (9, 6, now(), 5);
+SELECT crm.untrack('shop.orders');
+SELECT relname FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relname LIKE 'orders\_%' AND relkind <> 'i';
+-- partitions
+CREATE TABLE shop.parted (customer int, at date, amount int) PARTITION BY RANGE (at);
+CREATE TABLE shop.parted_1 PARTITION OF shop.parted FOR VALUES FROM ('2025-01-01') TO ('2025-07-01');
+CREATE TABLE shop.parted_2 (LIKE shop.parted);
+INSERT INTO shop.parted_2 VALUES (2, '2025-08-01', 2);
+SELECT crm.track('shop.parted', 'customer', 'at', 'amount', mode => 'queued');
+INSERT INTO shop.parted VALUES (1, '2025-02-01', 1);
+INSERT INTO shop.parted_1 VALUES (3, '2025-02-01', 4);
+ALTER TABLE shop.parted ATTACH PARTITION shop.parted_2 FOR VALUES FROM ('2025-07-01') TO ('2026-01-01');
+UPDATE shop.parted SET at = '2025-09-01', amount = 8 WHERE customer = 1;
+SELECT customer, cause FROM shop.parted_lifecycle_queue ORDER BY 1, 2;
+SELECT crm.apply_queue();
+SELECT customer, crm.revenue(purchases) FROM shop.parted_lifecycle ORDER BY 1;
+DROP TABLE shop.parted_2;
+SELECT crm.apply_queue();
+SELECT customer, crm.revenue(purchases) FROM shop.parted_lifecycle ORDER BY 1;
+SELECT * FROM crm.verify('shop.parted');
+SELECT crm.untrack('shop.parted');
+
+-- Refresh: no triggers; what cannot have any, like a view, can be tracked.
+CREATE VIEW shop.paid AS SELECT * FROM shop.orders WHERE status = 'paid';
+SELECT crm.track('shop.paid', 'customer', 'at', 'amount', mode => 'refresh');
+SELECT tgrelid::regclass, tgname FROM pg_trigger t WHERE NOT tgisinternal AND tgname LIKE 'crm%';
+SELECT crm.track('shop.paid', 'customer', 'at', 'amount', mode => 'refresh');
+INSERT INTO shop.orders VALUES (10, 5, now(), 5);
+SELECT customer, problem FROM crm.verify('shop.paid');
+SELECT crm.refresh('shop.paid');
+SELECT * FROM crm.verify('shop.paid');
+SELECT crm.advance_stages(now() + interval '100 days') > 0;
+DELETE FROM shop.orders WHERE customer = 5;
+SELECT crm.refresh('shop.paid');
+SELECT from_stage, to_stage, cause FROM shop.paid_lifecycle_history WHERE customer = 5 ORDER BY id;
+TRUNCATE shop.paid_lifecycle;
+SELECT crm.refresh('shop.paid') > 0;
+ALTER SCHEMA shop RENAME TO store;
+SELECT crm.refresh('store.paid');
+SELECT crm.untrack('store.paid');
+SELECT relname FROM pg_class WHERE relnamespace = 'store'::regnamespace AND relname LIKE 'paid\_%';
+DROP SCHEMA store CASCADE;
+
+-- What follows from the history, compared with the same by brute force: a
+-- history of changes at random hours, some of them at once, is given.
+CREATE TABLE orders (customer int, at timestamptz, amount int);
+SELECT crm.track('orders', 'customer', 'at', 'amount');
+SELECT count(*), sum(customers_after) FROM crm.growth('orders', '2025-01-01', '2025-03-01');
+CREATE FUNCTION dice(c int, k int, sides int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT ('x' || substr(md5(c || '/' || k), 1, 6))::bit(24)::int % sides $$;
+INSERT INTO orders_lifecycle_history (customer, from_stage, to_stage, at, noticed_at, cause)
+SELECT customer, lag(stage) OVER w, stage, at, at, 'order' FROM (
+	SELECT *, lag(stage) OVER (PARTITION BY customer ORDER BY k) = stage AS same FROM (
+		SELECT c AS customer, k, (ARRAY['lead', 'new', 'active', 'loyal', 'at_risk', 'lost'])[1 + dice(c, k, CASE WHEN k = 0 THEN 2 ELSE 6 END)] AS stage,
+			timestamptz '2024-12-20 00:00+00' + sum(CASE WHEN k % 4 = 3 THEN 0 ELSE dice(c, 100 + k, 900) END * interval '1 hour') OVER (PARTITION BY c ORDER BY k) AS at
+		FROM generate_series(1, 60) c, generate_series(0, 11) k) s) s
+WHERE same IS NOT TRUE WINDOW w AS (PARTITION BY customer ORDER BY k) ORDER BY customer, k;
+-- changes at the very start of a period, in summer time
+UPDATE orders_lifecycle_history SET at = '2025-04-30 23:00+00' WHERE id IN (SELECT id FROM orders_lifecycle_history h WHERE at BETWEEN '2025-04-28 12:00+00' AND '2025-05-03 12:00+00'
+	AND NOT EXISTS (SELECT FROM orders_lifecycle_history o WHERE o.customer = h.customer AND o.id <> h.id AND o.at BETWEEN '2025-04-28 00:00+00' AND '2025-05-04 00:00+00'));
+SELECT count(*) > 300 AS many, count(DISTINCT (customer, at)) < count(*) AS some_at_once, count(*) FILTER (WHERE at = '2025-04-30 23:00+00') > 2 AS at_the_start FROM orders_lifecycle_history;
+CREATE FUNCTION stage_before(c int, moment timestamptz) RETURNS text LANGUAGE sql STABLE AS
+$$ SELECT to_stage FROM orders_lifecycle_history WHERE customer = c AND at < moment ORDER BY id DESC LIMIT 1 $$;
+CREATE FUNCTION here(stage text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce($1 IN ('new', 'active', 'loyal'), false) $$;
+CREATE FUNCTION here_in(c int, a timestamptz, b timestamptz) RETURNS boolean LANGUAGE sql STABLE AS
+$$ SELECT EXISTS (SELECT FROM orders_lifecycle_history WHERE customer = c AND at >= a AND at < b AND here(to_stage)) $$;
+CREATE FUNCTION brute(from_day date, to_day date, period interval, zone text) RETURNS TABLE (a timestamptz, b timestamptz, before bigint, n bigint, r bigint, e bigint, l bigint, after bigint) LANGUAGE sql AS $$
+	SELECT p.a, p.b, count(*) FILTER (WHERE here(stage_before(c, p.a))),
+		count(*) FILTER (WHERE here_in(c, p.a, p.b) AND NOT here_in(c, '-infinity', p.a)),
+		count(*) FILTER (WHERE here(stage_before(c, p.a)) AND here(stage_before(c, p.b))),
+		count(*) FILTER (WHERE here_in(c, p.a, p.b) AND here_in(c, '-infinity', p.a) AND NOT here(stage_before(c, p.a))),
+		count(*) FILTER (WHERE (here(stage_before(c, p.a)) OR here_in(c, p.a, p.b)) AND NOT here(stage_before(c, p.b))),
+		count(*) FILTER (WHERE here(stage_before(c, p.b)))
+	FROM generate_series(1, 60) c, (SELECT s AT TIME ZONE zone AS a, least(s + period, to_day) AT TIME ZONE zone AS b FROM generate_series(from_day::timestamp, to_day::timestamp - interval '1 minute', period) s) p
+	GROUP BY p.a, p.b ORDER BY 1 $$;
+CREATE FUNCTION differences() RETURNS TABLE (f date, t date, period interval, zone text, ours text, brute text) LANGUAGE plpgsql AS $$ BEGIN
+	FOR f, t, period, zone IN VALUES (date '2025-01-01', date '2026-01-01', interval '1 month', 'Europe/Lisbon'), ('2025-01-15', '2025-06-01', '1 month', 'America/New_York'),
+		('2025-03-20', '2025-04-05', '1 day', 'Europe/Lisbon'), ('2024-01-01', '2027-01-01', '1 year', 'UTC'), ('2025-01-01', '2025-06-01', '1 week', 'Asia/Kolkata'), ('2025-03-30', '2025-03-31', '1 hour', 'UTC') LOOP
+		FOR ours, brute IN SELECT g.g, b.b FROM (SELECT g::text FROM crm.growth('orders', f, t, period, zone) g) g FULL JOIN (SELECT x::text AS b FROM brute(f, t, period, zone) x) b ON g.g = b.b WHERE g.g IS NULL OR b.b IS NULL LOOP
+			RETURN NEXT;
+		END LOOP;
+	END LOOP;
+END $$;
+SELECT * FROM differences();
+SELECT * FROM crm.growth('orders', '2025-01-01', '2025-06-01', '1 month', 'Europe/Lisbon');
+SELECT bool_and(customers_after = customers_before + new_customers + reactivated_customers - leaving_customers), count(*) FROM crm.growth('orders', '2024-12-01', '2026-05-01');
+-- hour by hour where everybody is
+SELECT stage, d.days = b.days AS days, d.customers >= b.customers AS customers
+FROM crm.stage_durations('orders', '2025-03-01', '2025-05-01', 'Europe/Lisbon') d
+FULL JOIN (SELECT stage_before(c, hour + interval '1 microsecond') AS stage, round(count(*) / 24.0, 6) AS days, count(DISTINCT c) AS customers FROM generate_series(1, 60) c,
+	generate_series(timestamp '2025-03-01' AT TIME ZONE 'Europe/Lisbon', timestamp '2025-05-01' AT TIME ZONE 'Europe/Lisbon' - interval '1 hour', interval '1 hour') hour GROUP BY 1) b USING (stage)
+WHERE stage IS NOT NULL ORDER BY 1;
+-- how long the stays took that ended: of six stages
+SELECT count(*) FROM crm.stage_durations('orders', '2025-03-01', '2025-05-01') d
+JOIN (SELECT to_stage AS stage, count(*) AS ended, round(avg(extract(epoch FROM (SELECT o.at FROM orders_lifecycle_history o WHERE o.customer = h.customer AND o.id > h.id ORDER BY o.id LIMIT 1) - h.at)) / 86400, 6) AS average
+	FROM orders_lifecycle_history h WHERE (SELECT o.at >= '2025-03-01Z' AND o.at < '2025-05-01Z' FROM orders_lifecycle_history o WHERE o.customer = h.customer AND o.id > h.id ORDER BY o.id LIMIT 1) GROUP BY 1) b
+	ON b.stage = d.stage AND b.ended = d.ended AND b.average = d.average_days;
+WITH matrix AS (SELECT * FROM crm.stage_transitions('orders', '2025-01-01', '2025-07-01', 'Europe/Lisbon')),
+brute AS (SELECT before, to_stage, count(*), count(DISTINCT customer) FROM (SELECT *, lag(to_stage) OVER (PARTITION BY customer ORDER BY id) AS before FROM orders_lifecycle_history) h
+	WHERE at AT TIME ZONE 'Europe/Lisbon' >= '2025-01-01' AND at AT TIME ZONE 'Europe/Lisbon' < '2025-07-01' GROUP BY 1, 2)
+SELECT (SELECT count(*) FROM matrix) AS cells, (SELECT count(*) FROM (SELECT from_stage, to_stage, transitions, customers FROM matrix EXCEPT TABLE brute) d) AS wrong,
+	(SELECT count(*) FROM (TABLE brute EXCEPT SELECT from_stage, to_stage, transitions, customers FROM matrix) d) AS missing,
+	(SELECT bool_and(abs(sum - 1) < 0.00001) FROM (SELECT sum(share) FROM matrix GROUP BY from_stage) s) AS rows_sum_to_one;
+SELECT crm.stage_history('pg_class');
+SELECT count(*) FROM crm.growth('orders', '2025-02-01', '2025-01-01');
+SELECT count(*) FROM crm.growth('orders', '-infinity', 'infinity');
+SELECT count(*) FROM crm.growth('orders', '2025-01-01', '2025-02-01', '0 days');
+SELECT count(*) FROM crm.growth('orders', '2025-01-01', '2025-02-01', '1 day', 'Nowhere');
+-- who may read the history may ask, nobody else
+CREATE ROLE crm_analyst;
+GRANT USAGE ON SCHEMA crm TO crm_analyst;
+GRANT SELECT ON orders_lifecycle_history TO crm_analyst;
+SET ROLE crm_analyst;
+SELECT count(*) > 0 FROM crm.stage_transitions('orders', '2025-01-01', '2025-07-01');
+RESET ROLE;
+REVOKE SELECT ON orders_lifecycle_history FROM crm_analyst;
+SET ROLE crm_analyst;
+SELECT count(*) FROM crm.stage_transitions('orders', '2025-01-01', '2025-07-01');
+RESET ROLE;
+REVOKE USAGE ON SCHEMA crm FROM crm_analyst;
+DROP ROLE crm_analyst;
+SELECT crm.untrack('orders');
+DROP TABLE orders;
+DROP FUNCTION dice, stage_before, here, here_in, brute, differences;
+RESET client_min_messages;

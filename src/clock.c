@@ -14,46 +14,48 @@
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(crm_advance_stages);
+PG_FUNCTION_INFO_V1(crm_apply_queue);
 
 /*
- * advance_stages(as_of timestamptz, orders regclass, max_customers bigint)
- * returns bigint: the number of customers whose stage changed.
- *
- * Without orders: of all the tracked tables that the caller owns.
+ * What is queued, if this table has a queue; then, unless as_of is null, the
+ * customers that are due.
  */
-Datum
-crm_advance_stages(PG_FUNCTION_ARGS)
+static int64
+AdvanceTable(Track *track, const TimestampTz *as_of, int64 limit)
 {
-	TimestampTz as_of;
+	int64		done = TrackApply(track, limit);
+
+	if (as_of != NULL && done < limit)
+		done += TrackAdvance(track, *as_of, limit - done);
+	return done;
+}
+
+/* The same with one table; or, if orders is null, with all of the caller's. */
+static int64
+AdvanceTables(const TimestampTz *as_of, NullableDatum orders_oid, NullableDatum max_customers)
+{
 	int64		limit = PG_INT64_MAX;
 	int64		changed = 0;
 	List	   *tables;
 	ListCell   *cell;
 
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	as_of = PG_GETARG_TIMESTAMPTZ(0);
-	if (TIMESTAMP_NOT_FINITE(as_of))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("as_of must be finite")));
-	if (!PG_ARGISNULL(2))
+	if (!max_customers.isnull)
 	{
-		limit = PG_GETARG_INT64(2);
+		limit = DatumGetInt64(max_customers.value);
 		if (limit < 1)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("max_customers must be greater than zero")));
 	}
 
-	if (!PG_ARGISNULL(1))
+	if (!orders_oid.isnull)
 	{
 		Relation	orders;
-		Track	   *track = TrackOpenOrders(PG_GETARG_OID(1), AccessShareLock, &orders);
+		Track	   *track = TrackOpenOrders(DatumGetObjectId(orders_oid.value), AccessShareLock, &orders);
 
-		changed = TrackAdvance(track, as_of, limit);
+		changed = AdvanceTable(track, as_of, limit);
 		table_close(orders, NoLock);
-		PG_RETURN_INT64(changed);
+		return changed;
 	}
 
 	tables = TrackAll();
@@ -69,9 +71,46 @@ crm_advance_stages(PG_FUNCTION_ARGS)
 		orders = try_relation_open(lfirst_oid(cell), AccessShareLock);
 		if (orders == NULL)
 			continue;
-		if (TrackIsTracked(orders) && !orders->rd_rel->relispartition)
-			changed += TrackAdvance(TrackOpen(orders), as_of, limit - changed);
+		if (!orders->rd_rel->relispartition)
+		{
+			Track	   *track = TrackOpenIfTracked(orders);
+
+			if (track != NULL)
+				changed += AdvanceTable(track, as_of, limit - changed);
+		}
 		relation_close(orders, NoLock);
 	}
-	PG_RETURN_INT64(changed);
+	return changed;
+}
+
+/*
+ * advance_stages(as_of timestamptz, orders regclass, max_customers bigint)
+ * returns bigint: the number of customers whose stage changed by time, or who
+ * were queued.
+ *
+ * Without orders: of all the tracked tables that the caller owns.
+ */
+Datum
+crm_advance_stages(PG_FUNCTION_ARGS)
+{
+	TimestampTz as_of;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	as_of = PG_GETARG_TIMESTAMPTZ(0);
+	if (TIMESTAMP_NOT_FINITE(as_of))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("as_of must be finite")));
+	PG_RETURN_INT64(AdvanceTables(&as_of, fcinfo->args[1], fcinfo->args[2]));
+}
+
+/*
+ * apply_queue(orders regclass, max_customers bigint) returns bigint: the number
+ * of customers who were queued.
+ */
+Datum
+crm_apply_queue(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(AdvanceTables(NULL, fcinfo->args[0], fcinfo->args[1]));
 }

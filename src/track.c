@@ -11,6 +11,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/index.h"
@@ -20,6 +21,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -30,7 +32,6 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "parser/parse_func.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -42,6 +43,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/regproc.h"
+#include "utils/resowner.h"
 #include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -53,6 +55,7 @@ PG_FUNCTION_INFO_V1(crm_track);
 PG_FUNCTION_INFO_V1(crm_untrack);
 PG_FUNCTION_INFO_V1(crm_refresh);
 PG_FUNCTION_INFO_V1(crm_verify);
+PG_FUNCTION_INFO_V1(crm_stage_history);
 PG_FUNCTION_INFO_V1(crm_track_orders);
 
 /* how many customers refresh() takes at a time */
@@ -61,10 +64,15 @@ PG_FUNCTION_INFO_V1(crm_track_orders);
 /* the names of the triggers; those of a partition are set apart */
 #define TRIGGER_PREFIX		"crm_track_"
 #define PARTITION_PREFIX	"crm_track_partition_"
+#define REFRESH_TRIGGER		TRIGGER_PREFIX "refresh"
+#define UPDATE_TRIGGER		TRIGGER_PREFIX "update"
+#define UPDATE_ROW_TRIGGER	TRIGGER_PREFIX "update_row"
 
 static const char *const column_names[TRACK_COLUMNS] = {
 	"customer", "purchases", "stage", "stage_since", "stage_until", "check_at", "reactivated_at"
 };
+
+static const char *const mode_names[] = {"immediate", "queued", "refresh"};
 
 /* What is known of the tables with triggers, by their OID. */
 typedef struct TrackSlot
@@ -107,6 +115,12 @@ QuoteQualified(Oid schema, const char *name)
 	return quote_qualified_identifier(get_namespace_name(schema), name);
 }
 
+static const char *
+QuotedRelation(Relation relation)
+{
+	return QuoteQualified(RelationGetNamespace(relation), RelationGetRelationName(relation));
+}
+
 /*
  * The cache
  */
@@ -126,7 +140,7 @@ ForgetRelation(Datum arg, Oid relid)
 
 		if (track != NULL &&
 			(relid == InvalidOid || relid == track->relid || relid == track->orders ||
-			 relid == track->summary))
+			 relid == track->summary || relid == track->queue))
 			track->valid = false;
 	}
 }
@@ -142,7 +156,8 @@ static void
 FreePlans(void *arg)
 {
 	Track	   *track = arg;
-	SPIPlanPtr	plans[] = {track->insert_rows, track->insert_changes, track->recompute, track->select_due};
+	SPIPlanPtr	plans[] = {track->insert_rows, track->insert_changes, track->recompute,
+	track->select_due, track->delete_queued};
 
 	for (int i = 0; i < lengthof(plans); i++)
 		if (plans[i] != NULL)
@@ -165,13 +180,17 @@ InitTracks(void)
 	CacheRegisterSyscacheCallback(AUTHOID, ForgetAll, (Datum) 0);
 }
 
+/* The trigger function; not LookupFuncName(), as writers need no USAGE on crm. */
 static Oid
 TrackFunction(void)
 {
-	return LookupFuncName(list_make2(makeString("crm"), makeString("track_orders")), 0, NULL, false);
+	oidvector  *none = buildoidvector(NULL, 0);
+
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("track_orders"),
+						   PointerGetDatum(none), ObjectIdGetDatum(get_namespace_oid("crm", false)));
 }
 
-/* A tracking trigger of a relation, or NULL. */
+/* The tracking trigger of a relation that has the arguments, or NULL. */
 static Trigger *
 FindTrigger(Relation relation)
 {
@@ -190,10 +209,131 @@ FindTrigger(Relation relation)
 	return NULL;
 }
 
+/* The arguments of a trigger of pg_trigger. */
+static char **
+TriggerArguments(HeapTuple tuple, TupleDesc desc)
+{
+	int			count = ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs;
+	bool		isnull;
+	bytea	   *value = DatumGetByteaPP(heap_getattr(tuple, Anum_pg_trigger_tgargs, desc, &isnull));
+	char	   *next = memcpy(palloc(VARSIZE_ANY_EXHDR(value) + 1), VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	char	  **arguments = palloc(sizeof(char *) * count);
+
+	/* each ends with a zero */
+	for (int i = 0; i < count; i++)
+	{
+		arguments[i] = next;
+		next += strlen(next) + 1;
+	}
+	return arguments;
+}
+
+static Oid
+OwnerOf(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
+/*
+ * The orders, without triggers, that a trigger of a summary names; InvalidOid
+ * if there are none.  As the expressions are evaluated as the owner of the
+ * orders, the summary must be his: the trigger of a stranger's table is none.
+ */
+static Oid
+RefreshedOrders(Oid summary, char **arguments)
+{
+	char	   *schema;
+	char	   *name;
+	Oid			schema_oid;
+	Oid			orders;
+
+	DeconstructQualifiedName(crm_name_list(pstrdup(arguments[TRACK_ARGUMENTS])), &schema, &name);
+	schema_oid = schema == NULL ? get_rel_namespace(summary) : get_namespace_oid(schema, true);
+	orders = OidIsValid(schema_oid) ? get_relname_relid(name, schema_oid) : InvalidOid;
+	if (!OidIsValid(orders) || !OidIsValid(OwnerOf(summary)) ||
+		!has_privs_of_role(OwnerOf(summary), OwnerOf(orders)))
+		return InvalidOid;
+	/* an unqualified name is one of the summary's schema */
+	arguments[ARGUMENT_SUMMARY] = pstrdup(QuoteQualified(get_rel_namespace(summary), get_rel_name(summary)));
+	return orders;
+}
+
+/*
+ * The tables of orders that are tracked; or the arguments of the one given, if
+ * it has no triggers.  No table is opened, so that none is waited for.
+ */
+static List *
+ScanTriggers(Oid orders, char ***arguments)
+{
+	List	   *result = NIL;
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, NULL, 0, NULL);
+	Oid			function = TrackFunction();
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+		char	  **found;
+		Oid			of;
+
+		if (trigger->tgfoid != function)
+			continue;
+		if (trigger->tgnargs == TRACK_ARGUMENTS && !get_rel_relispartition(trigger->tgrelid))
+			result = list_append_unique_oid(result, trigger->tgrelid);
+		if (trigger->tgnargs != TRACK_ARGUMENTS + 1)
+			continue;
+		found = TriggerArguments(tuple, RelationGetDescr(triggers));
+		of = RefreshedOrders(trigger->tgrelid, found);
+		if (OidIsValid(of))
+			result = list_append_unique_oid(result, of);
+		if (arguments != NULL && OidIsValid(of) && of == orders)
+			*arguments = found;
+	}
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	list_sort(result, list_oid_cmp);
+	return result;
+}
+
+/*
+ * The arguments of tracking a relation: of its own trigger; or of that of a
+ * summary, if the relation is without.  NULL if it is not tracked.
+ */
+static char **
+FindArguments(Relation relation)
+{
+	Trigger    *trigger = FindTrigger(relation);
+	char	  **arguments = NULL;
+
+	if (trigger != NULL)
+		return trigger->tgargs;
+	(void) ScanTriggers(RelationGetRelid(relation), &arguments);
+	return arguments;
+}
+
+/* Whether a relation has triggers of ours. */
 bool
 TrackIsTracked(Relation relation)
 {
 	return FindTrigger(relation) != NULL;
+}
+
+/* Whether a tracked relation has the triggers of a partition. */
+bool
+TrackIsPartition(Relation relation)
+{
+	Trigger    *trigger = FindTrigger(relation);
+
+	return trigger != NULL && strncmp(trigger->tgname, PARTITION_PREFIX, strlen(PARTITION_PREFIX)) == 0;
 }
 
 /* The name, without schema, of the summary of a tracked table. */
@@ -221,63 +361,93 @@ TrackRoot(Relation relation)
 	return ancestors == NIL ? RelationGetRelid(relation) : llast_oid(ancestors);
 }
 
-/*
- * Read the columns of the summary table, and check that it is one that may be
- * written to for these orders.
- */
-static void
-LoadSummary(Track *track, Oid orders_schema)
+/* The schema and name of the summary; InvalidOid if there is no such schema. */
+static Oid
+SummaryName(Track *track, Oid orders_schema, char **name)
 {
-	List	   *names = crm_name_list(track->arguments[ARGUMENT_SUMMARY]);
 	char	   *schema = NULL;
-	char	   *name;
-	Oid			schema_oid;
-	Relation	summary;
-	Oid			summary_owner;
-	bool		has_key = false;
 
-	DeconstructQualifiedName(names, &schema, &name);
-	schema_oid = schema == NULL ? orders_schema : get_namespace_oid(schema, true);
-	track->summary = OidIsValid(schema_oid) ? get_relname_relid(name, schema_oid) : InvalidOid;
-	if (!OidIsValid(track->summary))
+	DeconstructQualifiedName(crm_name_list(pstrdup(track->arguments[ARGUMENT_SUMMARY])), &schema, name);
+	return schema == NULL ? orders_schema : get_namespace_oid(schema, true);
+}
+
+/* The name of a table beside the summary. */
+static char *
+Beside(Oid schema, const char *name, const char *suffix)
+{
+	return pstrdup(QuoteQualified(schema, psprintf("%s%s", name, suffix)));
+}
+
+static Oid
+CheckExists(Track *track, Oid schema, const char *name, const char *what)
+{
+	Oid			relid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+
+	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("summary table %s of %s does not exist",
-						track->arguments[ARGUMENT_SUMMARY], track->orders_name),
+				 errmsg("%s %s of %s does not exist", what, quote_identifier(name), track->orders_name),
 				 errhint("Name it as before, or call crm.untrack() and crm.track() again.")));
-	track->summary_name = pstrdup(QuoteQualified(schema_oid, name));
-	track->history_name = pstrdup(QuoteQualified(schema_oid, psprintf("%s_history", name)));
+	return relid;
+}
 
-	summary = table_open(track->summary, RowExclusiveLock);
-	if (summary->rd_rel->relkind != RELKIND_RELATION)
+/*
+ * Find a table of ours, and check that it is one that may be written to for
+ * these orders: an ordinary one of the same owner.
+ */
+static Relation
+OpenOurs(Track *track, Oid schema, const char *name, const char *what)
+{
+	Relation	relation = table_open(CheckExists(track, schema, name, what), RowExclusiveLock);
+
+	if (relation->rd_rel->relkind != RELKIND_RELATION)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("summary %s is not an ordinary table", track->summary_name)));
-	summary_owner = summary->rd_rel->relowner;
-	if (!has_privs_of_role(track->owner, summary_owner))
+				 errmsg("%s %s is not an ordinary table", what, QuotedRelation(relation))));
+	if (!has_privs_of_role(track->owner, relation->rd_rel->relowner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("summary %s does not belong to the owner of %s",
-						track->summary_name, track->orders_name),
+				 errmsg("%s %s does not belong to the owner of %s",
+						what, QuotedRelation(relation), track->orders_name),
 				 errhint("Give both tables the same owner.")));
+	return relation;
+}
+
+/* The number of a column of a table of ours, which must be of this type. */
+static AttrNumber
+FindColumn(Relation relation, const char *name, Oid type, const char *what)
+{
+	AttrNumber	number = get_attnum(RelationGetRelid(relation), name);
+
+	if (number <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of %s %s does not exist",
+						name, what, QuotedRelation(relation))));
+	if (TupleDescAttr(RelationGetDescr(relation), number - 1)->atttypid != type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of %s %s has another type than what is tracked",
+						name, what, QuotedRelation(relation)),
+				 errhint("Call crm.untrack() before types are changed, and crm.track() after.")));
+	return number;
+}
+
+static void
+LoadSummary(Track *track)
+{
+	Relation	orders = table_open(track->orders, AccessShareLock);
+	char	   *name;
+	Oid			schema = SummaryName(track, RelationGetNamespace(orders), &name);
+	Relation	summary = OpenOurs(track, schema, name, "summary");
+	bool		has_key = false;
+
+	table_close(orders, NoLock);
 	for (int i = 0; i < TRACK_COLUMNS; i++)
-	{
-		track->columns[i] = get_attnum(track->summary, column_names[i]);
-		if (track->columns[i] <= 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("column \"%s\" of summary %s does not exist",
-							column_names[i], track->summary_name)));
-		if (TupleDescAttr(RelationGetDescr(summary), track->columns[i] - 1)->atttypid !=
-			(i == COLUMN_CUSTOMER ? track->key->type_id :
-			 i == COLUMN_PURCHASES ? get_element_type(track->purchases_array) :
-			 i == COLUMN_STAGE ? TEXTOID : TIMESTAMPTZOID))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("column \"%s\" of summary %s has another type than what is tracked",
-							column_names[i], track->summary_name),
-					 errhint("Call crm.untrack() before types are changed, and crm.track() after.")));
-	}
+		track->columns[i] = FindColumn(summary, column_names[i],
+									   i == COLUMN_CUSTOMER ? track->key->type_id :
+									   i == COLUMN_PURCHASES ? get_element_type(track->purchases_array) :
+									   i == COLUMN_STAGE ? TEXTOID : TIMESTAMPTZOID, "summary");
 	RelationGetIndexList(summary);
 	track->summary_index = summary->rd_pkindex;
 	if (OidIsValid(track->summary_index))
@@ -291,8 +461,73 @@ LoadSummary(Track *track, Oid orders_schema)
 	if (!has_key)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("summary %s has no primary key on \"customer\"", track->summary_name)));
+				 errmsg("summary %s has no primary key on \"customer\"", QuotedRelation(summary))));
+	CheckExists(track, schema, psprintf("%s_history", name), "history");
+	if (track->mode == MODE_QUEUED)
+		CheckExists(track, schema, psprintf("%s_errors", name), "log of errors");
+	track->summary = RelationGetRelid(summary);
 	table_close(summary, NoLock);
+}
+
+/* Whether an expression may raise an error: only what is known not to does not. */
+static bool
+IsUnsafe(Oid function, void *context)
+{
+	return !get_func_leakproof(function);
+}
+
+static bool
+MayFail(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_Var:
+		case T_Const:
+		case T_List:
+		case T_BoolExpr:
+		case T_NullTest:
+		case T_BooleanTest:
+		case T_CaseExpr:
+		case T_CaseWhen:
+		case T_CaseTestExpr:
+		case T_CoalesceExpr:
+		case T_RelabelType:
+		case T_ArrayExpr:
+			break;
+		case T_FuncExpr:
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+		case T_ScalarArrayOpExpr:
+			if (check_functions_in_node(node, IsUnsafe, NULL))
+				return true;
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, MayFail, context);
+}
+
+/* What a writer needs who only queues customers. */
+static void
+LoadQueue(Track *track, Oid orders_schema)
+{
+	char	   *name;
+	Oid			schema = SummaryName(track, orders_schema, &name);
+	Relation	queue = OpenOurs(track, schema, psprintf("%s_queue", name), "queue");
+	TargetEntry *customer = list_nth(track->targets, 0);
+	TargetEntry *counts = list_nth(track->targets, 3);
+
+	track->queue_columns[QUEUE_CUSTOMER] = FindColumn(queue, "customer", track->key->type_id, "queue");
+	track->queue_columns[QUEUE_CAUSE] = FindColumn(queue, "cause", TEXTOID, "queue");
+	track->queue_columns[QUEUE_QUEUED_AT] = FindColumn(queue, "queued_at", TIMESTAMPTZOID, "queue");
+	track->queue = RelationGetRelid(queue);
+	table_close(queue, NoLock);
+	track->queue_targets = list_make2(makeTargetEntry(customer->expr, 1, NULL, false),
+									  makeTargetEntry(counts->expr, 2, NULL, false));
+	track->safe = !MayFail((Node *) customer->expr, NULL) && !MayFail((Node *) counts->expr, NULL);
 }
 
 static Oid
@@ -355,11 +590,25 @@ LoadExpressions(Track *track, Relation relation)
 	}
 }
 
-/* What is known of a table with a tracking trigger. */
+/* What is known of a table already, and still true; or NULL. */
 static Track *
-OpenWith(Relation relation, Trigger *trigger)
+Cached(Relation relation)
 {
 	Oid			relid = RelationGetRelid(relation);
+	TrackSlot  *slot = tracks == NULL ? NULL : hash_search(tracks, &relid, HASH_FIND, NULL);
+
+	return slot != NULL && slot->track != NULL && slot->track->valid ? slot->track : NULL;
+}
+
+/*
+ * What is known of a table of orders or a partition; NULL if it is not tracked.
+ * The summary is not looked at, and not locked, by a writer who only queues.
+ */
+static Track *
+LookUp(Relation relation)
+{
+	Oid			relid = RelationGetRelid(relation);
+	char	  **arguments;
 	TrackSlot  *slot;
 	Track	   *track;
 	MemoryContext context;
@@ -382,20 +631,26 @@ OpenWith(Relation relation, Trigger *trigger)
 		MemoryContextSetParent(slot->track->context, TopTransactionContext);
 		slot->track = NULL;
 	}
+	arguments = FindArguments(relation);
+	if (arguments == NULL)
+		return NULL;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "crm tracked table", ALLOCSET_SMALL_SIZES);
 	previous = MemoryContextSwitchTo(context);
 	track = palloc0(sizeof(Track));
 	track->relid = relid;
 	track->context = context;
+	for (int i = 0; i < TRACK_ARGUMENTS; i++)
+		track->arguments[i] = pstrdup(arguments[i]);
+	for (int i = 0; i < lengthof(mode_names); i++)
+		if (strcmp(track->arguments[ARGUMENT_MODE], mode_names[i]) == 0)
+			track->mode = (TrackMode) i;
 	track->orders = TrackRoot(relation);
 	orders = table_open(track->orders, AccessShareLock);
 	track->owner = orders->rd_rel->relowner;
-	track->orders_name = pstrdup(QuoteQualified(RelationGetNamespace(orders), RelationGetRelationName(orders)));
-	track->orders_from = orders->rd_rel->relkind == RELKIND_RELATION ?
+	track->orders_name = pstrdup(QuotedRelation(orders));
+	track->orders_from = orders->rd_rel->relkind == RELKIND_RELATION && track->mode != MODE_REFRESH ?
 		psprintf("ONLY %s", track->orders_name) : track->orders_name;
-	for (int i = 0; i < TRACK_ARGUMENTS; i++)
-		track->arguments[i] = pstrdup(trigger->tgargs[i]);
 
 	TrackEnter(track->owner, &scope);
 	{
@@ -404,13 +659,28 @@ OpenWith(Relation relation, Trigger *trigger)
 		if (wrong != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-					 errmsg("invalid life cycle policy in trigger \"%s\" of %s", trigger->tgname, track->orders_name),
+					 errmsg("invalid life cycle policy in a trigger of %s", track->orders_name),
 					 errdetail("The policy can't be: %s.", wrong)));
 	}
 	track->notify = strcmp(track->arguments[ARGUMENT_NOTIFY], "notify") == 0;
 	track->purchases_array = get_array_type(PurchasesType());
+	{
+		char	   *name;
+		Oid			schema = SummaryName(track, RelationGetNamespace(orders), &name);
+
+		if (!OidIsValid(schema))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_SCHEMA),
+					 errmsg("schema of summary %s of %s does not exist",
+							track->arguments[ARGUMENT_SUMMARY], track->orders_name)));
+		track->summary_name = Beside(schema, name, "");
+		track->history_name = Beside(schema, name, "_history");
+		track->queue_name = Beside(schema, name, "_queue");
+		track->errors_name = Beside(schema, name, "_errors");
+	}
 	LoadExpressions(track, relation);
-	LoadSummary(track, RelationGetNamespace(orders));
+	if (track->mode == MODE_QUEUED)
+		LoadQueue(track, RelationGetNamespace(orders));
 	TrackLeave(&scope);
 	table_close(orders, NoLock);
 	MemoryContextSwitchTo(previous);
@@ -427,18 +697,36 @@ OpenWith(Relation relation, Trigger *trigger)
 	return track;
 }
 
-/* What is known of a table of orders, which must be tracked. */
+/* The same, and its summary. */
+Track *
+TrackOpenIfTracked(Relation relation)
+{
+	Track	   *track = LookUp(relation);
+	MemoryContext previous;
+	TrackScope	scope;
+
+	if (track == NULL || OidIsValid(track->summary))
+		return track;
+	previous = MemoryContextSwitchTo(track->context);
+	TrackEnter(track->owner, &scope);
+	LoadSummary(track);
+	TrackLeave(&scope);
+	MemoryContextSwitchTo(previous);
+	return track;
+}
+
+/* The same, of a table that must be tracked. */
 Track *
 TrackOpen(Relation relation)
 {
-	Trigger    *trigger = FindTrigger(relation);
+	Track	   *track = TrackOpenIfTracked(relation);
 
-	if (trigger == NULL)
+	if (track == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s is not tracked", RelationGetRelationName(relation)),
 				 errhint("Start with crm.track().")));
-	return OpenWith(relation, trigger);
+	return track;
 }
 
 /* Open a table of orders whose owner the caller is. */
@@ -472,23 +760,7 @@ TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation)
 List *
 TrackAll(void)
 {
-	List	   *result = NIL;
-	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, NULL, 0, NULL);
-	Oid			function = TrackFunction();
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
-
-		if (trigger->tgfoid == function && !get_rel_relispartition(trigger->tgrelid))
-			result = list_append_unique_oid(result, trigger->tgrelid);
-	}
-	systable_endscan(scan);
-	table_close(triggers, AccessShareLock);
-	list_sort(result, list_oid_cmp);
-	return result;
+	return ScanTriggers(InvalidOid, NULL);
 }
 
 /*
@@ -516,15 +788,15 @@ typedef struct RowReader
 } RowReader;
 
 static void
-OpenReader(RowReader *reader, Track *track, TupleDesc desc)
+OpenReader(RowReader *reader, Track *track, List *targets, TupleDesc desc)
 {
 	TupleTableSlot *result;
 
 	reader->track = track;
 	reader->estate = CreateExecutorState();
 	reader->context = GetPerTupleExprContext(reader->estate);
-	result = ExecInitExtraTupleSlot(reader->estate, ExecTypeFromTL(track->targets), &TTSOpsVirtual);
-	reader->projection = ExecBuildProjectionInfo(track->targets, reader->context, result, NULL, desc);
+	result = ExecInitExtraTupleSlot(reader->estate, ExecTypeFromTL(targets), &TTSOpsVirtual);
+	reader->projection = ExecBuildProjectionInfo(targets, reader->context, result, NULL, desc);
 }
 
 /* Evaluate the expressions; the key lives until the next row of the reader. */
@@ -539,6 +811,12 @@ ReadOrder(RowReader *reader, TupleTableSlot *slot, OrderRow *order)
 	result = ExecProject(reader->projection);
 	order->known = !result->tts_isnull[0];
 	order->key = result->tts_values[0];
+	/* who queues a customer leaves the time and amount to who applies it */
+	if (track->mode == MODE_QUEUED)
+	{
+		order->counts = order->known && !result->tts_isnull[1] && DatumGetBool(result->tts_values[1]);
+		return;
+	}
 	order->counts = order->known && !result->tts_isnull[1] && !result->tts_isnull[2] &&
 		!result->tts_isnull[3] && DatumGetBool(result->tts_values[3]);
 	if (!order->counts)
@@ -625,8 +903,8 @@ StartReading(Tuplestorestate *table)
 }
 
 /*
- * Whether an UPDATE changed nothing that the expressions read: most do, and
- * for them this is all.
+ * Whether an UPDATE with transition tables changed nothing that the
+ * expressions read: most do, and for them this is all.
  */
 static bool
 UpdatedNothing(Track *track, TriggerData *data)
@@ -651,122 +929,356 @@ UpdatedNothing(Track *track, TriggerData *data)
 		if (!nothing)
 			break;
 	}
-	tuplestore_rescan(data->tg_oldtable);
-	tuplestore_rescan(data->tg_newtable);
 	ExecDropSingleTupleTableSlot(old);
 	ExecDropSingleTupleTableSlot(new);
 	return nothing;
 }
 
-static void
-TrackInserted(Track *track, TrackBatch *batch, TriggerData *data)
+/*
+ * Updates of a plain table.
+ *
+ * Most change nothing that the expressions read, and must cost next to
+ * nothing: transition tables would.  So a row trigger, which fires for updates
+ * of the columns that they read (see TrackFollowUpdates), compares these and
+ * keeps the rows that are of interest, and the statement trigger, which fires
+ * after it, reads them as it would read transition tables.  (A row that moves
+ * to another partition fires no such trigger: partitioned tables have
+ * transition tables.)
+ *
+ * What is kept is forgotten when its subtransaction is: the callback of its
+ * memory context unlinks it.
+ */
+typedef struct TrackUpdates
 {
-	TupleDesc	desc = RelationGetDescr(data->tg_relation);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-	RowReader	reader;
-	OrderRow	order;
-	bool		may_add = TrackMayAdd();
+	struct TrackUpdates *next;
+	Oid			relid;
+	SubTransactionId subtransaction;
+	MemoryContext context;
+	Tuplestorestate *old;
+	Tuplestorestate *new;
+} TrackUpdates;
 
-	OpenReader(&reader, track, desc);
-	StartReading(data->tg_newtable);
-	while (tuplestore_gettupleslot(data->tg_newtable, true, false, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		ReadOrder(&reader, slot, &order);
-		if (order.known)
-			AddOrder(batch, &order, may_add);
-		ResetExprContext(reader.context);
-	}
-	FreeExecutorState(reader.estate);
-	ExecDropSingleTupleTableSlot(slot);
+static TrackUpdates *updates = NULL;
+
+/* The updates of a table that the current subtransaction kept, or NULL. */
+static TrackUpdates *
+FindUpdates(Oid relid)
+{
+	for (TrackUpdates *kept = updates; kept != NULL; kept = kept->next)
+		if (kept->relid == relid && kept->subtransaction == GetCurrentSubTransactionId())
+			return kept;
+	return NULL;
 }
 
 static void
-TrackDeleted(Track *track, TrackBatch *batch, TriggerData *data)
+UnlinkUpdates(void *arg)
 {
-	TupleDesc	desc = RelationGetDescr(data->tg_relation);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-	RowReader	reader;
-	OrderRow	order;
+	TrackUpdates **link = &updates;
 
-	OpenReader(&reader, track, desc);
-	StartReading(data->tg_oldtable);
-	while (tuplestore_gettupleslot(data->tg_oldtable, true, false, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		ReadOrder(&reader, slot, &order);
-		if (order.counts)
-			Recompute(batch, order.key, CAUSE_CORRECTION);
-		ResetExprContext(reader.context);
-	}
-	FreeExecutorState(reader.estate);
-	ExecDropSingleTupleTableSlot(slot);
+	while (*link != NULL && *link != arg)
+		link = &(*link)->next;
+	if (*link != NULL)
+		*link = (*link)->next;
+}
+
+static TrackUpdates *
+CreateUpdates(Oid relid)
+{
+	MemoryContext context = AllocSetContextCreate(CurTransactionContext, "crm track updates",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
+	TrackUpdates *kept = palloc(sizeof(TrackUpdates));
+
+	kept->relid = relid;
+	kept->subtransaction = GetCurrentSubTransactionId();
+	kept->context = context;
+	/* their files live as long as the memory */
+	CurrentResourceOwner = CurTransactionResourceOwner;
+	kept->old = tuplestore_begin_heap(false, false, work_mem);
+	kept->new = tuplestore_begin_heap(false, false, work_mem);
+	CurrentResourceOwner = owner;
+	MemoryContextSwitchTo(previous);
+
+	callback->func = UnlinkUpdates;
+	callback->arg = kept;
+	MemoryContextRegisterResetCallback(context, callback);
+	kept->next = updates;
+	updates = kept;
+	return kept;
+}
+
+/* AFTER UPDATE of a row: keep it if it may be of interest. */
+static void
+TrackUpdatedRow(Track *track, TriggerData *data)
+{
+	TrackUpdates *kept;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	if (SameAttributes(track, data->tg_trigslot, data->tg_newslot))
+		return;
+	kept = FindUpdates(track->relid);
+	if (kept == NULL)
+		kept = CreateUpdates(track->relid);
+	CurrentResourceOwner = CurTransactionResourceOwner;
+	tuplestore_puttupleslot(kept->old, data->tg_trigslot);
+	tuplestore_puttupleslot(kept->new, data->tg_newslot);
+	CurrentResourceOwner = owner;
 }
 
 /*
- * After UpdatedNothing(), which has rewound the tables.
- *
- * Both transition tables have the rows in the order in which they were
- * updated.  Nothing depends on it: a row that is equal to the one it is
- * compared with neither adds nor takes away, whichever it came from.
+ * What a statement did: the rows before and after it, either of which may be
+ * none.  An UPDATE has both tables.  These have the rows in the order in which
+ * they were updated.  Nothing depends on it: a row that is equal to the one it
+ * is compared with neither adds nor takes away, whichever it came from.
+ */
+typedef struct Statement
+{
+	Track	   *track;
+	TrackBatch *batch;
+	TupleDesc	desc;
+	Tuplestorestate *old_table;
+	Tuplestorestate *new_table;
+	TupleTableSlot *old;		/* the rows that are looked at, or empty */
+	TupleTableSlot *new;
+	bool		may_add;
+
+	TupleTableSlot *row;		/* for CollectCustomer() */
+} Statement;
+
+/* Go to the first row. */
+static void
+Rewind(Statement *statement)
+{
+	if (statement->old_table != NULL)
+		StartReading(statement->old_table);
+	if (statement->new_table != NULL)
+		StartReading(statement->new_table);
+}
+
+/* Read the next row, and what became of it. */
+static bool
+NextRow(Statement *statement)
+{
+	bool		has_old = statement->old_table != NULL &&
+		tuplestore_gettupleslot(statement->old_table, true, false, statement->old);
+	bool		has_new = statement->new_table != NULL &&
+		tuplestore_gettupleslot(statement->new_table, true, false, statement->new);
+
+	CHECK_FOR_INTERRUPTS();
+	return has_old || has_new;
+}
+
+/* Put into the batch what the rows in the slots are a reason for. */
+static void
+CollectRow(Statement *statement, RowReader *old_reader, RowReader *new_reader)
+{
+	Track	   *track = statement->track;
+	bool		has_old = !TupIsNull(statement->old);
+	bool		has_new = !TupIsNull(statement->new);
+	OrderRow	old = {0};
+	OrderRow	new = {0};
+
+	if (has_old && has_new && SameAttributes(track, statement->old, statement->new))
+		return;
+	if (has_old)
+		ReadOrder(old_reader, statement->old, &old);
+	if (has_new)
+		ReadOrder(new_reader, statement->new, &new);
+	if (old.counts)
+	{
+		bool		same_key = new.known &&
+			DatumGetBool(FunctionCall2Coll(&track->key->eq_opr_finfo, track->collation, old.key, new.key));
+
+		/* without times and amounts, any change may be one of them */
+		if (!same_key || !new.counts || track->mode == MODE_QUEUED ||
+			old.at != new.at || old.amount != new.amount || old.scale != new.scale)
+		{
+			Recompute(statement->batch, old.key, same_key && !new.counts ? CAUSE_REFUND : CAUSE_CORRECTION);
+			if (new.known && !same_key)
+				Recompute(statement->batch, new.key, CAUSE_CORRECTION);
+		}
+	}
+	else if (new.known)
+		AddOrder(statement->batch, &new, statement->may_add);
+	ResetExprContext(old_reader->context);
+	ResetExprContext(new_reader->context);
+}
+
+static void
+OpenReaders(Statement *statement, RowReader *old_reader, RowReader *new_reader)
+{
+	Track	   *track = statement->track;
+	List	   *targets = track->mode == MODE_QUEUED ? track->queue_targets : track->targets;
+
+	OpenReader(old_reader, track, targets, statement->desc);
+	OpenReader(new_reader, track, targets, statement->desc);
+}
+
+/* Collect the customers of a statement, from where it is read. */
+static void
+Collect(void *argument)
+{
+	Statement  *statement = argument;
+	RowReader	old_reader;
+	RowReader	new_reader;
+
+	OpenReaders(statement, &old_reader, &new_reader);
+	while (NextRow(statement))
+		CollectRow(statement, &old_reader, &new_reader);
+	FreeExecutorState(old_reader.estate);
+	FreeExecutorState(new_reader.estate);
+}
+
+/* Of the row in the slots only. */
+static void
+CollectOne(void *argument)
+{
+	Statement  *statement = argument;
+	RowReader	old_reader;
+	RowReader	new_reader;
+
+	OpenReaders(statement, &old_reader, &new_reader);
+	CollectRow(statement, &old_reader, &new_reader);
+	FreeExecutorState(old_reader.estate);
+	FreeExecutorState(new_reader.estate);
+}
+
+/* The customer of statement->row, whether the order counts or not. */
+static void
+CollectCustomer(void *argument)
+{
+	Statement  *statement = argument;
+	RowReader	reader;
+	TupleTableSlot *result;
+
+	OpenReader(&reader, statement->track, list_make1(linitial(statement->track->queue_targets)), statement->desc);
+	reader.context->ecxt_scantuple = statement->row;
+	result = ExecProject(reader.projection);
+	if (!result->tts_isnull[0])
+		Recompute(statement->batch, result->tts_values[0], CAUSE_CORRECTION);
+	FreeExecutorState(reader.estate);
+}
+
+typedef struct LogCall
+{
+	Track	   *track;
+	ErrorData  *error;
+} LogCall;
+
+static void
+CallLog(void *argument)
+{
+	LogCall    *call = argument;
+
+	TrackLogError(call->track, (Datum) 0, true, call->error);
+}
+
+/* Log the error of a row of which not even the customer is known. */
+static void
+LogRow(Track *track, ErrorData *error)
+{
+	LogCall		call = {track, error};
+	ErrorData  *other = TrackTry(CallLog, &call, false);
+
+	if (other != NULL)
+		ereport(WARNING,
+				(errcode(other->sqlerrcode),
+				 errmsg("crm could not log an error to %s: %s", track->errors_name, other->message),
+				 errdetail("The error was: %s", error->message)));
+}
+
+/*
+ * Queue the customers of a statement.  No expression may abort the statement:
+ * a subtransaction takes their errors.  It is one per statement, writes
+ * nothing and so needs no transaction ID; expressions that can't fail need
+ * none.  Only if there is an error the rows are looked at one by one.  Of a
+ * row whose customer is known the error will be found again, and logged, by
+ * who applies the queue.
  */
 static void
-TrackUpdated(Track *track, TrackBatch *batch, TriggerData *data)
+CollectForQueue(Statement *statement)
 {
-	TupleDesc	desc = RelationGetDescr(data->tg_relation);
-	TupleTableSlot *old_slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-	TupleTableSlot *new_slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-	RowReader	reader;
-	RowReader	old_reader;
-	OrderRow	old;
-	OrderRow	new;
-	bool		may_add = TrackMayAdd();
+	Track	   *track = statement->track;
 
-	OpenReader(&reader, track, desc);
-	OpenReader(&old_reader, track, desc);
-	for (;;)
+	if (track->safe)
 	{
-		bool		has_old = tuplestore_gettupleslot(data->tg_oldtable, true, false, old_slot);
-		bool		has_new = tuplestore_gettupleslot(data->tg_newtable, true, false, new_slot);
-
-		CHECK_FOR_INTERRUPTS();
-		if (!has_old && !has_new)
-			break;
-		if (has_old && has_new && SameAttributes(track, old_slot, new_slot))
-			continue;
-		memset(&old, 0, sizeof(old));
-		memset(&new, 0, sizeof(new));
-		if (has_old)
-			ReadOrder(&old_reader, old_slot, &old);
-		if (has_new)
-			ReadOrder(&reader, new_slot, &new);
-		if (old.counts)
-		{
-			bool		same_key = new.known &&
-				DatumGetBool(FunctionCall2Coll(&track->key->eq_opr_finfo, track->collation, old.key, new.key));
-
-			if (!same_key || !new.counts || old.at != new.at ||
-				old.amount != new.amount || old.scale != new.scale)
-			{
-				Recompute(batch, old.key, same_key && !new.counts ? CAUSE_REFUND : CAUSE_CORRECTION);
-				if (new.known && !same_key)
-					Recompute(batch, new.key, CAUSE_CORRECTION);
-			}
-		}
-		else if (new.known)
-			AddOrder(batch, &new, may_add);
-		ResetExprContext(old_reader.context);
-		ResetExprContext(reader.context);
+		Collect(statement);
+		return;
 	}
-	FreeExecutorState(reader.estate);
-	FreeExecutorState(old_reader.estate);
-	ExecDropSingleTupleTableSlot(old_slot);
-	ExecDropSingleTupleTableSlot(new_slot);
+	if (TrackTry(Collect, statement, false) == NULL)
+		return;
+	MemoryContextDelete(statement->batch->context);
+	statement->batch = TrackBatchCreate(track);
+	Rewind(statement);
+	while (NextRow(statement))
+	{
+		TupleTableSlot *rows[] = {statement->old, statement->new};
+
+		if (TrackTry(CollectOne, statement, false) == NULL)
+			continue;
+		for (int i = 0; i < lengthof(rows); i++)
+		{
+			ErrorData  *error;
+
+			statement->row = rows[i];
+			if (TupIsNull(statement->row))
+				continue;
+			error = TrackTry(CollectCustomer, statement, false);
+			if (error != NULL)
+				LogRow(track, error);
+		}
+	}
+}
+
+/* For TrackTry() */
+typedef struct LookUpCall
+{
+	Relation	relation;
+	Track	   *track;
+} LookUpCall;
+
+static void
+CallLookUp(void *argument)
+{
+	LookUpCall *call = argument;
+
+	call->track = LookUp(call->relation);
+}
+
+/*
+ * What a writer who only queues needs to know; NULL, with a warning, if that
+ * can't be found out: the statement must not fail for it.
+ */
+static Track *
+LookUpForQueue(Relation relation)
+{
+	LookUpCall	call = {relation, NULL};
+	ErrorData  *error = TrackTry(CallLookUp, &call, false);
+
+	if (error != NULL)
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("crm does not queue what was written to \"%s\": %s",
+						RelationGetRelationName(relation), error->message),
+				 errhint("Call crm.refresh() when this is mended.")));
+	return call.track;
+}
+
+/* Whether writers of a table with triggers only queue. */
+static bool
+IsQueued(Relation relation)
+{
+	Trigger    *trigger = FindTrigger(relation);
+
+	return trigger != NULL && strcmp(trigger->tgargs[ARGUMENT_MODE], mode_names[MODE_QUEUED]) == 0;
 }
 
 /*
  * track_orders() returns trigger: AFTER each STATEMENT, with both transition
- * tables as there are.  Works as the owner of the orders.
+ * tables as there are; of updates of a plain table without them, but AFTER
+ * UPDATE of each ROW too.  Works as the owner of the orders.
  */
 Datum
 crm_track_orders(PG_FUNCTION_ARGS)
@@ -775,9 +1287,11 @@ crm_track_orders(PG_FUNCTION_ARGS)
 	Relation	relation;
 	Trigger    *trigger;
 	Track	   *track;
-	TrackBatch *batch;
+	Statement	statement = {0};
 	TrackScope	scope;
+	TrackUpdates *kept = NULL;
 	bool		complete;
+	bool		queued;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
@@ -785,14 +1299,14 @@ crm_track_orders(PG_FUNCTION_ARGS)
 				 errmsg("crm.track_orders() must be called as a trigger")));
 	relation = data->tg_relation;
 	trigger = data->tg_trigger;
-	if (!TRIGGER_FIRED_AFTER(data->tg_event) || TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
-		trigger->tgnargs != TRACK_ARGUMENTS)
+	if (!TRIGGER_FIRED_AFTER(data->tg_event) ||
+		(TRIGGER_FIRED_FOR_ROW(data->tg_event) && !TRIGGER_FIRED_BY_UPDATE(data->tg_event)))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("trigger \"%s\" was not made by crm.track()", trigger->tgname)));
 	complete = TRIGGER_FIRED_BY_INSERT(data->tg_event) ? data->tg_newtable != NULL :
 		TRIGGER_FIRED_BY_DELETE(data->tg_event) ? data->tg_oldtable != NULL :
-		TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_oldtable != NULL && data->tg_newtable != NULL :
+		TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? (data->tg_oldtable != NULL) == (data->tg_newtable != NULL) :
 		true;
 	if (!complete)
 		ereport(ERROR,
@@ -803,31 +1317,78 @@ crm_track_orders(PG_FUNCTION_ARGS)
 	if (!relation->rd_rel->relispartition &&
 		strncmp(trigger->tgname, PARTITION_PREFIX, strlen(PARTITION_PREFIX)) == 0)
 		return PointerGetDatum(NULL);
+	/* of a summary: its arguments are all there is to it */
+	if (trigger->tgnargs == TRACK_ARGUMENTS + 1)
+		return PointerGetDatum(NULL);
 
-	track = OpenWith(relation, trigger);
+	track = Cached(relation);
+	if (track == NULL || track->mode == MODE_IMMEDIATE)
+		track = track == NULL && IsQueued(relation) ? LookUpForQueue(relation) : TrackOpen(relation);
+	if (track == NULL)
+		return PointerGetDatum(NULL);
+	queued = track->mode == MODE_QUEUED;
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 	{
-		Relation	orders = table_open(track->orders, ShareRowExclusiveLock);
+		Relation	orders = table_open(track->orders, queued ? AccessShareLock : ShareRowExclusiveLock);
 
-		TrackRefresh(TrackOpen(orders), orders);
+		track = TrackOpen(orders);
+		if (queued)
+			TrackEnqueueAll(track, false);
+		else
+			TrackRefresh(track, orders);
 		table_close(orders, NoLock);
 		return PointerGetDatum(NULL);
 	}
 
-	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event) && UpdatedNothing(track, data))
+	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
+	{
+		TrackUpdatedRow(track, data);
 		return PointerGetDatum(NULL);
+	}
+	statement.track = track;
+	statement.desc = RelationGetDescr(relation);
+	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event) && data->tg_oldtable == NULL)
+	{
+		kept = FindUpdates(track->relid);
+		if (kept == NULL)
+			return PointerGetDatum(NULL);
+		/* what triggers update meanwhile is kept anew */
+		UnlinkUpdates(kept);
+		statement.old_table = kept->old;
+		statement.new_table = kept->new;
+	}
+	else
+	{
+		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event) && UpdatedNothing(track, data))
+			return PointerGetDatum(NULL);
+		statement.old_table = data->tg_oldtable;
+		statement.new_table = data->tg_newtable;
+	}
 
 	/* expressions may call functions: of the owner's, as the owner */
 	TrackEnter(track->owner, &scope);
-	batch = TrackBatchCreate(track);
-	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
-		TrackInserted(track, batch, data);
-	else if (TRIGGER_FIRED_BY_DELETE(data->tg_event))
-		TrackDeleted(track, batch, data);
+	statement.batch = TrackBatchCreate(track);
+	statement.old = MakeSingleTupleTableSlot(statement.desc, &TTSOpsMinimalTuple);
+	statement.new = MakeSingleTupleTableSlot(statement.desc, &TTSOpsMinimalTuple);
+	statement.may_add = !queued && TrackMayAdd();
+	Rewind(&statement);
+	if (queued)
+		CollectForQueue(&statement);
 	else
-		TrackUpdated(track, batch, data);
-	TrackBatchApply(batch);
-	MemoryContextDelete(batch->context);
+		Collect(&statement);
+	ExecDropSingleTupleTableSlot(statement.old);
+	ExecDropSingleTupleTableSlot(statement.new);
+	if (kept != NULL)
+	{
+		tuplestore_end(kept->old);
+		tuplestore_end(kept->new);
+		MemoryContextDelete(kept->context);
+	}
+	if (queued)
+		TrackEnqueue(statement.batch);
+	else
+		TrackBatchApply(statement.batch, false);
+	MemoryContextDelete(statement.batch->context);
 	TrackLeave(&scope);
 	return PointerGetDatum(NULL);
 }
@@ -845,42 +1406,228 @@ Execute(const char *command)
 		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(result), command);
 }
 
-/* Make the four triggers of a table or partition. */
+/*
+ * The triggers are made by the bootstrap superuser: nobody else may execute the
+ * trigger function, and so use it in a trigger.
+ */
 static void
-CreateTriggers(Relation relation, bool partition, const char *const *arguments)
+ExecuteAsSuperuser(const char *command)
 {
-	static const char *const events[][2] = {
-		{"insert", "REFERENCING NEW TABLE AS new_orders"},
-		{"update", "REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders"},
-		{"delete", "REFERENCING OLD TABLE AS old_orders"},
-		{"truncate", ""}
-	};
-	const char *name = QuoteQualified(RelationGetNamespace(relation), RelationGetRelationName(relation));
-	StringInfoData list;
 	Oid			user;
 	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	Execute(command);
+	SetUserIdAndSecContext(user, security);
+}
+
+/*
+ * The columns of which an UPDATE must fire the triggers: those that the
+ * expressions read, and those that these are generated from.
+ */
+static Bitmapset *
+UpdateColumns(Relation relation, const Bitmapset *attributes)
+{
+	TupleConstr *constraints = RelationGetDescr(relation)->constr;
+	Bitmapset  *result = bms_copy(attributes);
+
+	for (int i = 0; constraints != NULL && i < constraints->num_defval; i++)
+	{
+		AttrNumber	number = constraints->defval[i].adnum;
+
+		if (TupleDescAttr(RelationGetDescr(relation), number - 1)->attgenerated != '\0' &&
+			bms_is_member(number - FirstLowInvalidHeapAttributeNumber, attributes))
+			pull_varattnos(stringToNode(constraints->defval[i].adbin), 1, &result);
+	}
+	return result;
+}
+
+/*
+ * Make the UPDATE triggers of a plain table, or make them anew: of these
+ * columns, as other updates then cost next to nothing; or of all columns, if
+ * there are none.
+ */
+static void
+CreateUpdateTriggers(const char *table, TupleDesc desc, const Bitmapset *columns,
+					 const char *statement_trigger, const char *row_trigger)
+{
+	StringInfoData list;
+	int			offset = -1;
+
+	initStringInfo(&list);
+	while ((offset = bms_next_member(columns, offset)) >= 0)
+		appendStringInfo(&list, "%s %s", list.len == 0 ? " OF" : ",",
+						 quote_identifier(NameStr(TupleDescAttr(desc, offset + FirstLowInvalidHeapAttributeNumber - 1)->attname)));
+	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER %s AFTER UPDATE%s OR TRUNCATE ON %s "
+								"FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders()",
+								quote_identifier(statement_trigger), list.data, table));
+	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER %s AFTER UPDATE%s ON %s "
+								"FOR EACH ROW EXECUTE FUNCTION crm.track_orders()",
+								quote_identifier(row_trigger), list.data, table));
+}
+
+/*
+ * Whether an UPDATE may change other columns than it names.  (Generated columns
+ * it names as well, if it names what they are generated from.)
+ */
+static bool
+HasBeforeUpdate(Relation relation)
+{
+	return relation->trigdesc != NULL && relation->trigdesc->trig_update_before_row;
+}
+
+/* The arguments of a trigger, as SQL. */
+static const char *
+ArgumentList(const char *const *arguments)
+{
+	StringInfoData list;
 
 	initStringInfo(&list);
 	for (int i = 0; i < TRACK_ARGUMENTS; i++)
 		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", quote_literal_cstr(arguments[i]));
-
-	/* nobody else may execute the trigger function, and so use it in a trigger */
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
-	for (int i = 0; i < lengthof(events); i++)
-		Execute(psprintf("CREATE TRIGGER %s%s AFTER %s ON %s %s FOR EACH STATEMENT "
-						 "EXECUTE FUNCTION crm.track_orders(%s)",
-						 partition ? PARTITION_PREFIX : TRIGGER_PREFIX, events[i][0],
-						 events[i][0], name, events[i][1], list.data));
-	SetUserIdAndSecContext(user, security);
+	return list.data;
 }
 
-/* Make the triggers of all partitions below a table, itself if it is one. */
-void
-TrackPartitions(Oid relid, const char *const *arguments)
+/*
+ * Of orders without triggers, a trigger of the summary that does nothing keeps
+ * the arguments: a dump carries it.
+ */
+static void
+CreateRefreshTrigger(const char *summary, const char *const *arguments, const char *orders)
 {
-	List	   *partitions = find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
+	ExecuteAsSuperuser(psprintf("CREATE TRIGGER " REFRESH_TRIGGER " AFTER TRUNCATE ON %s FOR EACH STATEMENT "
+								"EXECUTE FUNCTION crm.track_orders(%s, %s)",
+								summary, ArgumentList(arguments), quote_literal_cstr(orders)));
+}
+
+/*
+ * The queue, and the log of errors.  Writers append to both and must never
+ * wait: nothing in them is unique.  The replica identity is for those who
+ * publish all their tables.
+ */
+static void
+CreateQueue(Oid schema, const char *name, const char *key_type)
+{
+	const char *queue = Beside(schema, name, "_queue");
+	const char *errors = Beside(schema, name, "_errors");
+
+	Execute(psprintf("CREATE TABLE %s ("
+					 "customer %s NOT NULL, "
+					 "cause text NOT NULL DEFAULT 'correction', "
+					 "queued_at timestamptz NOT NULL DEFAULT now()) "
+					 "WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000)",
+					 queue, key_type));
+	Execute(psprintf("CREATE TABLE %s ("
+					 "customer %s, "
+					 "failed_at timestamptz NOT NULL, "
+					 "sqlstate text NOT NULL, "
+					 "message text NOT NULL)", errors, key_type));
+	Execute(psprintf("ALTER TABLE %s REPLICA IDENTITY FULL", queue));
+	Execute(psprintf("ALTER TABLE %s REPLICA IDENTITY FULL", errors));
+}
+
+/*
+ * Make the triggers of a table or partition.  One of them has the arguments:
+ * each statement copies those of all triggers.
+ */
+static void
+CreateTriggers(Relation relation, bool partition, const char *const *arguments,
+			   const Bitmapset *attributes)
+{
+	static const struct
+	{
+		const char *name;
+		const char *event;
+		const char *tables;
+		bool		plain;			/* of tables without partitions too */
+	}			triggers[] = {
+		{"insert", "INSERT", "REFERENCING NEW TABLE AS new_orders ", true},
+		{"update", "UPDATE", "REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders ", false},
+		{"delete", "DELETE", "REFERENCING OLD TABLE AS old_orders ", true},
+		{"truncate", "TRUNCATE", "", false}
+	};
+	bool		plain = !partition && relation->rd_rel->relkind == RELKIND_RELATION;
+	const char *name = QuotedRelation(relation);
+	const char *list = ArgumentList(arguments);
+
+	for (int i = 0; i < lengthof(triggers); i++)
+		if (triggers[i].plain || !plain)
+			ExecuteAsSuperuser(psprintf("CREATE TRIGGER %s%s AFTER %s ON %s %sFOR EACH STATEMENT "
+										"EXECUTE FUNCTION crm.track_orders(%s)",
+										partition ? PARTITION_PREFIX : TRIGGER_PREFIX, triggers[i].name,
+										triggers[i].event, name, triggers[i].tables, i == 0 ? list : ""));
+	if (plain)
+		CreateUpdateTriggers(name, RelationGetDescr(relation),
+							 HasBeforeUpdate(relation) ? NULL : UpdateColumns(relation, attributes),
+							 UPDATE_TRIGGER, UPDATE_ROW_TRIGGER);
+}
+
+/*
+ * See that the UPDATE triggers of a plain table fire for all that may matter:
+ * a BEFORE trigger came or went.  With all_columns they do whatever is there.
+ * Only triggers that are there are changed, so that nothing is in the way of
+ * a dump that is being restored; and only if they must be the table is locked
+ * against writers.
+ */
+void
+TrackFollowUpdates(Oid relid, bool all_columns)
+{
+	Relation	relation = table_open(relid, AccessShareLock);
+	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(relation));
+	const char *name = QuotedRelation(relation);
+	Bitmapset  *columns = NULL;
+	const char *names[2] = {NULL, NULL};	/* of the statement, of the row */
+	char		enabled[2] = {0};
+	Bitmapset  *named[2] = {NULL, NULL};
+	Oid			function = TrackFunction();
+	TrackScope	scope;
+
+	for (int i = 0; relation->trigdesc != NULL && i < relation->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &relation->trigdesc->triggers[i];
+		int			n = TRIGGER_FOR_ROW(trigger->tgtype) ? 1 : 0;
+
+		if (trigger->tgfoid != function || !TRIGGER_FOR_UPDATE(trigger->tgtype) || trigger->tgnewtable != NULL)
+			continue;
+		names[n] = pstrdup(trigger->tgname);
+		enabled[n] = trigger->tgenabled;
+		for (int c = 0; c < trigger->tgnattr; c++)
+			named[n] = bms_add_member(named[n], trigger->tgattr[c] - FirstLowInvalidHeapAttributeNumber);
+	}
+	if (names[0] == NULL || names[1] == NULL)
+	{
+		table_close(relation, NoLock);
+		return;
+	}
+	if (!all_columns && !HasBeforeUpdate(relation))
+		columns = UpdateColumns(relation, TrackOpen(relation)->attributes);
+	TrackEnter(relation->rd_rel->relowner, &scope);
+	table_close(relation, NoLock);
+	if (!bms_equal(named[0], columns) || !bms_equal(named[1], columns))
+	{
+		SPI_connect();
+		CreateUpdateTriggers(name, desc, columns, names[0], names[1]);
+		for (int n = 0; n < 2; n++)
+			if (enabled[n] != TRIGGER_FIRES_ON_ORIGIN)
+				Execute(psprintf("ALTER TABLE %s %s TRIGGER %s", name,
+								 enabled[n] == TRIGGER_DISABLED ? "DISABLE" :
+								 enabled[n] == TRIGGER_FIRES_ALWAYS ? "ENABLE ALWAYS" : "ENABLE REPLICA",
+								 quote_identifier(names[n])));
+		SPI_finish();
+	}
+	TrackLeave(&scope);
+}
+
+/*
+ * Lock all partitions below a table, itself if it is one, and make the triggers
+ * of those that have none.
+ */
+void
+TrackPartitions(Oid relid, const char *const *arguments, LOCKMODE lockmode)
+{
+	List	   *partitions = find_all_inheritors(relid, lockmode, NULL);
 	ListCell   *cell;
 
 	foreach(cell, partitions)
@@ -896,7 +1643,7 @@ TrackPartitions(Oid relid, const char *const *arguments)
 					 errmsg("partition \"%s\" is a foreign table", RelationGetRelationName(partition)),
 					 errdetail("Foreign tables have no transition tables.")));
 		if (!TrackIsTracked(partition))
-			CreateTriggers(partition, true, arguments);
+			CreateTriggers(partition, true, arguments, NULL);
 		table_close(partition, NoLock);
 	}
 }
@@ -953,6 +1700,19 @@ CheckIndex(Relation orders, Node *customer)
 						 TrackDeparse(orders, customer))));
 }
 
+static TrackMode
+ReadMode(const char *name)
+{
+	for (int i = 0; i < lengthof(mode_names); i++)
+		if (strcmp(name, mode_names[i]) == 0)
+			return (TrackMode) i;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown mode \"%s\"", name),
+			 errhint("The modes are immediate, queued and refresh.")));
+	return MODE_IMMEDIATE;		/* keep compiler quiet */
+}
+
 /*
  * track(orders regclass, customer text, ordered_at text, amount text,
  * counts_if text, into_table text, policy lifecycle_policy, mode text, notify
@@ -967,6 +1727,7 @@ crm_track(PG_FUNCTION_ARGS)
 	TrackScope	scope;
 	const char *arguments[TRACK_ARGUMENTS];
 	Node	   *nodes[ARGUMENT_COUNTS_IF + 1];
+	Bitmapset  *attributes = NULL;
 	char	   *schema = NULL;
 	char	   *name;
 	Oid			schema_oid;
@@ -974,6 +1735,7 @@ crm_track(PG_FUNCTION_ARGS)
 	const char *key_type;
 	const char *summary_name;
 	Oid			collation;
+	TrackMode	mode;
 	Track	   *track;
 
 	for (int i = 0; i < lengthof(required); i++)
@@ -981,28 +1743,35 @@ crm_track(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("%s must not be null", required[i])));
+	if (PG_ARGISNULL(6) || PG_ARGISNULL(7) || PG_ARGISNULL(8))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("policy, mode and notify must not be null")));
+	mode = ReadMode(text_to_cstring(PG_GETARG_TEXT_PP(7)));
 	orders_oid = PG_GETARG_OID(0);
-	orders = OpenOrders(orders_oid, ShareRowExclusiveLock);
+	orders = OpenOrders(orders_oid, mode == MODE_REFRESH ? ShareUpdateExclusiveLock : ShareRowExclusiveLock);
 	if (orders->rd_rel->relispartition)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is a partition", RelationGetRelationName(orders)),
 				 errhint("Track the partitioned table.")));
-	if (orders->rd_rel->relkind != RELKIND_RELATION && orders->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	if (mode != MODE_REFRESH &&
+		orders->rd_rel->relkind != RELKIND_RELATION && orders->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a table", RelationGetRelationName(orders))));
+				 errmsg("\"%s\" is not a table", RelationGetRelationName(orders)),
+				 errhint("With mode => 'refresh' views and foreign tables can be tracked.")));
 	if (orders->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is a temporary table", RelationGetRelationName(orders))));
-	if (orders->rd_rel->relkind == RELKIND_RELATION &&
+	if (mode != MODE_REFRESH && orders->rd_rel->relkind == RELKIND_RELATION &&
 		(has_subclass(orders_oid) || has_superclass(orders_oid)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("\"%s\" takes part in inheritance", RelationGetRelationName(orders)),
 				 errhint("Partitioned tables can be tracked.")));
-	if (TrackIsTracked(orders))
+	if (FindArguments(orders) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("\"%s\" is tracked already", RelationGetRelationName(orders)),
@@ -1028,18 +1797,9 @@ crm_track(PG_FUNCTION_ARGS)
 	arguments[ARGUMENT_SUMMARY] = schema_oid == RelationGetNamespace(orders) ?
 		quote_identifier(name) : summary_name;
 
-	if (PG_ARGISNULL(6) || PG_ARGISNULL(7) || PG_ARGISNULL(8))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("policy, mode and notify must not be null")));
 	policy_print((LifecyclePolicy *) PG_GETARG_POINTER(6), policy);
 	arguments[ARGUMENT_POLICY] = policy;
-	arguments[ARGUMENT_MODE] = text_to_cstring(PG_GETARG_TEXT_PP(7));
-	if (strcmp(arguments[ARGUMENT_MODE], "immediate") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown mode \"%s\"", arguments[ARGUMENT_MODE]),
-				 errhint("The mode is immediate.")));
+	arguments[ARGUMENT_MODE] = mode_names[mode];
 	arguments[ARGUMENT_NOTIFY] = PG_GETARG_BOOL(8) ? "notify" : "silent";
 
 	TrackEnter(orders->rd_rel->relowner, &scope);
@@ -1093,13 +1853,25 @@ crm_track(PG_FUNCTION_ARGS)
 					 QuoteQualified(schema_oid, psprintf("%s_now", name)),
 					 quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy),
 					 quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy), summary_name));
-	CreateTriggers(orders, false, arguments);
-	if (orders->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		TrackPartitions(orders_oid, arguments);
+	for (int i = ARGUMENT_CUSTOMER; i <= ARGUMENT_COUNTS_IF; i++)
+		pull_varattnos(nodes[i], 1, &attributes);
+	if (mode == MODE_QUEUED)
+		CreateQueue(schema_oid, name, key_type);
+	if (mode == MODE_REFRESH)
+		CreateRefreshTrigger(summary_name, arguments,
+							 schema_oid == RelationGetNamespace(orders) ?
+							 quote_identifier(RelationGetRelationName(orders)) : QuotedRelation(orders));
+	else
+	{
+		CreateTriggers(orders, false, arguments, attributes);
+		if (orders->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+			TrackPartitions(orders_oid, arguments, ShareRowExclusiveLock);
+	}
 	SPI_finish();
 	CommandCounterIncrement();
 
-	CheckIndex(orders, nodes[ARGUMENT_CUSTOMER]);
+	if (mode != MODE_REFRESH)
+		CheckIndex(orders, nodes[ARGUMENT_CUSTOMER]);
 	track = TrackOpen(orders);
 	TrackRefresh(track, orders);
 	TrackLeave(&scope);
@@ -1115,29 +1887,32 @@ Datum
 crm_untrack(PG_FUNCTION_ARGS)
 {
 	Relation	orders = OpenOrders(PG_GETARG_OID(0), ShareRowExclusiveLock);
-	Trigger    *trigger = FindTrigger(orders);
+	char	  **arguments = FindArguments(orders);
 	TrackScope	scope;
 	char	   *schema = NULL;
 	char	   *name;
 	Oid			schema_oid;
+	bool		queued;
 
-	if (trigger == NULL || orders->rd_rel->relispartition)
+	if (arguments == NULL || orders->rd_rel->relispartition)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s is not tracked", RelationGetRelationName(orders))));
-	DeconstructQualifiedName(crm_name_list(pstrdup(trigger->tgargs[ARGUMENT_SUMMARY])),
-							 &schema, &name);
+	DeconstructQualifiedName(crm_name_list(pstrdup(arguments[ARGUMENT_SUMMARY])), &schema, &name);
 	schema_oid = schema == NULL ? RelationGetNamespace(orders) : get_namespace_oid(schema, true);
 
 	TrackEnter(orders->rd_rel->relowner, &scope);
 	SPI_connect();
+	queued = strcmp(arguments[ARGUMENT_MODE], mode_names[MODE_QUEUED]) == 0;
 	TrackDropTriggers(RelationGetRelid(orders));
 	if (OidIsValid(schema_oid))
 	{
-		Execute(psprintf("DROP VIEW IF EXISTS %s", QuoteQualified(schema_oid, psprintf("%s_now", name))));
-		Execute(psprintf("DROP TABLE IF EXISTS %s, %s",
-						 QuoteQualified(schema_oid, psprintf("%s_history", name)),
-						 QuoteQualified(schema_oid, name)));
+		Execute(psprintf("DROP VIEW IF EXISTS %s", Beside(schema_oid, name, "_now")));
+		Execute(psprintf("DROP TABLE IF EXISTS %s, %s", Beside(schema_oid, name, "_history"),
+						 Beside(schema_oid, name, "")));
+		if (queued)
+			Execute(psprintf("DROP TABLE IF EXISTS %s, %s", Beside(schema_oid, name, "_queue"),
+							 Beside(schema_oid, name, "_errors")));
 	}
 	SPI_finish();
 	TrackLeave(&scope);
@@ -1149,20 +1924,37 @@ crm_untrack(PG_FUNCTION_ARGS)
  * refresh() and verify()
  */
 
-/* What is true, by customer: one statement over the orders. */
-static const char *
-TruthQuery(Track *track)
+/*
+ * What is true, by customer: one statement over the orders.  The condition, if
+ * there is one, leaves out customers.
+ */
+const char *
+TrackTruth(Track *track, const char *condition)
 {
+	const char *customer = track->arguments[ARGUMENT_CUSTOMER];
+
 	return psprintf("SELECT (%s) AS customer, crm.purchases(%s, %s) FILTER (WHERE %s) AS purchases "
-					"FROM %s WHERE (%s) IS NOT NULL GROUP BY 1",
-					track->arguments[ARGUMENT_CUSTOMER], track->arguments[ARGUMENT_ORDERED_AT],
+					"FROM %s WHERE (%s) IS NOT NULL%s GROUP BY 1",
+					customer, track->arguments[ARGUMENT_ORDERED_AT],
 					track->arguments[ARGUMENT_AMOUNT], track->arguments[ARGUMENT_COUNTS_IF],
-					track->orders_from, track->arguments[ARGUMENT_CUSTOMER]);
+					track->orders_from, customer, condition);
+}
+
+/* Why a refresh found other purchases than are stored. */
+static StageCause
+RefreshCause(Track *track, const Purchases *stored, const Purchases *found)
+{
+	/* with triggers, it mends; without, it is how orders are noticed */
+	if (track->mode != MODE_REFRESH || found->orders == stored->orders)
+		return CAUSE_CORRECTION;
+	return found->orders > stored->orders ? CAUSE_ORDER : CAUSE_REFUND;
 }
 
 /*
- * Calculate all rows of the summary from the orders, which must be locked
- * against writers.  Returns the number of rows that were written.
+ * Calculate all rows of the summary from the orders.  If their writers bring
+ * the summary up to date, they must be locked out; if they queue, who is in the
+ * queue of the same snapshot is done with, and who comes later stays there.
+ * Returns the number of rows that were written.
  */
 int64
 TrackRefresh(Track *track, Relation orders)
@@ -1178,14 +1970,22 @@ TrackRefresh(Track *track, Relation orders)
 	SPI_connect();
 	if (orders->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 	{
-		TrackPartitions(track->orders, (const char *const *) track->arguments);
+		if (track->mode == MODE_REFRESH)
+			find_all_inheritors(track->orders, AccessShareLock, NULL);
+		else
+			TrackPartitions(track->orders, (const char *const *) track->arguments,
+							track->mode == MODE_QUEUED ? AccessShareLock : ShareRowExclusiveLock);
 		CommandCounterIncrement();
 	}
+	if (track->mode == MODE_QUEUED)
+		TrackLockQueue(track, true);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
-	plan = SPI_prepare(psprintf("SELECT coalesce(o.customer, s.customer), o.purchases "
+	if (track->mode == MODE_QUEUED)
+		TrackEmptyQueue(track, GetActiveSnapshot());
+	plan = SPI_prepare(psprintf("SELECT coalesce(o.customer, s.customer), o.purchases, s.purchases "
 								"FROM (%s) o FULL JOIN %s s ON o.customer %s s.customer ORDER BY 1",
-								TruthQuery(track), track->summary_name, track->key_equal), 0, NULL);
+								TrackTruth(track, ""), track->summary_name, track->key_equal), 0, NULL);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
 	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
@@ -1205,13 +2005,16 @@ TrackRefresh(Track *track, Relation orders)
 			TrackEntry *entry = TrackBatchFind(batch, value, &found);
 
 			entry->action = ENTRY_SET;
-			entry->cause = CAUSE_CORRECTION;
 			value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
 			if (!isnull)
 				memcpy(&entry->purchases, DatumGetPointer(value), sizeof(Purchases));
+			entry->cause = CAUSE_CORRECTION;
+			value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 3, &isnull);
+			if (!isnull)
+				entry->cause = RefreshCause(track, (Purchases *) DatumGetPointer(value), &entry->purchases);
 		}
 		SPI_freetuptable(SPI_tuptable);
-		written += TrackBatchApply(batch);
+		written += TrackBatchApply(batch, false);
 		MemoryContextDelete(batch->context);
 	} while (fetched == REFRESH_BATCH);
 	SPI_cursor_close(portal);
@@ -1225,15 +2028,29 @@ TrackRefresh(Track *track, Relation orders)
 
 /*
  * refresh(orders regclass) returns bigint: rebuilds the summary from the
- * orders, which nobody can write to meanwhile.  Returns the number of rows
- * that were not as they should be.
+ * orders, which nobody can write to meanwhile unless writers queue.  Returns
+ * the number of rows that were not as they should be.
  */
 Datum
 crm_refresh(PG_FUNCTION_ARGS)
 {
 	Relation	orders;
-	Track	   *track = TrackOpenOrders(PG_GETARG_OID(0), ShareRowExclusiveLock, &orders);
-	int64		written = TrackRefresh(track, orders);
+	Track	   *track = TrackOpenOrders(PG_GETARG_OID(0), ShareUpdateExclusiveLock, &orders);
+	int64		written;
+
+	/* nobody else can change the mode now */
+	if (track->mode == MODE_IMMEDIATE)
+	{
+		LockRelationOid(track->orders, ShareRowExclusiveLock);
+		track = TrackOpen(orders);
+	}
+	/* BEFORE triggers that came without our notice */
+	if (track->mode != MODE_REFRESH)
+	{
+		TrackFollowUpdates(track->orders, false);
+		track = TrackOpen(orders);
+	}
+	written = TrackRefresh(track, orders);
 
 	table_close(orders, NoLock);
 	PG_RETURN_INT64(written);
@@ -1256,6 +2073,9 @@ crm_verify(PG_FUNCTION_ARGS)
 	SPIPlanPtr	plan;
 	char		policy[POLICY_TEXT_SIZE];
 	const char *literal;
+	const char *pending = "";
+	const char *errors = "";
+	const char *customer;
 
 	InitMaterializedSRF(fcinfo, 0);
 	track = TrackOpenOrders(PG_GETARG_OID(0), AccessShareLock, &orders);
@@ -1263,16 +2083,26 @@ crm_verify(PG_FUNCTION_ARGS)
 	find_all_inheritors(track->orders, AccessShareLock, NULL);
 	policy_print(&track->policy, policy);
 	literal = quote_literal_cstr(policy);
+	customer = track->arguments[ARGUMENT_CUSTOMER];
+	if (track->mode == MODE_QUEUED)
+	{
+		/* of who waits, or can't be applied, it is known that the row is old */
+		pending = psprintf("pending AS (SELECT customer FROM %s UNION SELECT customer FROM %s WHERE customer IS NOT NULL), ",
+						   track->queue_name, track->errors_name);
+		errors = psprintf("UNION ALL SELECT e.customer::text, 'error', e.message, NULL FROM %s e "
+						  "WHERE NOT EXISTS (SELECT FROM %s q WHERE q.customer %s e.customer) ",
+						  track->errors_name, track->queue_name, track->key_equal);
+	}
 
 	TrackEnter(track->owner, &scope);
 	SPI_connect();
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
-	plan = SPI_prepare(psprintf("WITH rows AS (SELECT coalesce(o.customer, s.customer)::text AS customer, "
+	plan = SPI_prepare(psprintf("WITH %srows AS (SELECT coalesce(o.customer, s.customer)::text AS customer, "
 								"coalesce(o.purchases, e.purchases) AS truth, coalesce(s.purchases, e.purchases) AS purchases, "
 								"s.customer IS NOT NULL AS stored, s.stage, s.stage_since, s.stage_until, s.check_at, "
 								"coalesce(s.stage_until, 'infinity') AS until "
-								"FROM (%s) o FULL JOIN %s s ON o.customer %s s.customer "
+								"FROM (%s) o FULL JOIN (SELECT * FROM %s s%s) s ON o.customer %s s.customer "
 								"CROSS JOIN (SELECT '{\"orders\": 0, \"revenue\": 0, \"refunds\": 0}'::crm.purchases) e (purchases)) "
 								"SELECT r.customer, d.problem, d.stored, d.expected FROM rows r, LATERAL (VALUES "
 								"('purchases', r.purchases::text, r.truth::text), "
@@ -1280,8 +2110,16 @@ crm_verify(PG_FUNCTION_ARGS)
 								"('stage_until', r.stage_until::text, CASE WHEN r.stored THEN crm.stage_until(r.purchases, %s::crm.lifecycle_policy, r.until)::text END), "
 								"('check_at', r.check_at::text, CASE WHEN r.stage_until < coalesce(r.check_at, 'infinity') THEN r.stage_until ELSE r.check_at END::text)) "
 								"d (problem, stored, expected) "
-								"WHERE d.stored IS DISTINCT FROM d.expected ORDER BY 1, 2",
-								TruthQuery(track), track->summary_name, track->key_equal, literal, literal), 0, NULL);
+								"WHERE d.stored IS DISTINCT FROM d.expected %sORDER BY 1, 2",
+								pending,
+								TrackTruth(track, *pending == '\0' ? "" :
+										   psprintf(" AND NOT (%s) %s ANY (SELECT customer FROM pending)",
+													customer, track->key_equal)),
+								track->summary_name,
+								*pending == '\0' ? "" :
+								psprintf(" WHERE NOT EXISTS (SELECT FROM pending p WHERE p.customer %s s.customer)",
+										 track->key_equal),
+								track->key_equal, literal, literal, errors), 0, NULL);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
 	SPI_execute_plan(plan, NULL, NULL, true, 0);
@@ -1298,5 +2136,52 @@ crm_verify(PG_FUNCTION_ARGS)
 	SPI_finish();
 	TrackLeave(&scope);
 	table_close(orders, NoLock);
+	return (Datum) 0;
+}
+
+/*
+ * stage_history(orders regclass) returns setof (id, customer, from_stage,
+ * to_stage, at, noticed_at, cause): the history, as the caller may see it.
+ *
+ * Nothing is locked that a standby could not lock.
+ */
+Datum
+crm_stage_history(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Relation	orders = table_open(PG_GETARG_OID(0), AccessShareLock);
+	char	  **arguments = FindArguments(orders);
+	char	   *schema;
+	char	   *name;
+	Oid			schema_oid;
+	Portal		portal;
+	SPIPlanPtr	plan;
+
+	if (arguments == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s is not tracked", RelationGetRelationName(orders)),
+				 errhint("Start with crm.track().")));
+	InitMaterializedSRF(fcinfo, 0);
+	DeconstructQualifiedName(crm_name_list(pstrdup(arguments[ARGUMENT_SUMMARY])), &schema, &name);
+	schema_oid = schema == NULL ? get_rel_namespace(TrackRoot(orders)) : get_namespace_oid(schema, false);
+	table_close(orders, NoLock);
+
+	SPI_connect();
+	plan = SPI_prepare(psprintf("SELECT id, customer::pg_catalog.text, from_stage, to_stage, at, noticed_at, cause FROM %s",
+								Beside(schema_oid, name, "_history")), 0, NULL);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		SPI_cursor_fetch(portal, true, 1000);
+		for (uint64 i = 0; i < SPI_processed; i++)
+			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+		SPI_freetuptable(SPI_tuptable);
+	} while (SPI_processed > 0);
+	SPI_cursor_close(portal);
+	SPI_finish();
 	return (Datum) 0;
 }

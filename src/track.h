@@ -30,6 +30,16 @@ typedef enum TrackColumn
 
 #define TRACK_COLUMNS	7
 
+/* The columns of a queue, by name. */
+typedef enum QueueColumn
+{
+	QUEUE_CUSTOMER,
+	QUEUE_CAUSE,
+	QUEUE_QUEUED_AT
+} QueueColumn;
+
+#define QUEUE_COLUMNS	3
+
 /* The arguments of the triggers, all of them text. */
 typedef enum TrackArgument
 {
@@ -39,11 +49,19 @@ typedef enum TrackArgument
 	ARGUMENT_AMOUNT,
 	ARGUMENT_COUNTS_IF,
 	ARGUMENT_POLICY,
-	ARGUMENT_MODE,				/* immediate */
+	ARGUMENT_MODE,				/* immediate, queued or refresh */
 	ARGUMENT_NOTIFY				/* notify or silent */
 } TrackArgument;
 
 #define TRACK_ARGUMENTS	8
+
+/* When the summary is brought up to date. */
+typedef enum TrackMode
+{
+	MODE_IMMEDIATE,				/* by whoever writes orders */
+	MODE_QUEUED,				/* by apply_queue(): writers queue the customer */
+	MODE_REFRESH				/* by refresh() only: there are no triggers */
+} TrackMode;
 
 /*
  * What is known of a table with tracking triggers: the table of orders or one
@@ -63,8 +81,11 @@ typedef struct Track
 	char	   *orders_from;	/* as it stands in FROM */
 	char	   *summary_name;
 	char	   *history_name;
+	char	   *queue_name;
+	char	   *errors_name;
 	char	   *arguments[TRACK_ARGUMENTS];
 	LifecyclePolicy policy;
+	TrackMode	mode;
 	bool		notify;
 
 	TypeCacheEntry *key;		/* of the customer */
@@ -80,10 +101,16 @@ typedef struct Track
 	Oid			amount_type;
 	Bitmapset  *attributes;		/* that the expressions read */
 
+	Oid			queue;
+	AttrNumber	queue_columns[QUEUE_COLUMNS];
+	List	   *queue_targets;	/* customer and counts_if over relid */
+	bool		safe;			/* these can't raise an error */
+
 	SPIPlanPtr	insert_rows;
 	SPIPlanPtr	insert_changes;
 	SPIPlanPtr	recompute;
 	SPIPlanPtr	select_due;
+	SPIPlanPtr	delete_queued;
 } Track;
 
 /* A customer in a batch. */
@@ -101,6 +128,7 @@ typedef struct TrackEntry
 	}			action;
 	bool		missing;		/* had no row when looked for */
 	bool		inserted;		/* has one of ours now */
+	bool		skipped;		/* somebody else has the row locked */
 	Purchases	purchases;
 } TrackEntry;
 
@@ -114,6 +142,15 @@ typedef struct TrackBatch
 	struct TrackTable_hash *table;
 } TrackBatch;
 
+/* A table of ours, open for writing. */
+typedef struct TrackTarget
+{
+	Relation	relation;
+	EState	   *estate;
+	ResultRelInfo *info;
+	bool		triggers;		/* of the user's */
+} TrackTarget;
+
 /* Working as the owner of the orders. */
 typedef struct TrackScope
 {
@@ -124,11 +161,15 @@ typedef struct TrackScope
 
 extern Track *TrackOpen(Relation relation);
 extern Track *TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation);
+extern Track *TrackOpenIfTracked(Relation relation);
 extern bool TrackIsTracked(Relation relation);
+extern bool TrackIsPartition(Relation relation);
 extern Oid	TrackRoot(Relation relation);
 extern int64 TrackRefresh(Track *track, Relation orders);
-extern void TrackPartitions(Oid relid, const char *const *arguments);
+extern void TrackPartitions(Oid relid, const char *const *arguments, LOCKMODE lockmode);
+extern const char *TrackTruth(Track *track, const char *condition);
 extern void TrackDropTriggers(Oid relid);
+extern void TrackFollowUpdates(Oid relid, bool all_columns);
 extern List *TrackAll(void);
 extern char *TrackSummaryName(Relation orders);
 extern void TrackEnter(Oid owner, TrackScope *scope);
@@ -143,9 +184,24 @@ extern const char *const track_argument_names[];
 /* track_apply.c */
 extern TrackBatch *TrackBatchCreate(Track *track);
 extern TrackEntry *TrackBatchFind(TrackBatch *batch, Datum key, bool *found);
-extern int64 TrackBatchApply(TrackBatch *batch);
+extern TrackEntry **TrackBatchEntries(TrackBatch *batch, int *count);
+extern int64 TrackBatchApply(TrackBatch *batch, bool skip_locked);
+extern void TrackTargetOpen(TrackTarget *target, Oid relid);
+extern void TrackTargetClose(TrackTarget *target);
+extern SPIPlanPtr TrackKeepPlan(SPIPlanPtr *plan, const char *query, int nargs, Oid *types);
+extern void TrackCheckSpi(int result, const char *what);
+extern Datum TrackKeyArray(const Track *track, Datum *keys, int count);
 extern int64 TrackAdvance(Track *track, TimestampTz as_of, int64 limit);
 extern bool TrackMayAdd(void);
 extern void TrackForbidAdding(void);
+
+/* track_queue.c */
+extern ErrorData *TrackTry(void (*function) (void *), void *argument, bool applying);
+extern bool TrackLockQueue(Track *track, bool wait);
+extern void TrackEnqueue(TrackBatch *batch);
+extern void TrackEnqueueAll(Track *track, bool orders);
+extern void TrackEmptyQueue(Track *track, Snapshot snapshot);
+extern void TrackLogError(Track *track, Datum key, bool isnull, const ErrorData *error);
+extern int64 TrackApply(Track *track, int64 limit);
 
 #endif							/* CRM_TRACK_H */

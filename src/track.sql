@@ -38,13 +38,17 @@ COMMENT ON FUNCTION crm.verify(regclass) IS 'every difference between the summar
 CREATE FUNCTION crm.track_ddl() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'crm_track_ddl' LANGUAGE C;
 REVOKE EXECUTE ON FUNCTION crm.track_ddl() FROM PUBLIC;
-COMMENT ON FUNCTION crm.track_ddl() IS 'event trigger function: follows partitions and names of tracked tables';
+COMMENT ON FUNCTION crm.track_ddl() IS 'event trigger function: follows partitions, names and triggers of tracked tables';
 
-CREATE EVENT TRIGGER crm_track_ddl_start ON ddl_command_start WHEN TAG IN ('DROP TABLE')
+CREATE EVENT TRIGGER crm_track_ddl_start ON ddl_command_start WHEN TAG IN ('ALTER TABLE', 'DROP TABLE')
 EXECUTE FUNCTION crm.track_ddl();
-COMMENT ON EVENT TRIGGER crm_track_ddl_start IS 'notes which tracked tables lose a partition';
+COMMENT ON EVENT TRIGGER crm_track_ddl_start IS 'notes which tracked tables lose a partition or change a type';
+
+CREATE EVENT TRIGGER crm_track_ddl_rewrite ON table_rewrite WHEN TAG IN ('ALTER TABLE')
+EXECUTE FUNCTION crm.track_ddl();
+COMMENT ON EVENT TRIGGER crm_track_ddl_rewrite IS 'notes which tracked tables get other values';
 
 CREATE EVENT TRIGGER crm_track_ddl_end ON ddl_command_end
-WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'DROP TABLE')
+WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'DROP TABLE', 'CREATE TRIGGER', 'DROP TRIGGER')
 EXECUTE FUNCTION crm.track_ddl();
-COMMENT ON EVENT TRIGGER crm_track_ddl_end IS 'follows partitions and names of tracked tables';
+COMMENT ON EVENT TRIGGER crm_track_ddl_end IS 'follows partitions, names and triggers of tracked tables';

@@ -92,14 +92,12 @@ typedef struct ChangeOf
 typedef struct Summary
 {
 	Track	   *track;
-	Relation	relation;
+	TrackTarget target;
+	Relation	relation;		/* of target */
 	Relation	index;
-	EState	   *estate;
 	EPQState	epqstate;
-	ResultRelInfo *target;
 	TupleTableSlot *old;
 	TupleTableSlot *new;
-	bool		triggers;		/* of the user's, on the summary */
 
 	ChangeOf   *changes;
 	int			change_count;
@@ -161,9 +159,25 @@ TrackBatchFind(TrackBatch *batch, Datum key, bool *found)
 		entry->action = ENTRY_ADD;
 		entry->missing = false;
 		entry->inserted = false;
+		entry->skipped = false;
 		purchases_init(&entry->purchases);
 	}
 	return entry;
+}
+
+/* All entries of a batch, in no particular order. */
+TrackEntry **
+TrackBatchEntries(TrackBatch *batch, int *count)
+{
+	TrackEntry **entries = MemoryContextAllocHuge(batch->context, sizeof(TrackEntry *) * Max(batch->table->members, 1));
+	TrackEntry *entry;
+	TrackTable_iterator iterator;
+
+	*count = 0;
+	TrackTable_start_iterate(batch->table, &iterator);
+	while ((entry = TrackTable_iterate(batch->table, &iterator)) != NULL)
+		entries[(*count)++] = entry;
+	return entries;
 }
 
 static int
@@ -177,16 +191,16 @@ CompareEntries(const void *a, const void *b, void *arg)
 										   left->key, right->key));
 }
 
-static void
-CheckSpi(int result, const char *what)
+void
+TrackCheckSpi(int result, const char *what)
 {
 	if (result < 0)
 		elog(ERROR, "%s failed: %s", what, SPI_result_code_string(result));
 }
 
 /* A plan that is kept for the session. */
-static SPIPlanPtr
-KeepPlan(SPIPlanPtr *plan, const char *query, int nargs, Oid *types)
+SPIPlanPtr
+TrackKeepPlan(SPIPlanPtr *plan, const char *query, int nargs, Oid *types)
 {
 	if (*plan == NULL)
 	{
@@ -194,10 +208,39 @@ KeepPlan(SPIPlanPtr *plan, const char *query, int nargs, Oid *types)
 
 		if (prepared == NULL)
 			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-		CheckSpi(SPI_keepplan(prepared), "SPI_keepplan");
+		TrackCheckSpi(SPI_keepplan(prepared), "SPI_keepplan");
 		*plan = prepared;
 	}
 	return *plan;
+}
+
+/* Open a table to write rows to it. */
+void
+TrackTargetOpen(TrackTarget *target, Oid relid)
+{
+	target->relation = table_open(relid, RowExclusiveLock);
+	target->estate = CreateExecutorState();
+	target->info = makeNode(ResultRelInfo);
+	InitResultRelInfo(target->info, target->relation, 0, NULL, 0);
+	ExecOpenIndices(target->info, false);
+	/* where a trigger of the user's looks for it */
+	target->estate->es_opened_result_relations =
+		lappend(target->estate->es_opened_result_relations, target->info);
+	target->triggers = target->info->ri_TrigDesc != NULL;
+	if (target->triggers)
+		AfterTriggerBeginQuery();
+}
+
+void
+TrackTargetClose(TrackTarget *target)
+{
+	if (target->triggers)
+		AfterTriggerEndQuery(target->estate);
+	ExecResetTupleTable(target->estate->es_tupleTable, false);
+	ExecCloseResultRelations(target->estate);
+	FreeExecutorState(target->estate);
+	/* the lock is kept until the transaction ends */
+	table_close(target->relation, NoLock);
 }
 
 static void
@@ -205,37 +248,22 @@ OpenSummary(Track *track, Summary *summary)
 {
 	memset(summary, 0, sizeof(*summary));
 	summary->track = track;
-	summary->relation = table_open(track->summary, RowExclusiveLock);
+	TrackTargetOpen(&summary->target, track->summary);
+	summary->relation = summary->target.relation;
 	summary->index = index_open(track->summary_index, RowExclusiveLock);
-	summary->estate = CreateExecutorState();
-	summary->target = makeNode(ResultRelInfo);
-	InitResultRelInfo(summary->target, summary->relation, 0, NULL, 0);
-	ExecOpenIndices(summary->target, false);
-	/* where a trigger of the user's looks for it */
-	summary->estate->es_opened_result_relations =
-		lappend(summary->estate->es_opened_result_relations, summary->target);
 	summary->old = table_slot_create(summary->relation, NULL);
 	summary->new = MakeSingleTupleTableSlot(RelationGetDescr(summary->relation), &TTSOpsVirtual);
-	CrmEvalPlanQualInit(&summary->epqstate, summary->estate);
-	summary->triggers = summary->target->ri_TrigDesc != NULL;
-	if (summary->triggers)
-		AfterTriggerBeginQuery();
+	CrmEvalPlanQualInit(&summary->epqstate, summary->target.estate);
 }
 
 static void
 CloseSummary(Summary *summary)
 {
-	if (summary->triggers)
-		AfterTriggerEndQuery(summary->estate);
 	ExecDropSingleTupleTableSlot(summary->old);
 	ExecDropSingleTupleTableSlot(summary->new);
 	EvalPlanQualEnd(&summary->epqstate);
-	ExecResetTupleTable(summary->estate->es_tupleTable, false);
-	ExecCloseResultRelations(summary->estate);
-	FreeExecutorState(summary->estate);
-	/* the locks are kept until the transaction ends */
 	index_close(summary->index, NoLock);
-	table_close(summary->relation, NoLock);
+	TrackTargetClose(&summary->target);
 }
 
 /* Find a customer's row under a snapshot; it is in summary->old then. */
@@ -258,9 +286,12 @@ FindRow(Summary *summary, Datum key, Snapshot snapshot)
 	return found;
 }
 
-/* Lock the newest version of a customer's row; it is in summary->old then. */
-static bool
-LockRow(Summary *summary, Datum key)
+/*
+ * Lock the newest version of a customer's row; it is in summary->old then.
+ * TM_Deleted if there is none, TM_WouldBlock if it is not to be waited for.
+ */
+static TM_Result
+LockRow(Summary *summary, Datum key, LockWaitPolicy policy)
 {
 	for (;;)
 	{
@@ -273,12 +304,12 @@ LockRow(Summary *summary, Datum key)
 		if (!FindRow(summary, key, snapshot))
 		{
 			UnregisterSnapshot(snapshot);
-			return false;
+			return TM_Deleted;
 		}
 		tid = summary->old->tts_tid;
 		result = table_tuple_lock(summary->relation, &tid, snapshot, summary->old,
 								  GetCurrentCommandId(false), LockTupleNoKeyExclusive,
-								  LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+								  policy, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
 		UnregisterSnapshot(snapshot);
 		if (result == TM_Ok)
 		{
@@ -286,12 +317,14 @@ LockRow(Summary *summary, Datum key)
 			Datum		value;
 
 			if (!failure.traversed)
-				return true;
+				return TM_Ok;
 			/* another version: still the same customer? */
 			value = slot_getattr(summary->old, summary->track->columns[COLUMN_CUSTOMER], &isnull);
 			if (!isnull && EqualKey(summary->track, value, key))
-				return true;
+				return TM_Ok;
 		}
+		else if (result == TM_WouldBlock)
+			return result;
 		else if (result != TM_Deleted && result != TM_Updated)
 			elog(ERROR, "unexpected result of locking a row of %s: %d",
 				 summary->track->summary_name, (int) result);
@@ -377,9 +410,9 @@ WriteRow(Summary *summary, TrackRow *row)
 		new->tts_isnull[summary->track->columns[i] - 1] = nulls[i];
 	}
 	ExecStoreVirtualTuple(new);
-	ExecSimpleRelationUpdate(summary->target, summary->estate, &summary->epqstate,
+	ExecSimpleRelationUpdate(summary->target.info, summary->target.estate, &summary->epqstate,
 							 summary->old, new);
-	ResetPerTupleExprContext(summary->estate);
+	ResetPerTupleExprContext(summary->target.estate);
 	summary->written++;
 }
 
@@ -412,8 +445,8 @@ ColumnArray(Datum *values, bool *nulls, int count, Oid type, int16 length, bool 
 											  type, length, byval, align));
 }
 
-static Datum
-KeyArray(const Track *track, Datum *keys, int count)
+Datum
+TrackKeyArray(const Track *track, Datum *keys, int count)
 {
 	return ColumnArray(keys, NULL, count, track->key->type_id, track->key->typlen,
 					   track->key->typbyval, track->key->typalign);
@@ -473,7 +506,7 @@ InsertRows(Summary *summary, TrackBatch *batch, TrackEntry **entries, int count,
 	memcpy(argument_types, types, sizeof(types));
 	argument_types[COLUMN_CUSTOMER] = track->key_array;
 	argument_types[COLUMN_PURCHASES] = track->purchases_array;
-	arguments[COLUMN_CUSTOMER] = KeyArray(track, values[COLUMN_CUSTOMER], count);
+	arguments[COLUMN_CUSTOMER] = TrackKeyArray(track, values[COLUMN_CUSTOMER], count);
 	arguments[COLUMN_PURCHASES] = ColumnArray(values[COLUMN_PURCHASES], NULL, count,
 											  get_element_type(track->purchases_array),
 											  PURCHASES_SIZE, false, TYPALIGN_DOUBLE);
@@ -485,13 +518,13 @@ InsertRows(Summary *summary, TrackBatch *batch, TrackEntry **entries, int count,
 
 	SPI_connect();
 	if (track->insert_rows == NULL)
-		KeepPlan(&track->insert_rows,
+		TrackKeepPlan(&track->insert_rows,
 				 psprintf("INSERT INTO %s (customer, purchases, stage, stage_since, stage_until, check_at, reactivated_at) "
 						  "SELECT * FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7)) "
 						  "ON CONFLICT (customer) DO NOTHING RETURNING customer",
 						  track->summary_name),
 				 TRACK_COLUMNS, argument_types);
-	CheckSpi(SPI_execute_snapshot(track->insert_rows, arguments, NULL, GetLatestSnapshot(),
+	TrackCheckSpi(SPI_execute_snapshot(track->insert_rows, arguments, NULL, GetLatestSnapshot(),
 								  InvalidSnapshot, false, true, 0), "insert of summary rows");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -529,20 +562,20 @@ ReadOrders(Track *track, TrackBatch *batch, TrackEntry **entries, int count)
 			purchases_init(&entries[i]->purchases);
 		}
 	}
-	argument = KeyArray(track, keys, key_count);
+	argument = TrackKeyArray(track, keys, key_count);
 
 	/* a partition may have come while a row was waited for */
 	AcceptInvalidationMessages();
 	SPI_connect();
 	if (track->recompute == NULL)
-		KeepPlan(&track->recompute,
+		TrackKeepPlan(&track->recompute,
 				 psprintf("SELECT (%s), crm.purchases(%s, %s) FILTER (WHERE %s) FROM %s "
 						  "WHERE (%s) %s ANY ($1) GROUP BY 1",
 						  track->arguments[ARGUMENT_CUSTOMER], track->arguments[ARGUMENT_ORDERED_AT],
 						  track->arguments[ARGUMENT_AMOUNT], track->arguments[ARGUMENT_COUNTS_IF],
 						  track->orders_from, track->arguments[ARGUMENT_CUSTOMER], track->key_equal),
 				 1, &track->key_array);
-	CheckSpi(SPI_execute_snapshot(track->recompute, &argument, NULL, GetLatestSnapshot(),
+	TrackCheckSpi(SPI_execute_snapshot(track->recompute, &argument, NULL, GetLatestSnapshot(),
 								  InvalidSnapshot, false, true, 0), "recompute of summary rows");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -620,7 +653,7 @@ WriteChanges(Summary *summary, TimestampTz now)
 		values[4][i] = causes[change->cause];
 	}
 	types[0] = track->key_array;
-	arguments[0] = KeyArray(track, values[0], count);
+	arguments[0] = TrackKeyArray(track, values[0], count);
 	arguments[1] = ColumnArray(values[1], first, count, TEXTOID, -1, false, TYPALIGN_INT);
 	arguments[2] = ColumnArray(values[2], NULL, count, TEXTOID, -1, false, TYPALIGN_INT);
 	arguments[3] = ColumnArray(values[3], NULL, count, TIMESTAMPTZOID, sizeof(TimestampTz),
@@ -630,12 +663,12 @@ WriteChanges(Summary *summary, TimestampTz now)
 
 	SPI_connect();
 	if (track->insert_changes == NULL)
-		KeepPlan(&track->insert_changes,
+		TrackKeepPlan(&track->insert_changes,
 				 psprintf("INSERT INTO %s (customer, from_stage, to_stage, at, cause, noticed_at) "
 						  "SELECT c.*, $6 FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)) c",
 						  track->history_name),
 				 6, types);
-	CheckSpi(SPI_execute_snapshot(track->insert_changes, arguments, NULL, GetLatestSnapshot(),
+	TrackCheckSpi(SPI_execute_snapshot(track->insert_changes, arguments, NULL, GetLatestSnapshot(),
 								  InvalidSnapshot, false, true, 0), "insert of stage changes");
 	SPI_finish();
 	/* the same text again is not sent again: one per table and transaction */
@@ -645,17 +678,17 @@ WriteChanges(Summary *summary, TimestampTz now)
 
 /*
  * Bring the rows of a batch up to date, and log the changes of stages.
- * Returns the number of rows written.
+ * Returns the number of rows written.  With skip_locked no row is waited for
+ * that another transaction has locked: its entry is marked.
  */
 int64
-TrackBatchApply(TrackBatch *batch)
+TrackBatchApply(TrackBatch *batch, bool skip_locked)
 {
 	Track	   *track = batch->track;
 	MemoryContext previous = MemoryContextSwitchTo(batch->context);
-	int			count = batch->table->members;
-	TrackEntry **entries;
+	int			count;
+	TrackEntry **entries = TrackBatchEntries(batch, &count);
 	TrackEntry *entry;
-	TrackTable_iterator iterator;
 	TrackScope	scope;
 	Summary		summary;
 	bool		recompute = false;
@@ -668,14 +701,9 @@ TrackBatchApply(TrackBatch *batch)
 		MemoryContextSwitchTo(previous);
 		return 0;
 	}
-	entries = palloc_extended(sizeof(TrackEntry *) * count, MCXT_ALLOC_HUGE);
-	TrackTable_start_iterate(batch->table, &iterator);
-	while ((entry = TrackTable_iterate(batch->table, &iterator)) != NULL)
-	{
-		entries[n++] = entry;
-		if (entry->action == ENTRY_RECOMPUTE)
+	for (int i = 0; i < count; i++)
+		if (entries[i]->action == ENTRY_RECOMPUTE)
 			recompute = true;
-	}
 	if (count > 1)
 		qsort_arg(entries, count, sizeof(TrackEntry *), CompareEntries, track);
 	if (recompute)
@@ -713,6 +741,7 @@ TrackBatchApply(TrackBatch *batch)
 	for (int i = 0; i < count; i++)
 	{
 		bool		adds_nothing;
+		TM_Result	locked;
 
 		entry = entries[i];
 		if (entry->inserted && entry->action != ENTRY_RECOMPUTE)
@@ -722,7 +751,11 @@ TrackBatchApply(TrackBatch *batch)
 			entry->purchases.revenue == 0 && entry->purchases.refunds == 0;
 		if (adds_nothing)
 			continue;
-		if (!LockRow(&summary, entry->key))
+		locked = LockRow(&summary, entry->key, skip_locked ? LockWaitSkip : LockWaitBlock);
+		entry->skipped = locked == TM_WouldBlock;
+		if (entry->skipped)
+			continue;
+		if (locked != TM_Ok)
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not keep %s current because of a concurrent change", track->summary_name),
@@ -791,11 +824,11 @@ TrackAdvance(Track *track, TimestampTz as_of, int64 limit)
 		arguments[1] = Int64GetDatum(room);
 		SPI_connect();
 		if (track->select_due == NULL)
-			KeepPlan(&track->select_due,
+			TrackKeepPlan(&track->select_due,
 					 psprintf("SELECT customer FROM %s WHERE check_at < $1 "
 							  "ORDER BY check_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
 							  track->summary_name), 2, types);
-		CheckSpi(SPI_execute_snapshot(track->select_due, arguments, NULL, GetLatestSnapshot(),
+		TrackCheckSpi(SPI_execute_snapshot(track->select_due, arguments, NULL, GetLatestSnapshot(),
 									  InvalidSnapshot, false, true, 0), "search for due customers");
 		found = SPI_processed;
 		MemoryContextSwitchTo(context);

@@ -1,7 +1,7 @@
 /*
  * track_event.c
  *		Follow the changes of a tracked table: partitions that come and go,
- *		and names that the triggers know.
+ *		names that the triggers know, and what an UPDATE may change.
  *
  * Statement triggers do not fire for what is written straight into a
  * partition, so each partition has triggers of its own.  And what a partition
@@ -13,9 +13,13 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
 #include "commands/event_trigger.h"
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -23,8 +27,8 @@
 
 PG_FUNCTION_INFO_V1(crm_track_ddl);
 
-/* Tables of orders of which DROP TABLE is about to drop a partition. */
-static List *losing_partitions = NIL;
+/* Tables of orders that the command changes behind the triggers' back. */
+static List *changed_tables = NIL;
 
 /* The tracked table of orders that a relation is or is a partition of. */
 static Relation
@@ -79,9 +83,28 @@ RecomputeOrdersOf(Track *track, Oid relid)
 		entry->cause = CAUSE_CORRECTION;
 	}
 	PopActiveSnapshot();
-	TrackBatchApply(batch);
+	if (track->mode == MODE_QUEUED)
+		TrackEnqueue(batch);
+	else
+		TrackBatchApply(batch, false);
 	SPI_finish();
 	TrackLeave(&scope);
+}
+
+/* A table with a summary of its own is no partition. */
+static void
+CheckUntracked(Oid relid)
+{
+	Relation	relation = try_relation_open(relid, AccessShareLock);
+
+	if (relation == NULL)
+		return;
+	if (TrackIsTracked(relation) && !TrackIsPartition(relation))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"%s\" is tracked", RelationGetRelationName(relation)),
+				 errhint("Call crm.untrack() before it becomes a partition.")));
+	relation_close(relation, NoLock);
 }
 
 /* A table is a partition now: its triggers, and its orders. */
@@ -95,13 +118,14 @@ PartitionCame(RangeVar *name)
 
 	if (!OidIsValid(relid) || !get_rel_relispartition(relid))
 		return;
+	CheckUntracked(relid);
 	root = OpenTrackedRoot(relid, AccessShareLock);
 	if (root == NULL)
 		return;
 	track = TrackOpen(root);
 	TrackEnter(track->owner, &scope);
 	SPI_connect();
-	TrackPartitions(relid, (const char *const *) track->arguments);
+	TrackPartitions(relid, (const char *const *) track->arguments, ShareRowExclusiveLock);
 	SPI_finish();
 	TrackLeave(&scope);
 	RecomputeOrdersOf(track, relid);
@@ -164,15 +188,88 @@ CheckRenamed(const char *old_name, const char *new_name)
 		if (orders == NULL)
 			continue;
 		orders_name = pstrdup(RelationGetRelationName(orders));
-		if (strcmp(orders_name, new_name) == 0 || strcmp(TrackSummaryName(orders), old_name) == 0)
+		/* the names of the tables beside the summary begin with its name */
+		if (strcmp(orders_name, new_name) == 0 ||
+			(TrackIsTracked(orders) && strncmp(old_name, TrackSummaryName(orders), strlen(TrackSummaryName(orders))) == 0))
 			CheckTracked(lfirst_oid(cell));
 		relation_close(orders, NoLock);
 	}
 }
 
+/* The orders that are in this table, or were, are to be read again. */
+static void
+RememberChanged(Oid relid)
+{
+	Relation	root = OpenTrackedRoot(relid, AccessShareLock);
+	MemoryContext previous;
+
+	if (root == NULL)
+		return;
+	previous = MemoryContextSwitchTo(TopTransactionContext);
+	changed_tables = list_append_unique_oid(changed_tables, RelationGetRelid(root));
+	MemoryContextSwitchTo(previous);
+	relation_close(root, NoLock);
+}
+
+/* Do so, at the end of the command. */
+static void
+RefreshChanged(void)
+{
+	List	   *tables = changed_tables;
+	ListCell   *cell;
+
+	changed_tables = NIL;
+	foreach(cell, tables)
+	{
+		Relation	root = try_relation_open(lfirst_oid(cell), ShareRowExclusiveLock);
+
+		if (root == NULL)
+			continue;
+		if (TrackIsTracked(root))
+		{
+			Track	   *track = TrackOpen(root);
+
+			if (track->mode == MODE_QUEUED)
+				TrackEnqueueAll(track, true);
+			else
+				TrackRefresh(track, root);
+		}
+		relation_close(root, NoLock);
+	}
+}
+
+/* BEFORE triggers, or columns, of a table changed. */
+static void
+FollowUpdates(Oid relid)
+{
+	Relation	root = OidIsValid(relid) ? OpenTrackedRoot(relid, AccessShareLock) : NULL;
+
+	if (root == NULL)
+		return;
+	relation_close(root, NoLock);
+	TrackFollowUpdates(relid, false);
+}
+
+/* The type of a column that a trigger names can't be changed: ours must not. */
+static void
+BeforeTypeChanges(Oid relid)
+{
+	Relation	root;
+
+	/* of others no lock is taken: they will be refused */
+	if (!crm_owns_relation(relid, GetUserId()))
+		return;
+	root = OpenTrackedRoot(relid, AccessShareLock);
+	if (root == NULL)
+		return;
+	relation_close(root, NoLock);
+	TrackFollowUpdates(relid, true);
+}
+
 /*
- * track_ddl() returns event_trigger: ddl_command_start of DROP TABLE,
- * ddl_command_end of CREATE, ALTER and DROP TABLE.
+ * track_ddl() returns event_trigger: ddl_command_start of ALTER and DROP TABLE,
+ * table_rewrite, ddl_command_end of CREATE, ALTER and DROP TABLE and of CREATE
+ * and DROP TRIGGER.
  */
 Datum
 crm_track_ddl(PG_FUNCTION_ARGS)
@@ -187,27 +284,35 @@ crm_track_ddl(PG_FUNCTION_ARGS)
 
 	if (strcmp(data->event, "ddl_command_start") == 0)
 	{
-		/* where the partitions are of is known only before they are gone */
-		losing_partitions = NIL;
-		if (!IsA(data->parsetree, DropStmt))
-			return (Datum) 0;
-		foreach(cell, ((DropStmt *) data->parsetree)->objects)
+		changed_tables = NIL;
+		if (IsA(data->parsetree, DropStmt))
 		{
-			Oid			relid = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(cell)), NoLock, true);
-			Relation	root;
-
-			if (!OidIsValid(relid) || !get_rel_relispartition(relid))
-				continue;
-			root = OpenTrackedRoot(relid, AccessShareLock);
-			if (root != NULL)
+			/* where the partitions are of is known only before they are gone */
+			foreach(cell, ((DropStmt *) data->parsetree)->objects)
 			{
-				MemoryContext previous = MemoryContextSwitchTo(TopMemoryContext);
+				Oid			relid = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(cell)), NoLock, true);
 
-				losing_partitions = list_append_unique_oid(losing_partitions, RelationGetRelid(root));
-				MemoryContextSwitchTo(previous);
-				relation_close(root, NoLock);
+				if (OidIsValid(relid) && get_rel_relispartition(relid))
+					RememberChanged(relid);
 			}
 		}
+		else if (IsA(data->parsetree, AlterTableStmt))
+		{
+			AlterTableStmt *alter = (AlterTableStmt *) data->parsetree;
+			Oid			relid = RangeVarGetRelid(alter->relation, NoLock, true);
+
+			foreach(cell, alter->cmds)
+				if (lfirst_node(AlterTableCmd, cell)->subtype == AT_AlterColumnType && OidIsValid(relid))
+				{
+					BeforeTypeChanges(relid);
+					break;
+				}
+		}
+		return (Datum) 0;
+	}
+	if (strcmp(data->event, "table_rewrite") == 0)
+	{
+		RememberChanged(DatumGetObjectId(DirectFunctionCall1(pg_event_trigger_table_rewrite_oid, (Datum) 0)));
 		return (Datum) 0;
 	}
 
@@ -235,6 +340,28 @@ crm_track_ddl(PG_FUNCTION_ARGS)
 		}
 		if (OidIsValid(relid))
 			CheckTracked(relid);
+		if (OidIsValid(relid))
+			FollowUpdates(relid);
+		RefreshChanged();
+	}
+	else if (IsA(data->parsetree, CreateTrigStmt))
+	{
+		CreateTrigStmt *create = (CreateTrigStmt *) data->parsetree;
+
+		if (create->row && create->timing == TRIGGER_TYPE_BEFORE && (create->events & TRIGGER_TYPE_UPDATE))
+			FollowUpdates(RangeVarGetRelid(create->relation, NoLock, true));
+	}
+	else if (IsA(data->parsetree, DropStmt) && ((DropStmt *) data->parsetree)->removeType == OBJECT_TRIGGER)
+	{
+		foreach(cell, ((DropStmt *) data->parsetree)->objects)
+		{
+			List	   *name = lfirst(cell);
+
+			/* the last of the names is the trigger's; ours are dropped together */
+			if (strncmp(strVal(llast(name)), "crm_track_", strlen("crm_track_")) == 0)
+				continue;
+			FollowUpdates(RangeVarGetRelid(makeRangeVarFromNameList(list_copy_head(name, list_length(name) - 1)), NoLock, true));
+		}
 	}
 	else if (IsA(data->parsetree, RenameStmt))
 	{
@@ -252,21 +379,6 @@ crm_track_ddl(PG_FUNCTION_ARGS)
 			CheckRenamed(move->relation->relname, move->relation->relname);
 	}
 	else if (IsA(data->parsetree, DropStmt))
-	{
-		List	   *tables = list_copy(losing_partitions);
-
-		list_free(losing_partitions);
-		losing_partitions = NIL;
-		foreach(cell, tables)
-		{
-			Relation	root = try_relation_open(lfirst_oid(cell), ShareRowExclusiveLock);
-
-			if (root == NULL)
-				continue;
-			if (TrackIsTracked(root))
-				TrackRefresh(TrackOpen(root), root);
-			relation_close(root, NoLock);
-		}
-	}
+		RefreshChanged();
 	return (Datum) 0;
 }

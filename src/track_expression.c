@@ -11,6 +11,7 @@
 #include "track.h"
 
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
@@ -116,6 +117,28 @@ CheckWalker(Node *node, TrackArgument *which)
 	return expression_tree_walker(node, CheckWalker, which);
 }
 
+/* A virtual generated column (18) has no value in the rows that triggers see. */
+static void
+CheckColumns(Relation relation, TrackArgument which, Node *node)
+{
+	Bitmapset  *attributes = NULL;
+	int			offset = -1;
+
+	pull_varattnos(node, 1, &attributes);
+	while ((offset = bms_next_member(attributes, offset)) >= 0)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation),
+													offset + FirstLowInvalidHeapAttributeNumber - 1);
+
+		if (attribute->attgenerated == 'v')
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("%s must not use the virtual generated column \"%s\"",
+							track_argument_names[which], NameStr(attribute->attname)),
+					 errhint("Use the expression that generates it.")));
+	}
+}
+
 /* What can be counted, as a type that crm.purchases takes. */
 static Node *
 CheckType(ParseState *pstate, TrackArgument which, Node *node)
@@ -203,6 +226,7 @@ TrackParse(Relation relation, TrackArgument which, const char *expression)
 	node = CheckType(pstate, which, node);
 	/* a coercion may be stable: check what will be executed */
 	CheckWalker(node, &which);
+	CheckColumns(relation, which, node);
 
 	error_context_stack = callback.previous;
 	free_parsestate(pstate);

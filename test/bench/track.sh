@@ -13,7 +13,7 @@ temp=$(mktemp -d)
 trap 'rm -rf "$temp"; psql -Xqd postgres -c "DROP DATABASE crm_bench_track"' EXIT
 
 cpu="SELECT 'CPU', split_part(pg_read_file('/proc/self/stat'), ' ', 14)::int + split_part(pg_read_file('/proc/self/stat'), ' ', 15)::int;"
-for table in none crm rival; do
+for table in none crm queued rival; do
 	psql -Xqc "INSERT INTO bench.$table (customer_id, ordered_at, total, status)
 		SELECT 1 + i % $customers, now() - (i % 80) * interval '1 day', 10, 'paid' FROM generate_series(1, 200000) i" -c 'VACUUM ANALYZE'
 	{
@@ -34,7 +34,7 @@ for table in none crm rival; do
 done
 for what in insert update transaction; do
 	for ((round = 0; round < rounds; round++)); do
-		for table in none crm rival; do
+		for table in none crm queued rival; do
 			echo "$what $table $(psql -XAtq -f "$temp/$what.$table" | sed -n 's/CPU|//p')"
 		done
 	done
@@ -43,9 +43,9 @@ perl -ane '
 	push @{ $t{$F[0]}{$F[1]} }, $F[2] * 10000 / '"$statements"';
 	END {
 		for my $what (qw(insert update transaction)) {
-			my %m = map { my @s = sort { $a <=> $b } @{ $t{$what}{$_} }; ($_ => $s[@s / 2]) } qw(none crm rival);
-			printf "%-12s %6.1f us without, %6.1f with crm, %6.1f with PL/pgSQL: adds %.2f of what PL/pgSQL adds, takes %.2f of without\n",
-				$what, @m{qw(none crm rival)}, ($m{crm} - $m{none}) / ($m{rival} - $m{none} || 1), $m{crm} / $m{none};
+			my %m = map { my @s = sort { $a <=> $b } @{ $t{$what}{$_} }; ($_ => $s[@s / 2]) } qw(none crm queued rival);
+			printf "%-12s %6.1f us without, %6.1f with crm, %6.1f queued, %6.1f with PL/pgSQL: adds %.2f of what PL/pgSQL adds, takes %.2f of without\n",
+				$what, @m{qw(none crm queued rival)}, ($m{crm} - $m{none}) / ($m{rival} - $m{none} || 1), $m{crm} / $m{none};
 		}
 	}' "$temp/cpu"
 
@@ -65,7 +65,13 @@ done | perl -ane 'push @{ $t{$F[0]} }, $F[1]; END { my %m = map { (($_) => (sort
 # a hot customer; and the clock on a million customers of whom one in a hundred is due
 echo 'INSERT INTO bench.crm (customer_id, ordered_at, total, status) VALUES (1, now(), 1, '"'paid'"');' >"$temp/hot.sql"
 psql -Xqc 'SELECT crm.refresh($$bench.crm$$)' >/dev/null
-pgbench -n -c 16 -j 2 -T 5 -f "$temp/hot.sql" 2>&1 | perl -ne 'print "hot customer, 16 sessions: $1 orders a second\n" if /tps = (\d+)/; print if /deadlock/'
+for table in none crm queued; do
+	sed "s/bench.crm/bench.$table/" "$temp/hot.sql" >"$temp/hot.$table.sql"
+	pgbench -n -c 16 -j 2 -T 5 -f "$temp/hot.$table.sql" 2>&1 | perl -ne 'print "hot customer, 16 sessions, '$table': $1 orders a second\n" if /tps = (\d+)/; print if /deadlock/'
+done
+start=$(date +%s%N)
+applied=$(psql -XAtqc "SELECT count(*), crm.apply_queue('bench.queued') FROM bench.queued_lifecycle_queue" | tr '|' ' ')
+echo "queue: $applied rows and customers applied in $((($(date +%s%N) - start) / 1000000)) ms"
 for n in 100000 ${clock:-1000000}; do
 	psql -Xq -c 'TRUNCATE bench.crm' -c 'TRUNCATE bench.crm_lifecycle, bench.crm_lifecycle_history' \
 		-c 'ALTER TABLE bench.crm DISABLE TRIGGER USER' \

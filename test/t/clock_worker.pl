@@ -59,6 +59,16 @@ is_lost($node, $_, $customer{$_}, $_) for qw(shop1 shop2);
 is($node->safe_psql('shop1', "SELECT count(*) FROM crm.verify('orders')"), '0', 'nothing is wrong');
 is($node->safe_psql('postgres', "SELECT datid, application_name FROM pg_stat_activity WHERE backend_type = 'crm clock launcher'"),
 	'|crm clock launcher', 'the launcher is connected to no database');
+# It applies what is queued, past an error of one of the customers.
+$node->safe_psql('shop2', <<'SQL');
+CREATE TABLE web (customer int, at timestamptz, amount int);
+CREATE INDEX ON web (customer);
+SELECT crm.track('web', 'customer', 'at', '1 / amount', mode => 'queued');
+INSERT INTO web VALUES (1, now(), 1), (2, now(), 0), (3, now(), 1);
+SQL
+ok($node->poll_query_until('shop2', 'SELECT count(*) = 0 FROM web_lifecycle_queue'), 'the queue is applied');
+is($node->safe_psql('shop2', "SELECT string_agg(customer || ' ' || stage, ', ' ORDER BY customer) FROM web_lifecycle"), '1 new, 3 new', 'queued customers have a stage');
+is($node->safe_psql('shop2', 'SELECT customer, sqlstate FROM web_lifecycle_errors'), '2|22012', 'the error is logged');
 is($node->safe_psql('other', "SELECT count(*) FROM pg_namespace WHERE nspname = 'crm'"), '0', 'a database without crm is left alone');
 
 # It works as the owner of the orders.  A table that fails, or whose owner tries

@@ -2,7 +2,8 @@
 # every isolation level, with rollbacks and savepoints: whoever looks, at any
 # time, finds no difference between the summary and the orders.
 #
-# CRM_RANDOM_ROUNDS and CRM_RANDOM_SEED make it longer and other.
+# CRM_RANDOM_ROUNDS and CRM_RANDOM_SEED make it longer and other; CRM_RANDOM_MODE
+# is the mode of tracking (see track_random_queued.pl).
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -11,6 +12,7 @@ use Test::More;
 
 my $rounds = $ENV{CRM_RANDOM_ROUNDS} || 1;
 my $seed = $ENV{CRM_RANDOM_SEED} || 20250601;
+my $mode = $ENV{CRM_RANDOM_MODE} || 'immediate';
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
@@ -33,9 +35,9 @@ close $csv;
 # whose accounts take their orders along when they are deleted.
 $node->safe_psql('postgres', <<"SQL");
 CREATE EXTENSION crm;
-CREATE TABLE plain (id bigserial PRIMARY KEY, customer int, email text, at timestamptz, cents bigint, status text, note text, external int UNIQUE);
+CREATE TABLE plain (id bigserial PRIMARY KEY, customer int, email text, at timestamptz, cents bigint, fee int, net bigint GENERATED ALWAYS AS (cents - coalesce(fee, 0)) STORED, status text, note text, external int UNIQUE);
 CREATE INDEX ON plain ((coalesce(customer::text, lower(email))));
-SELECT crm.track('plain', 'coalesce(customer::text, lower(email))', 'at', 'cents / 100.0', \$\$status IN ('paid', 'shipped')\$\$);
+SELECT crm.track('plain', 'coalesce(customer::text, lower(email))', 'at', 'net / 100.0', \$\$status IN ('paid', 'shipped')\$\$, mode => '$mode');
 CREATE TABLE account (id int PRIMARY KEY);
 INSERT INTO account SELECT generate_series(1, 40);
 -- two sessions may want the same new number
@@ -52,7 +54,7 @@ CREATE TABLE parted_3 (status text, gone int, amount numeric, account int REFERE
 ALTER TABLE parted_3 DROP gone;
 ALTER TABLE parted ATTACH PARTITION parted_3 FOR VALUES FROM ('2026-09-01') TO ('2027-01-01');
 CREATE INDEX ON parted (account);
-SELECT crm.track('parted', 'account', 'at', 'amount', 'status = ''paid''');
+SELECT crm.track('parted', 'account', 'at', 'amount', 'status = ''paid''', mode => '$mode');
 -- a shop's own trigger that writes to the orders while a statement's triggers are yet to fire
 CREATE FUNCTION discount() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
 	IF NEW.note = 'discount' THEN UPDATE plain SET cents = cents - 1, note = 'done' WHERE id = NEW.id;
@@ -62,6 +64,12 @@ CREATE FUNCTION discount() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
 	RETURN NULL;
 END \$\$;
 CREATE TRIGGER discount AFTER INSERT OR UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION discount();
+-- and one that changes what an UPDATE does not name, which comes and goes
+CREATE FUNCTION surprise() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+	NEW.cents := NEW.cents + 1;
+	NEW.customer := CASE WHEN NEW.id % 7 = 0 THEN 40 ELSE NEW.customer END;
+	RETURN NEW;
+END \$\$;
 -- none is wrong, ever
 CREATE FUNCTION right(orders regclass) RETURNS void LANGUAGE plpgsql AS \$\$ DECLARE wrong text; BEGIN
 	SELECT string_agg(v::text, ' ') INTO wrong FROM crm.verify(orders) v;
@@ -88,10 +96,12 @@ my @statements = (
 	[1, "INSERT INTO plain (customer, at, cents, status, note) SELECT 1 + (:c + i) % 40, ($day)::timestamptz, :a, CASE WHEN i % 2 = 0 THEN 'paid' ELSE 'pending' END, (ARRAY['discount', 'fraud', 'pay', 'gift'])[1 + (:x + i) % 4] FROM generate_series(1, 5) i"],
 	[2, "INSERT INTO plain (customer, at, cents, status, external) SELECT 1 + (:c + i) % 40, ($day)::timestamptz, :a, 'paid', 1 + (:x + i) % 100 FROM generate_series(1, 6) i ON CONFLICT (external) DO UPDATE SET cents = excluded.cents, customer = excluded.customer"],
 	[1, "INSERT INTO plain (customer, at, cents, status, external) VALUES (:c, ($day)::timestamptz, :a, 'paid', :x) ON CONFLICT DO NOTHING"],
+	[1, "INSERT INTO plain (customer, at, cents, status, external) VALUES (:c, ($day)::timestamptz, :a, 'paid', :x) ON CONFLICT (external) DO UPDATE SET note = 'seen'"],
 	[2, "COPY plain (customer, at, cents, status) FROM '$file' (FORMAT csv)"],
 	[3, "UPDATE plain SET status = CASE status WHEN 'paid' THEN 'shipped' ELSE 'paid' END WHERE customer = :c"],
 	[2, "UPDATE plain SET status = 'cancelled' WHERE customer = :c AND id % 3 = 0"],
 	[2, "UPDATE plain SET note = 'n' || :x WHERE customer IN (:c, :d)"],
+	[1, "UPDATE plain SET fee = :x % 9 WHERE customer = :c"],
 	[2, "UPDATE plain SET customer = :d WHERE customer = :c AND id % 2 = 0"],
 	[1, "UPDATE plain SET customer = CASE customer WHEN :c THEN :d ELSE :c END WHERE customer IN (:c, :d)"],
 	[1, "UPDATE plain SET customer = NULL, email = 'anonymous' WHERE customer = :c"],
@@ -115,6 +125,7 @@ my @statements = (
 	[2, "INSERT INTO account VALUES (:c) ON CONFLICT DO NOTHING"],
 	[1, "SELECT move_account(:c, :d)"],
 	[1, "SELECT crm.advance_stages(timestamptz '2026-06-01' + :x * interval '2 days')"],
+	[$mode eq 'queued' ? 6 : 1, "SELECT crm.apply_queue(NULL, 20)"],
 	[1, "SELECT right('plain'), right('parted')"],
 );
 
@@ -147,6 +158,8 @@ for my $i (1 .. 60)
 	$text .= (rand() < 0.25 ? 'ROLLBACK' : 'COMMIT') . ";\n";
 	script(4, $text);
 }
+script(3, "CREATE OR REPLACE TRIGGER surprise BEFORE UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION surprise();\n");
+script(3, "DROP TRIGGER IF EXISTS surprise ON plain;\n");
 script(2, "SELECT crm.refresh('plain');\n");
 script(1, "SELECT crm.refresh('parted');\n");
 script(1, "TRUNCATE plain;\n");
@@ -165,6 +178,13 @@ for my $round (1 .. $rounds)
 	my ($done) = $stdout =~ /number of transactions actually processed: (\d+)/;
 	cmp_ok($done // 0, '>', 1000, "round $round: transactions were made");
 	note(join ', ', ($stdout =~ /(number of [^\n]*)/g)[3 .. 6]);
+	if ($mode eq 'queued')
+	{
+		isnt($node->safe_psql('postgres', 'SELECT count(*) FROM plain_lifecycle_history'), '0', "round $round: the queue was applied meanwhile");
+		$node->safe_psql('postgres', 'SELECT crm.apply_queue()');
+		is($node->safe_psql('postgres', "SELECT count(*) FROM (TABLE plain_lifecycle_queue UNION ALL SELECT customer::text, cause, queued_at FROM parted_lifecycle_queue UNION ALL SELECT customer, message, failed_at FROM plain_lifecycle_errors) q"), '0',
+			"round $round: nobody waits, and nothing failed");
+	}
 	is($node->safe_psql('postgres', "SELECT 'plain', * FROM crm.verify('plain') UNION ALL SELECT 'parted', * FROM crm.verify('parted')"), '',
 		"round $round: nothing is wrong");
 	for my $table (qw(plain parted))
