@@ -24,7 +24,7 @@ SCRIPT       = $(EXTENSION)--$(EXTVERSION).sql
 DATA_built   = $(SCRIPT)
 PGFILEDESC   = "crm - e-commerce CRM inside PostgreSQL"
 
-REGRESS      = init $(CONCEPTS) store_messages store_privacy store_import seeds members
+REGRESS      = init $(CONCEPTS) $(patsubst sql/%.sql,%,$(sort $(wildcard sql/store_*.sql))) seeds members
 REGRESS_OPTS = --inputdir=. --encoding=UTF8 --no-locale
 ISOLATION    = $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec))
 ISOLATION_OPTS = --inputdir=test --load-extension=crm
