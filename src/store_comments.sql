@@ -489,8 +489,6 @@ VALUES
 	(NULL, 'last_sent_at', 'last message sent'),
 	(NULL, 'open_rate', 'opened / sent; NULL if none were sent'),
 	(NULL, 'click_rate', 'clicked / sent; NULL if none were sent'),
-	(NULL, 'buy_rate', 'bought / sent; NULL if none were sent'),
-	(NULL, 'kind', 'what happened'),
-	(NULL, 'week', 'its Monday');
+	(NULL, 'buy_rate', 'bought / sent; NULL if none were sent');
 END;
 COMMENT ON FUNCTION crm.store_comments() IS 'what each table, view and column of a store is';

@@ -4,7 +4,8 @@
     sink.py FILE [SECONDS]    prints the port that it listens on
 
 SECONDS is how long it takes to answer.  Some recipients are special: of
-"refused@..." it wants nothing, for "busy@..." it has no time at first.
+"refused@..." it wants nothing, for "busy@..." it has no time at first, and
+the first message to "slow@..." it takes without ever saying so.
 """
 import http.server
 import json
@@ -14,6 +15,7 @@ import time
 
 lock = threading.Lock()
 busy = set()
+slow = threading.Event()
 
 
 class Sink(http.server.BaseHTTPRequestHandler):
@@ -31,6 +33,9 @@ class Sink(http.server.BaseHTTPRequestHandler):
             else:
                 with open(sys.argv[1], "a") as file:
                     file.write(json.dumps({"key": key, "body": body}) + "\n")
+        if recipient.startswith("slow@") and not slow.is_set():
+            slow.set()
+            time.sleep(3600)
         if len(sys.argv) > 2:
             time.sleep(float(sys.argv[2]))
         try:
