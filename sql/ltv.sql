@@ -270,7 +270,7 @@ SELECT crm.ltv_model(p, '2025-12-31Z')::text = :'bg' AS skipped FROM (SELECT p F
 	UNION ALL SELECT crm.purchases(timestamptz '2025-01-01Z', -1) UNION ALL SELECT crm.purchases(timestamptz '2026-01-01Z', 1)) v;
 SELECT crm.ltv_model(crm.purchases_add(p, '2025-12-31Z', -1), '2025-12-31Z')::text = :'bg' AS refunds FROM shop;
 -- calibration and holdout: the last purchase must not be later than as_of
-SELECT crm.ltv_model(p, '2025-06-30Z') FROM shop;
+SELECT crm.ltv_model(p, '2025-06-30Z') FROM (SELECT crm.purchases(at, 1) AS p FROM (VALUES (timestamptz '2025-01-01Z'), ('2025-12-29 14:20:01.441059Z')) o (at)) s;
 -- as of now
 BEGIN;
 SELECT crm.ltv_model(p)::text = crm.ltv_model(p, now())::text AS now FROM shop;

@@ -1,9 +1,10 @@
 /* crm: what comes before every room */
 
 /*
- * CREATE EXTENSION takes a schema crm that is there already.  Whoever owns it
- * could put functions into it that those of the extension would be taken for,
- * now and later.  (A dump makes the schema first: as the role that had it.)
+ * CREATE EXTENSION takes a schema crm that is there already.  What is in it
+ * could be taken for what the extension means, and whoever owns it could add to
+ * it later.  The latter is a warning only: a dump makes the schema first, as
+ * the role that had it, and must always be restored.
  */
 DO $do$
 DECLARE
@@ -16,9 +17,9 @@ BEGIN
 		AND n.nspowner OPERATOR(pg_catalog.<>) e.extowner AND NOT r.rolsuper
 		AND n.nspowner OPERATOR(pg_catalog.<>) (SELECT d.datdba FROM pg_catalog.pg_database AS d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database());
 	IF FOUND THEN
-		RAISE EXCEPTION USING errcode = 'insufficient_privilege', message = pg_catalog.format('schema crm belongs to %s', schema_owner),
-			detail = 'Its owner could change what the extension does.',
-			hint = 'Drop or rename the schema, or give it to the owner of the database.';
+		RAISE WARNING USING message = pg_catalog.format('schema crm belongs to %s', schema_owner),
+			detail = 'Its owner can change what the extension does.',
+			hint = 'ALTER SCHEMA crm OWNER TO the owner of the extension.';
 	END IF;
 	IF EXISTS (SELECT FROM pg_catalog.pg_depend AS d
 			WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid

@@ -178,6 +178,15 @@ BEGIN
 		RETURN NEXT;
 	END IF;
 	FOR finding, remedy IN
+		SELECT format('schema crm belongs to %I, who can change what the extension does', r.rolname),
+			format('ALTER SCHEMA crm OWNER TO %s;', e.extowner::regrole)
+		FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace JOIN pg_roles AS r ON r.oid = n.nspowner
+		WHERE e.extname = 'crm' AND NOT r.rolsuper AND n.nspowner <> e.extowner
+			AND n.nspowner <> (SELECT datdba FROM pg_database WHERE datname = current_database())
+	LOOP
+		severity := 'error'; RETURN NEXT;
+	END LOOP;
+	FOR finding, remedy IN
 		SELECT format('%s may create functions in schema crm, which would be taken for those of the extension', coalesce('role ' || r.rolname, 'everybody')),
 			format('REVOKE CREATE ON SCHEMA crm FROM %s;', coalesce(quote_ident(r.rolname), 'PUBLIC'))
 		FROM pg_namespace AS n, aclexplode(n.nspacl) AS p LEFT JOIN pg_roles AS r ON r.oid = p.grantee

@@ -19,9 +19,17 @@ sub as
 	return $err;
 }
 
-# A schema of the attacker's is refused, whoever installs.
+# A schema of the attacker's: whoever installs is told, and the doctor tells it again.
+my $doctor = "SELECT severity, finding, remedy FROM crm.doctor() WHERE subject = 'crm'";
 is(as('mallory', 'CREATE SCHEMA crm'), '', 'mallory is first');
-like(as($_, 'CREATE EXTENSION crm'), qr/ERROR:  schema crm belongs to mallory/, "$_ is warned") for 'owner', 'postgres';
+for my $role ('owner', 'postgres')
+{
+	like(as($role, 'CREATE EXTENSION crm'), qr/WARNING:  schema crm belongs to mallory/, "$role is warned");
+	is($node->safe_psql('shop', $doctor), "error|schema crm belongs to mallory, who can change what the extension does|ALTER SCHEMA crm OWNER TO $role;", 'by the doctor too');
+	$node->safe_psql('shop', "SELECT remedy FROM crm.doctor() WHERE subject = 'crm' \\gexec");
+	is($node->safe_psql('shop', $doctor), '', 'who mends it');
+	is(as('postgres', 'DROP EXTENSION crm; ALTER SCHEMA crm OWNER TO mallory'), '', 'once more');
+}
 is(as('postgres', 'ALTER SCHEMA crm OWNER TO owner; GRANT ALL ON SCHEMA crm TO mallory'), '', 'the schema is mended');
 # ... and one with anything in it.
 my %object = (
@@ -36,7 +44,6 @@ for my $kind (sort keys %object)
 	is(as('postgres', 'SET client_min_messages = warning; DROP SCHEMA crm CASCADE; CREATE SCHEMA crm; ALTER SCHEMA crm OWNER TO owner; GRANT ALL ON SCHEMA crm TO mallory'), '', 'gone');
 }
 is(as('owner', 'CREATE EXTENSION crm'), '', 'an empty schema of the owner is taken');
-my $doctor = "SELECT severity, finding, remedy FROM crm.doctor() WHERE subject = 'crm'";
 is($node->safe_psql('shop', $doctor), 'error|role mallory may create functions in schema crm, which would be taken for those of the extension|REVOKE CREATE ON SCHEMA crm FROM mallory;', 'the doctor sees who may add to it');
 is(as('owner', 'REVOKE CREATE ON SCHEMA crm FROM mallory;'), '', 'and how it is mended');
 is($node->safe_psql('shop', $doctor), '', 'nothing is left');
