@@ -637,7 +637,7 @@ crm_attribution_send(PG_FUNCTION_ARGS)
 		uint32		length;
 		const char *name = attribution_name(a, i, &length);
 
-		pq_sendcountedtext(&buffer, name, length, false);
+		crm_sendcountedtext(&buffer, name, length);
 	}
 	for (Size i = 0; i < (Size) a->models * a->channels; i++)
 	{

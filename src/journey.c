@@ -295,7 +295,7 @@ crm_journey_send(PG_FUNCTION_ARGS)
 		uint32		length;
 		const char *name = journey_name(journey, i, &length);
 
-		pq_sendcountedtext(&buffer, name, length, false);
+		crm_sendcountedtext(&buffer, name, length);
 	}
 	pq_sendint32(&buffer, journey->touches);
 	for (int32 i = 0; i < journey->touches; i++)
