@@ -168,7 +168,7 @@ SELECT crm.attribution(journey, at, amount)::text = :'result' AS as_in_parallel 
 ALTER TABLE touch SET (parallel_workers = 2);
 CREATE VIEW event AS SELECT customer, channel, at, NULL::numeric AS value FROM touch UNION ALL SELECT customer, NULL, at, amount FROM purchase
 	UNION ALL SELECT NULL, NULL, at, amount FROM purchase WHERE id < 100;
-EXPLAIN (COSTS off) SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days') FROM event;
+EXPLAIN (COSTS off) SELECT crm.attribution(customer, channel, at, NULL, '720 hours', '7 days') FROM touch;
 SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days') AS events,
 	crm.attribution('customer ' || customer, channel, at AT TIME ZONE 'UTC', value, '720 hours', '7 days') AS of_text FROM event \gset
 SET max_parallel_workers_per_gather = 0;
