@@ -61,6 +61,13 @@
 #define crm_wait_event(name)	PG_WAIT_EXTENSION
 #endif
 
+/* 17 never counts the count of a text as part of it */
+#if PG_VERSION_NUM >= 170000
+#define crm_sendcountedtext(buffer, text, length)	pq_sendcountedtext(buffer, text, length)
+#else
+#define crm_sendcountedtext(buffer, text, length)	pq_sendcountedtext(buffer, text, length, false)
+#endif
+
 #if PG_VERSION_NUM < 170000
 /* before 17 every interval is finite */
 #define INTERVAL_NOT_FINITE(interval)	((void) (interval), false)

@@ -457,7 +457,6 @@ MarkovSolve(MarkovModel *model)
 			for (int l = 0; l < MARKOV_LANES; l++)
 				been[p][l] = (fixed[p] >> l) & 1;
 		}
-		memset(moved, 0, sizeof(*moved) * states);
 		memset(news, 0, states);
 		memset(&sweep, 0, sizeof(sweep));
 		do

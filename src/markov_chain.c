@@ -109,8 +109,8 @@ markov_stale(const MarkovChain *chain, int32_t t, const uint8_t *news, uint8_t n
 /*
  * One sweep.  Bit l of fixed[t] says that t contains the channel of lane l.
  * been is g, which the caller has set to 1 there and else to 0; moved and news
- * are scratch, with an element of each state, and begin as zeroes, as does
- * sweep.  Returns whether it is done.
+ * are scratch, with an element of each state.  news and sweep begin as zeroes.
+ * Returns whether it is done.
  *
  * A state whose sum cannot have changed is passed over.  Where most states
  * follow few others, that leaves those that a channel leads to.
@@ -155,11 +155,7 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 			continue;
 		if (!markov_stale(chain, t, news, kinds))
 		{
-			if (news[t] & NEWS_MOVED)
-			{
-				news[t] &= ~NEWS_MOVED;
-				memset(moved[t], 0, sizeof(moved[t]));
-			}
+			news[t] &= ~NEWS_MOVED;
 			continue;
 		}
 		for (int64_t e = chain->first[t]; e < end; e++)

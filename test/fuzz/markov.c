@@ -75,7 +75,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			been[t][l] = l == t;
 	}
 	first[CHANNELS] = edges;
-	memset(moved, 0, sizeof(moved));
 	memset(news, 0, sizeof(news));
 	memset(&sweep, 0, sizeof(sweep));
 	while (!markov_sweep(&chain, fixed, been, moved, news, &sweep))
