@@ -106,6 +106,29 @@ SELECT severity, subject, finding, remedy FROM status.doctor();
 RESET session_replication_role;
 CALL status.mend();
 SELECT * FROM status.doctor();
+-- a queue, and orders without triggers
+CREATE TABLE status.web (customer int, at timestamptz, total numeric, rate numeric DEFAULT 1);
+CREATE INDEX ON status.web (customer);
+CREATE VIEW status.old_orders AS SELECT 7 AS customer, timestamptz '2026-01-01 00:00Z' AS at, 5.00 AS total;
+SELECT crm.track('status.web', 'customer', 'at', 'total / rate', mode => 'queued'), crm.track('status.old_orders', 'customer', 'at', 'total', mode => 'refresh');
+INSERT INTO status.web VALUES (1, now(), 1, 1), (2, now(), 1, 0);
+SELECT subject, item, CASE item WHEN 'oldest queued' THEN (value::timestamptz <= now())::text ELSE value END AS value
+FROM crm.status() WHERE subject IN ('orders status.web', 'orders status.old_orders') AND item <> 'oldest due';
+SELECT * FROM status.doctor();
+UPDATE status.web_lifecycle_queue SET queued_at = now() - interval '1 day';
+SELECT * FROM status.doctor();
+CALL status.mend();
+SELECT * FROM status.doctor();
+SELECT waiting, oldest, failed, last_error FROM crm.queue_state('status.web');
+SELECT * FROM crm.queue_state('status.orders');
+UPDATE status.web SET rate = 1;
+SELECT crm.refresh('status.web');
+SELECT * FROM status.doctor();
+SET session_replication_role = replica;
+ALTER TABLE status.web_lifecycle_queue RENAME TO gone;
+RESET session_replication_role;
+SELECT severity, subject, finding FROM status.doctor();
+ALTER TABLE status.gone RENAME TO web_lifecycle_queue;
 -- a store of an older version
 SELECT crm.create_store('status store');
 SELECT count(*) FROM crm.stores() JOIN pg_extension e ON extversion = version WHERE store = 'status store' AND extname = 'crm';

@@ -32,34 +32,44 @@ CREATE FUNCTION crm.tracked() RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH triggers AS (
-		SELECT t.tgrelid, t.tgname, t.tgtype, t.tgenabled, crm.trigger_arguments(t.tgargs) AS arguments
+		SELECT t.tgrelid, t.tgname, t.tgtype, t.tgenabled, t.tgnargs, crm.trigger_arguments(t.tgargs) AS arguments
 		FROM pg_catalog.pg_trigger AS t
-		WHERE t.tgfoid = 'crm.track_orders'::pg_catalog.regproc AND t.tgnargs = 8),
+		WHERE t.tgfoid = 'crm.track_orders'::pg_catalog.regproc),
+	-- one trigger of the orders has the arguments; or, of orders without triggers, one of the summary
 	roots AS (
-		SELECT DISTINCT ON (c.oid) c.oid, c.relnamespace, c.relowner, t.arguments, pg_catalog.parse_ident(t.arguments[1]) AS summary
+		SELECT c.oid, c.relkind, c.relnamespace, c.relowner, t.arguments, pg_catalog.parse_ident(t.arguments[1]) AS summary, true AS has_triggers
 		FROM triggers AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
-		WHERE NOT c.relispartition AND NOT pg_catalog.starts_with(t.tgname, 'crm_track_partition_')
-		ORDER BY c.oid, t.tgname),
+		WHERE t.tgnargs = 8 AND NOT c.relispartition AND NOT pg_catalog.starts_with(t.tgname, 'crm_track_partition_')
+		UNION ALL
+		SELECT c.oid, c.relkind, s.relnamespace, c.relowner, t.arguments[1:8], ARRAY[s.relname::text], false
+		FROM triggers AS t
+		JOIN pg_catalog.pg_class AS s ON s.oid = t.tgrelid
+		CROSS JOIN LATERAL pg_catalog.parse_ident(t.arguments[9]) AS o (name)
+		JOIN pg_catalog.pg_namespace AS n ON CASE WHEN pg_catalog.cardinality(o.name) = 1 THEN n.oid = s.relnamespace ELSE n.nspname = o.name[1] END
+		JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = o.name[pg_catalog.cardinality(o.name)]
+		WHERE t.tgnargs = 9 AND pg_catalog.pg_has_role(s.relowner, c.relowner, 'USAGE')),
 	tables AS (
-		SELECT r.oid AS root, r.oid AS relid FROM roots AS r
+		SELECT r.oid AS root, r.oid AS relid, r.relkind = 'r' AS plain FROM roots AS r WHERE r.has_triggers
 		UNION
-		SELECT r.oid, p.relid FROM roots AS r, pg_catalog.pg_partition_tree(r.oid) AS p),
+		SELECT r.oid, p.relid, false FROM roots AS r, pg_catalog.pg_partition_tree(r.oid) AS p WHERE r.has_triggers AND r.relkind = 'p'),
+	-- updates of a plain table have a trigger of the rows, besides
 	wanted AS (
 		SELECT b.root, b.relid, e.event, t.tgname, t.tgenabled
 		FROM tables AS b
-		CROSS JOIN (VALUES ('insert', 4), ('delete', 8), ('update', 16), ('truncate', 32)) AS e (event, bit)
-		LEFT JOIN triggers AS t ON t.tgrelid = b.relid AND t.tgtype & e.bit <> 0),
+		JOIN (VALUES ('insert', 4, 0), ('delete', 8, 0), ('update', 16, 0), ('truncate', 32, 0), ('update of a row', 16, 1)) AS e (event, bit, each_row)
+			ON e.each_row = 0 OR b.plain
+		LEFT JOIN triggers AS t ON t.tgrelid = b.relid AND t.tgtype & e.bit <> 0 AND t.tgtype & 1 = e.each_row),
 	problems AS (
 		SELECT w.root,
 			pg_catalog.array_agg(pg_catalog.format('%s on %s', w.event, w.relid::pg_catalog.regclass) ORDER BY w.relid, w.event)
 				FILTER (WHERE w.tgname IS NULL) AS missing,
-			pg_catalog.array_agg(pg_catalog.format('%I on %s', w.tgname, w.relid::pg_catalog.regclass) ORDER BY w.relid, w.tgname)
+			pg_catalog.array_agg(DISTINCT pg_catalog.format('%I on %s', w.tgname, w.relid::pg_catalog.regclass) COLLATE "C")
 				FILTER (WHERE w.tgenabled NOT IN ('O', 'A')) AS disabled
 		FROM wanted AS w GROUP BY w.root)
 	SELECT r.oid::pg_catalog.regclass, a.rolname, r.arguments[1], s.oid::pg_catalog.regclass, r.arguments,
 		coalesce(p.missing, '{}'), coalesce(p.disabled, '{}')
 	FROM roots AS r
-	JOIN problems AS p ON p.root = r.oid
+	LEFT JOIN problems AS p ON p.root = r.oid
 	JOIN pg_catalog.pg_roles AS a ON a.oid = r.relowner
 	LEFT JOIN pg_catalog.pg_namespace AS n ON CASE WHEN pg_catalog.cardinality(r.summary) = 1 THEN n.oid = r.relnamespace ELSE n.nspname = r.summary[1] END
 	LEFT JOIN pg_catalog.pg_class AS s ON s.relnamespace = n.oid AND s.relkind = 'r'
@@ -84,6 +94,30 @@ END
 $body$;
 COMMENT ON FUNCTION crm.oldest_due(regclass) IS
 	'when the customer of a tracked table was, or will be, due who is due first; NULL for who may not read the summary';
+
+CREATE FUNCTION crm.queue_state(orders regclass, OUT waiting bigint, OUT oldest timestamptz, OUT failed bigint, OUT last_error text)
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+	schema oid;
+	name text;
+	queue regclass;
+	errors regclass;
+BEGIN
+	SELECT c.relnamespace, c.relname INTO schema, name FROM crm.tracked() AS t JOIN pg_class AS c ON c.oid = t.summary
+	WHERE t.orders = queue_state.orders AND t.arguments[7] = 'queued';
+	SELECT oid INTO queue FROM pg_class WHERE relnamespace = schema AND relname = name || '_queue' AND relkind = 'r';
+	SELECT oid INTO errors FROM pg_class WHERE relnamespace = schema AND relname = name || '_errors' AND relkind = 'r';
+	IF has_schema_privilege(schema, 'USAGE') AND has_table_privilege(queue, 'SELECT') THEN
+		EXECUTE format('SELECT count(*), min(queued_at) FROM %s', queue) INTO waiting, oldest;
+	END IF;
+	IF has_schema_privilege(schema, 'USAGE') AND has_table_privilege(errors, 'SELECT') THEN
+		EXECUTE format('SELECT count(*), (SELECT concat_ws('' '', sqlstate, message) FROM %1$s ORDER BY failed_at DESC LIMIT 1) FROM %1$s', errors)
+			INTO failed, last_error;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION crm.queue_state(regclass) IS
+	'of a table that is tracked in mode queued: changes that wait, since when, and customers that could not be counted; NULL for who may not read the queue';
 
 CREATE FUNCTION crm.stores() RETURNS TABLE (store name, version text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $body$
@@ -112,6 +146,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET 
 DECLARE
 	clock record;
 	tracked record;
+	queue record;
 BEGIN
 	subject := 'crm';
 	item := 'library version'; value := crm.library_version(); RETURN NEXT;
@@ -137,6 +172,13 @@ BEGIN
 		item := 'triggers missing'; value := cardinality(tracked.missing_triggers); RETURN NEXT;
 		item := 'triggers disabled'; value := cardinality(tracked.disabled_triggers); RETURN NEXT;
 		item := 'oldest due'; value := crm.oldest_due(tracked.orders); RETURN NEXT;
+		IF tracked.arguments[7] = 'queued' THEN
+			SELECT * INTO queue FROM crm.queue_state(tracked.orders);
+			item := 'queue length'; value := queue.waiting; RETURN NEXT;
+			item := 'oldest queued'; value := queue.oldest; RETURN NEXT;
+			item := 'failed'; value := queue.failed; RETURN NEXT;
+			item := 'last error'; value := queue.last_error; RETURN NEXT;
+		END IF;
 	END LOOP;
 
 	FOR tracked IN SELECT * FROM crm.stores()
@@ -158,6 +200,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET 
 DECLARE
 	clock record;
 	tracked record;
+	queue record;
 	a text[];
 	extension text := (SELECT extversion FROM pg_extension WHERE extname = 'crm');
 	again text;
@@ -243,7 +286,16 @@ BEGIN
 			remedy := format('GRANT USAGE ON SCHEMA crm TO %I;', tracked.owner);
 			RETURN NEXT;
 		END IF;
-		IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = tracked.orders AND tgfoid = 'crm.track_orders'::regproc) < 4 THEN
+		IF a[7] = 'queued' AND tracked.summary IS NOT NULL AND (SELECT count(*) FROM pg_class AS s JOIN pg_class AS q
+				ON q.relnamespace = s.relnamespace AND q.relkind = 'r' AND q.relname IN (s.relname || '_queue', s.relname || '_errors')
+				WHERE s.oid = tracked.summary) < 2 THEN
+			finding := 'the queue, or the log of its errors, does not exist: nothing that is written to the orders is counted';
+			remedy := '-- rename it back, or begin anew: ' || again;
+			RETURN NEXT;
+		END IF;
+		IF a[7] = 'refresh' THEN
+			NULL;
+		ELSIF (SELECT count(*) FROM pg_trigger WHERE tgrelid = tracked.orders AND tgfoid = 'crm.track_orders'::regproc) < 4 THEN
 			finding := format('without a trigger: %s. The summary does not know of what was written meanwhile',
 				array_to_string(tracked.missing_triggers, ', '));
 			remedy := '-- the history begins anew: ' || again;
@@ -268,6 +320,19 @@ BEGIN
 		IF EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid IN (SELECT relid FROM pg_partition_tree(tracked.orders)) OR srrelid = tracked.orders) THEN
 			finding := 'the orders come by logical replication, for which no statement trigger fires';
 			remedy := format('SELECT crm.refresh(%L); -- again and again: by cron, say', tracked.orders);
+			RETURN NEXT;
+		END IF;
+		SELECT * INTO queue FROM crm.queue_state(tracked.orders);
+		IF queue.failed > 0 THEN
+			severity := 'error';
+			finding := format('customers that could not be counted: %s; the last error: %s', queue.failed, queue.last_error);
+			remedy := format('-- mend the cause, and then: SELECT crm.refresh(%L);', tracked.orders);
+			RETURN NEXT;
+			severity := 'warning';
+		END IF;
+		IF queue.oldest < now() - late THEN
+			finding := format('changes that are not counted yet: %s, the first for %s', queue.waiting, date_trunc('second', now() - queue.oldest));
+			remedy := format('SELECT crm.apply_queue(%L);', tracked.orders);
 			RETURN NEXT;
 		END IF;
 		due := crm.oldest_due(tracked.orders);
