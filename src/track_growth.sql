@@ -25,42 +25,42 @@ CREATE FUNCTION crm.growth(
 LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED ROWS 100 BEGIN ATOMIC
 	WITH starts AS (
 		SELECT n, s.local, least(from_day + n * period, to_day::timestamp) AS local_end
-		FROM generate_series(CASE WHEN isfinite(from_day) THEN from_day::timestamp END,
-							 CASE WHEN isfinite(to_day) THEN to_day::timestamp END, period) WITH ORDINALITY g (step, n),
+		FROM pg_catalog.generate_series(CASE WHEN pg_catalog.isfinite(from_day) THEN from_day::timestamp END,
+							 CASE WHEN pg_catalog.isfinite(to_day) THEN to_day::timestamp END, period) WITH ORDINALITY g (step, n),
 			LATERAL (SELECT from_day + (n - 1) * period AS local) s
 		WHERE s.local < to_day
 	), periods AS (
 		SELECT n, local AT TIME ZONE time_zone AS start, local_end AT TIME ZONE time_zone AS ends FROM starts
 	), bounds AS (
-		SELECT array_agg(start ORDER BY n) AS list, max(ends) AS ends FROM periods
+		SELECT pg_catalog.array_agg(start ORDER BY n) AS list, pg_catalog.max(ends) AS ends FROM periods
 	), changes AS (
-		SELECT h.customer, h.id, width_bucket(h.at, b.list) AS n,
+		SELECT h.customer, h.id, pg_catalog.width_bucket(h.at, b.list) AS n,
 			coalesce(h.from_stage IN ('new', 'active', 'loyal'), false) AS was_here,
 			h.to_stage IN ('new', 'active', 'loyal') AS is_here,
-			coalesce(bool_or(h.to_stage IN ('new', 'active', 'loyal')) OVER (
+			coalesce(pg_catalog.bool_or(h.to_stage IN ('new', 'active', 'loyal')) OVER (
 				PARTITION BY h.customer ORDER BY h.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false) AS known
 		FROM crm.stage_history(orders) h CROSS JOIN bounds b
 		WHERE h.at < b.ends
 	), customers AS (
 		SELECT customer, n,
-			(array_agg(was_here ORDER BY id))[1] AS was_here,
-			(array_agg(is_here ORDER BY id DESC))[1] AS is_here,
-			(array_agg(known ORDER BY id))[1] AS known,
-			bool_or(is_here) AS came
+			(pg_catalog.array_agg(was_here ORDER BY id))[1] AS was_here,
+			(pg_catalog.array_agg(is_here ORDER BY id DESC))[1] AS is_here,
+			(pg_catalog.array_agg(known ORDER BY id))[1] AS known,
+			pg_catalog.bool_or(is_here) AS came
 		FROM changes GROUP BY customer, n
 	), counts AS (
 		SELECT n,
-			count(*) FILTER (WHERE is_here) AS here,
-			count(*) FILTER (WHERE came AND NOT known) AS came_new,
-			count(*) FILTER (WHERE came AND known AND NOT was_here) AS reactivated,
-			count(*) FILTER (WHERE (came OR was_here) AND NOT is_here) AS leaving,
-			count(*) FILTER (WHERE was_here AND NOT is_here) AS left_of_before
+			pg_catalog.count(*) FILTER (WHERE is_here) AS here,
+			pg_catalog.count(*) FILTER (WHERE came AND NOT known) AS came_new,
+			pg_catalog.count(*) FILTER (WHERE came AND known AND NOT was_here) AS reactivated,
+			pg_catalog.count(*) FILTER (WHERE (came OR was_here) AND NOT is_here) AS leaving,
+			pg_catalog.count(*) FILTER (WHERE was_here AND NOT is_here) AS left_of_before
 		FROM customers GROUP BY n
 	), rows AS (
 		SELECT p.n, p.start, p.ends, coalesce(c.came_new, 0) AS came_new, coalesce(c.reactivated, 0) AS reactivated,
 			coalesce(c.leaving, 0) AS leaving, coalesce(c.left_of_before, 0) AS left_of_before,
 			coalesce((SELECT z.here FROM counts z WHERE z.n = 0), 0)
-				+ coalesce(sum(c.came_new + c.reactivated - c.leaving) OVER (ORDER BY p.n), 0)::bigint AS customers_after
+				+ coalesce(pg_catalog.sum(c.came_new + c.reactivated - c.leaving) OVER (ORDER BY p.n), 0)::bigint AS customers_after
 		FROM periods p LEFT JOIN counts c ON c.n = p.n
 	)
 	SELECT start, ends, customers_after - r.came_new - r.reactivated + r.leaving, r.came_new,
@@ -82,7 +82,7 @@ LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED ROWS 6 BEGIN ATOMIC
 		SELECT from_day::timestamp AT TIME ZONE time_zone AS start, to_day::timestamp AT TIME ZONE time_zone AS ends
 	), stays AS (
 		SELECT h.customer, h.to_stage AS stage, h.at AS began,
-			lead(h.at) OVER (PARTITION BY h.customer ORDER BY h.id) AS ended
+			pg_catalog.lead(h.at) OVER (PARTITION BY h.customer ORDER BY h.id) AS ended
 		FROM crm.stage_history(orders) h
 	), seconds AS (
 		SELECT s.*, b.*,
@@ -91,11 +91,11 @@ LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED ROWS 6 BEGIN ATOMIC
 		FROM stays s CROSS JOIN bounds b
 		WHERE s.began < b.ends AND (s.ended IS NULL OR s.ended >= b.start)
 	)
-	SELECT s.stage, count(DISTINCT s.customer), round(sum(within) / 86400, 6),
-		count(whole), round(avg(whole) / 86400, 6)
+	SELECT s.stage, pg_catalog.count(DISTINCT s.customer), pg_catalog.round(pg_catalog.sum(within) / 86400, 6),
+		pg_catalog.count(whole), pg_catalog.round(pg_catalog.avg(whole) / 86400, 6)
 	FROM seconds s
 	GROUP BY s.stage
-	ORDER BY array_position(ARRAY['lead', 'new', 'active', 'loyal', 'at_risk', 'lost'], s.stage);
+	ORDER BY pg_catalog.array_position(ARRAY['lead', 'new', 'active', 'loyal', 'at_risk', 'lost'], s.stage);
 END;
 COMMENT ON FUNCTION crm.stage_durations(regclass, date, date, text) IS
 	'time that the customers of a tracked table spent in each stage in from_day <= time < to_day, and how long the stays took that ended then';
@@ -107,13 +107,13 @@ CREATE FUNCTION crm.stage_transitions(
 	time_zone text DEFAULT 'UTC'
 ) RETURNS TABLE (from_stage text, to_stage text, transitions bigint, customers bigint, share numeric)
 LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED ROWS 30 BEGIN ATOMIC
-	SELECT h.from_stage, h.to_stage, count(*), count(DISTINCT h.customer),
-		round(count(*) / sum(count(*)) OVER (PARTITION BY h.from_stage), 6)
+	SELECT h.from_stage, h.to_stage, pg_catalog.count(*), pg_catalog.count(DISTINCT h.customer),
+		pg_catalog.round(pg_catalog.count(*) / pg_catalog.sum(pg_catalog.count(*)) OVER (PARTITION BY h.from_stage), 6)
 	FROM crm.stage_history(orders) h
 	WHERE h.at >= from_day::timestamp AT TIME ZONE time_zone AND h.at < to_day::timestamp AT TIME ZONE time_zone
 	GROUP BY h.from_stage, h.to_stage
-	ORDER BY array_position(ARRAY['lead', 'new', 'active', 'loyal', 'at_risk', 'lost'], h.from_stage) NULLS FIRST,
-		array_position(ARRAY['lead', 'new', 'active', 'loyal', 'at_risk', 'lost'], h.to_stage);
+	ORDER BY pg_catalog.array_position(ARRAY['lead', 'new', 'active', 'loyal', 'at_risk', 'lost'], h.from_stage) NULLS FIRST,
+		pg_catalog.array_position(ARRAY['lead', 'new', 'active', 'loyal', 'at_risk', 'lost'], h.to_stage);
 END;
 COMMENT ON FUNCTION crm.stage_transitions(regclass, date, date, text) IS
 	'transition matrix of a tracked table: how often customers went from stage to stage in from_day <= time < to_day; share of all that left from_stage, which is null for the first stage of a customer';

@@ -64,6 +64,7 @@ $script =~ s/'(?:[^']|'')*'/''/gs;
 my %unqualified;
 my $known = $node->safe_psql('shop', "SELECT string_agg(DISTINCT proname, ' ') FROM pg_proc");
 my %known = map { $_ => 1 } split ' ', $known;
+delete $known{extract};			# EXTRACT(... FROM ...) is grammar, and pg_catalog's whatever the path
 while ($script =~ /(?<![\w.])([a-z_][a-z_0-9]*)\s*\(/g)
 {
 	$unqualified{$1} = 1 if $known{$1};
