@@ -159,7 +159,8 @@ for my $i (1 .. 60)
 	script(4, $text);
 }
 script(3, "CREATE OR REPLACE TRIGGER surprise BEFORE UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION surprise();\n");
-script(3, "DROP TRIGGER IF EXISTS surprise ON plain;\n");
+# the table first: else DROP may find a trigger that CREATE OR REPLACE is about to replace, and fails
+script(3, "BEGIN;\nLOCK TABLE plain;\nDROP TRIGGER IF EXISTS surprise ON plain;\nCOMMIT;\n");
 script(2, "SELECT crm.refresh('plain');\n");
 script(1, "SELECT crm.refresh('parted');\n");
 script(1, "TRUNCATE plain;\n");
