@@ -402,8 +402,8 @@ SELECT crm.create_store('older') \gset ignored_
 DO $$
 DECLARE v record;
 BEGIN
-	FOR v IN SELECT c.oid::regclass AS name FROM pg_class AS c WHERE relnamespace = 'older'::regnamespace AND relkind = 'v' LOOP
-		IF to_regclass(v.name::text) IS NOT NULL THEN EXECUTE format('DROP VIEW %s CASCADE', v.name); END IF;
+	FOR v IN SELECT format('older.%I', relname) AS name FROM pg_class WHERE relnamespace = 'older'::regnamespace AND relkind = 'v' LOOP
+		IF to_regclass(v.name) IS NOT NULL THEN EXECUTE format('DROP VIEW %s CASCADE', v.name); END IF;
 	END LOOP;
 END $$;
 DROP FUNCTION older.policy CASCADE;

@@ -8,7 +8,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('clocked');
-$node->init(allows_streaming => 'logical');
+$node->init(allows_streaming => 'logical', extra => [ '--locale', 'C', '--encoding', 'UTF8' ]);
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'crm'\ncrm.clock_naptime = 1\n");
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
