@@ -715,7 +715,34 @@ TrackOpenIfTracked(Relation relation)
 	return track;
 }
 
-/* The same, of a table that must be tracked. */
+/*
+ * Whether the summary of a tracked table is without a primary key, as while a
+ * dump is restored: several processes make constraints and triggers in any
+ * order, and what alters the orders then is not to fail for it.
+ */
+bool
+TrackIsUnfinished(Relation orders)
+{
+	Track	   *track = LookUp(orders);
+	char	   *name;
+	Oid			schema;
+	Relation	summary;
+	bool		result;
+
+	if (track == NULL || OidIsValid(track->summary))
+		return false;
+	schema = SummaryName(track, RelationGetNamespace(orders), &name);
+	summary = OidIsValid(schema) && OidIsValid(get_relname_relid(name, schema)) ?
+		try_relation_open(get_relname_relid(name, schema), AccessShareLock) : NULL;
+	if (summary == NULL)
+		return false;
+	RelationGetIndexList(summary);
+	result = !OidIsValid(summary->rd_pkindex);
+	relation_close(summary, NoLock);
+	return result;
+}
+
+/* What is known of a table that must be tracked, and its summary. */
 Track *
 TrackOpen(Relation relation)
 {
@@ -1602,7 +1629,17 @@ TrackFollowUpdates(Oid relid, bool all_columns)
 		return;
 	}
 	if (!all_columns && !HasBeforeUpdate(relation))
-		columns = UpdateColumns(relation, TrackOpen(relation)->attributes);
+	{
+		/* the summary need not be there yet */
+		Track	   *track = LookUp(relation);
+
+		if (track == NULL)
+		{
+			table_close(relation, NoLock);
+			return;
+		}
+		columns = UpdateColumns(relation, track->attributes);
+	}
 	TrackEnter(relation->rd_rel->relowner, &scope);
 	table_close(relation, NoLock);
 	if (!bms_equal(named[0], columns) || !bms_equal(named[1], columns))

@@ -159,6 +159,7 @@ typedef struct TrackScope
 	int			guc_level;
 } TrackScope;
 
+extern bool TrackIsUnfinished(Relation orders);
 extern Track *TrackOpen(Relation relation);
 extern Track *TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation);
 extern Track *TrackOpenIfTracked(Relation relation);

@@ -165,7 +165,8 @@ CheckTracked(Oid relid)
 
 	if (root == NULL)
 		return;
-	TrackOpen(root);
+	if (!TrackIsUnfinished(root))
+		TrackOpen(root);
 	relation_close(root, NoLock);
 }
 
