@@ -635,3 +635,27 @@ INSERT INTO unfinished VALUES (1, 1, '2026-01-01 00:00Z', 1);
 SELECT crm.verify('unfinished');
 SELECT crm.untrack('unfinished');
 DROP TABLE unfinished;
+
+-- Of two updates at one level of a query the statement triggers of the last fire: two foreign keys, of which only one is
+-- the customer's, and two WITH queries
+CREATE TABLE person (id int PRIMARY KEY);
+INSERT INTO person VALUES (1), (2), (3);
+CREATE TABLE gifts (id int PRIMARY KEY, customer int REFERENCES person ON DELETE SET NULL, ship_to int REFERENCES person ON DELETE SET NULL,
+	at timestamptz, amount numeric);
+CREATE INDEX ON gifts (customer);
+CREATE TABLE queued_gifts (LIKE gifts INCLUDING ALL, FOREIGN KEY (customer) REFERENCES person ON DELETE SET NULL,
+	FOREIGN KEY (ship_to) REFERENCES person ON DELETE SET NULL);
+SELECT crm.track('gifts', 'customer', 'at', 'amount'), crm.track('queued_gifts', 'customer', 'at', 'amount', mode => 'queued');
+INSERT INTO gifts SELECT i, i, i, '2026-01-01 00:00Z', 10 FROM generate_series(1, 3) i;
+INSERT INTO queued_gifts SELECT * FROM gifts;
+SELECT crm.apply_queue('queued_gifts');
+DELETE FROM person WHERE id = 1;
+WITH a AS (UPDATE gifts SET ship_to = 3 WHERE id = 2 RETURNING 1) UPDATE gifts SET amount = 500 WHERE id = 3;
+WITH a AS (UPDATE gifts SET amount = 50 WHERE id = 2 RETURNING 1) UPDATE gifts SET ship_to = 2 WHERE id = 3;
+SELECT crm.verify('gifts');
+SELECT customer FROM queued_gifts_lifecycle_queue;
+SELECT crm.apply_queue('queued_gifts');
+SELECT crm.verify('queued_gifts');
+SELECT customer, crm.order_count(purchases), crm.revenue(purchases) FROM gifts_lifecycle ORDER BY customer;
+SELECT crm.untrack('gifts'), crm.untrack('queued_gifts');
+DROP TABLE gifts, queued_gifts, person;

@@ -1228,6 +1228,8 @@ static void
 CollectForQueue(Statement *statement)
 {
 	Track	   *track = statement->track;
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext row_context;
 
 	if (track->safe)
 	{
@@ -1239,10 +1241,19 @@ CollectForQueue(Statement *statement)
 	MemoryContextDelete(statement->batch->context);
 	statement->batch = TrackBatchCreate(track);
 	Rewind(statement);
-	while (NextRow(statement))
+	/* an expression that fails leaves all that it allocated */
+	row_context = AllocSetContextCreate(outer, "crm row", ALLOCSET_DEFAULT_SIZES);
+	for (;;)
 	{
-		TupleTableSlot *rows[] = {statement->old, statement->new};
+		TupleTableSlot *rows[2];
 
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(row_context);
+		if (!NextRow(statement))
+			break;
+		rows[0] = statement->old;
+		rows[1] = statement->new;
+		MemoryContextSwitchTo(row_context);
 		if (TrackTry(CollectOne, statement, false) == NULL)
 			continue;
 		for (int i = 0; i < lengthof(rows); i++)
@@ -1472,9 +1483,14 @@ UpdateColumns(Relation relation, const Bitmapset *attributes)
 }
 
 /*
- * Make the UPDATE triggers of a plain table, or make them anew: of these
- * columns, as other updates then cost next to nothing; or of all columns, if
- * there are none.
+ * Make the UPDATE triggers of a plain table, or make them anew: that of rows of
+ * these columns, as other updates then cost next to nothing; or of all columns,
+ * if there are none.
+ *
+ * The trigger of the statement is of all columns always.  Of two updates at one
+ * level of a query (two foreign keys' actions, two WITH queries) only the last
+ * one's statement triggers fire: with a list of columns ours need not be among
+ * them, and what the first changed would be lost.
  */
 static void
 CreateUpdateTriggers(const char *table, TupleDesc desc, const Bitmapset *columns,
@@ -1487,9 +1503,9 @@ CreateUpdateTriggers(const char *table, TupleDesc desc, const Bitmapset *columns
 	while ((offset = bms_next_member(columns, offset)) >= 0)
 		appendStringInfo(&list, "%s %s", list.len == 0 ? " OF" : ",",
 						 quote_identifier(NameStr(TupleDescAttr(desc, offset + FirstLowInvalidHeapAttributeNumber - 1)->attname)));
-	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER %s AFTER UPDATE%s OR TRUNCATE ON %s "
+	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER %s AFTER UPDATE OR TRUNCATE ON %s "
 								"FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders()",
-								quote_identifier(statement_trigger), list.data, table));
+								quote_identifier(statement_trigger), table));
 	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER %s AFTER UPDATE%s ON %s "
 								"FOR EACH ROW EXECUTE FUNCTION crm.track_orders()",
 								quote_identifier(row_trigger), list.data, table));
@@ -1642,7 +1658,7 @@ TrackFollowUpdates(Oid relid, bool all_columns)
 	}
 	TrackEnter(relation->rd_rel->relowner, &scope);
 	table_close(relation, NoLock);
-	if (!bms_equal(named[0], columns) || !bms_equal(named[1], columns))
+	if (named[0] != NULL || !bms_equal(named[1], columns))
 	{
 		SPI_connect();
 		CreateUpdateTriggers(name, desc, columns, names[0], names[1]);

@@ -269,27 +269,27 @@ COPY public.orders_lifecycle (customer, purchases, stage, stage_since, stage_unt
 6	{"orders": 4, "revenue": 10, "refunds": 0, "first_order": "2025-02-24T00:00:00Z", "last_order": "2025-11-03T00:00:00Z", "first_value": 1, "first_count": 1}	lost	2026-10-05 00:00:00+00	\N	\N	\N
 \.
 COPY public.orders_lifecycle_history (id, customer, from_stage, to_stage, at, noticed_at, cause) FROM stdin;
-1	0	\N	active	2025-03-05 00:00:00+00	2026-11-22 07:55:17.574069+00	order
-2	0	active	at_risk	2026-04-29 00:00:00+00	2026-11-22 07:55:17.574069+00	time
-3	0	at_risk	lost	2026-10-14 00:00:00+00	2026-11-22 07:55:17.574069+00	time
-4	1	\N	active	2025-01-10 00:00:00+00	2026-11-22 07:55:17.574069+00	order
-5	1	active	at_risk	2026-03-06 00:00:00+00	2026-11-22 07:55:17.574069+00	time
-6	1	at_risk	lost	2026-08-21 00:00:00+00	2026-11-22 07:55:17.574069+00	time
-7	2	\N	loyal	2025-01-19 00:00:00+00	2026-11-22 07:55:17.574069+00	order
-8	2	loyal	at_risk	2026-05-06 12:00:00+00	2026-11-22 07:55:17.574069+00	time
-9	2	at_risk	lost	2026-10-11 00:00:00+00	2026-11-22 07:55:17.574069+00	time
-10	3	\N	loyal	2025-01-28 00:00:00+00	2026-11-22 07:55:17.574069+00	order
-11	3	loyal	at_risk	2026-05-15 12:00:00+00	2026-11-22 07:55:17.574069+00	time
-12	3	at_risk	lost	2026-10-20 00:00:00+00	2026-11-22 07:55:17.574069+00	time
-13	4	\N	active	2025-04-10 00:00:00+00	2026-11-22 07:55:17.574069+00	order
-14	4	active	at_risk	2026-06-04 00:00:00+00	2026-11-22 07:55:17.574069+00	time
-15	4	at_risk	lost	2026-11-19 00:00:00+00	2026-11-22 07:55:17.574069+00	time
-16	5	\N	active	2025-02-15 00:00:00+00	2026-11-22 07:55:17.574069+00	order
-17	5	active	at_risk	2026-04-11 00:00:00+00	2026-11-22 07:55:17.574069+00	time
-18	5	at_risk	lost	2026-09-26 00:00:00+00	2026-11-22 07:55:17.574069+00	time
-19	6	\N	active	2025-02-24 00:00:00+00	2026-11-22 07:55:17.574069+00	order
-20	6	active	at_risk	2026-04-20 00:00:00+00	2026-11-22 07:55:17.574069+00	time
-21	6	at_risk	lost	2026-10-05 00:00:00+00	2026-11-22 07:55:17.574069+00	time
+1	0	\N	active	2025-03-05 00:00:00+00	2026-11-22 08:06:27.132469+00	order
+2	0	active	at_risk	2026-04-29 00:00:00+00	2026-11-22 08:06:27.132469+00	time
+3	0	at_risk	lost	2026-10-14 00:00:00+00	2026-11-22 08:06:27.132469+00	time
+4	1	\N	active	2025-01-10 00:00:00+00	2026-11-22 08:06:27.132469+00	order
+5	1	active	at_risk	2026-03-06 00:00:00+00	2026-11-22 08:06:27.132469+00	time
+6	1	at_risk	lost	2026-08-21 00:00:00+00	2026-11-22 08:06:27.132469+00	time
+7	2	\N	loyal	2025-01-19 00:00:00+00	2026-11-22 08:06:27.132469+00	order
+8	2	loyal	at_risk	2026-05-06 12:00:00+00	2026-11-22 08:06:27.132469+00	time
+9	2	at_risk	lost	2026-10-11 00:00:00+00	2026-11-22 08:06:27.132469+00	time
+10	3	\N	loyal	2025-01-28 00:00:00+00	2026-11-22 08:06:27.132469+00	order
+11	3	loyal	at_risk	2026-05-15 12:00:00+00	2026-11-22 08:06:27.132469+00	time
+12	3	at_risk	lost	2026-10-20 00:00:00+00	2026-11-22 08:06:27.132469+00	time
+13	4	\N	active	2025-04-10 00:00:00+00	2026-11-22 08:06:27.132469+00	order
+14	4	active	at_risk	2026-06-04 00:00:00+00	2026-11-22 08:06:27.132469+00	time
+15	4	at_risk	lost	2026-11-19 00:00:00+00	2026-11-22 08:06:27.132469+00	time
+16	5	\N	active	2025-02-15 00:00:00+00	2026-11-22 08:06:27.132469+00	order
+17	5	active	at_risk	2026-04-11 00:00:00+00	2026-11-22 08:06:27.132469+00	time
+18	5	at_risk	lost	2026-09-26 00:00:00+00	2026-11-22 08:06:27.132469+00	time
+19	6	\N	active	2025-02-24 00:00:00+00	2026-11-22 08:06:27.132469+00	order
+20	6	active	at_risk	2026-04-20 00:00:00+00	2026-11-22 08:06:27.132469+00	time
+21	6	at_risk	lost	2026-10-05 00:00:00+00	2026-11-22 08:06:27.132469+00	time
 \.
 COPY public.parted_1 (id, customer, at, amount) FROM stdin;
 1	A1	2025-01-10 00:00:00+00	1
@@ -345,27 +345,27 @@ a5	{"orders": 6, "revenue": 10, "refunds": 0, "first_order": "2025-02-15T00:00:0
 a6	{"orders": 5, "revenue": 10, "refunds": 0, "first_order": "2025-02-24T00:00:00Z", "last_order": "2025-11-03T00:00:00Z", "first_value": 1, "first_count": 1}	lost	2026-07-13 00:00:00+00	\N	\N	\N
 \.
 COPY public.parted_lifecycle_history (id, customer, from_stage, to_stage, at, noticed_at, cause) FROM stdin;
-1	a0	\N	loyal	2025-03-05 00:00:00+00	2026-11-22 07:55:17.57947+00	order
-2	a0	loyal	at_risk	2026-03-18 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-3	a0	at_risk	lost	2026-07-22 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-4	a1	\N	loyal	2025-01-10 00:00:00+00	2026-11-22 07:55:17.57947+00	order
-5	a1	loyal	at_risk	2026-03-27 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-6	a1	at_risk	lost	2026-07-31 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-7	a2	\N	loyal	2025-01-19 00:00:00+00	2026-11-22 07:55:17.57947+00	order
-8	a2	loyal	at_risk	2026-04-05 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-9	a2	at_risk	lost	2026-08-09 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-10	a3	\N	loyal	2025-01-28 00:00:00+00	2026-11-22 07:55:17.57947+00	order
-11	a3	loyal	at_risk	2026-04-14 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-12	a3	at_risk	lost	2026-08-18 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-13	a4	\N	loyal	2025-02-06 00:00:00+00	2026-11-22 07:55:17.57947+00	order
-14	a4	loyal	at_risk	2026-04-23 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-15	a4	at_risk	lost	2026-08-27 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-16	a5	\N	loyal	2025-02-15 00:00:00+00	2026-11-22 07:55:17.57947+00	order
-17	a5	loyal	at_risk	2026-05-02 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-18	a5	at_risk	lost	2026-09-05 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-19	a6	\N	loyal	2025-02-24 00:00:00+00	2026-11-22 07:55:17.57947+00	order
-20	a6	loyal	at_risk	2026-03-09 00:00:00+00	2026-11-22 07:55:17.57947+00	time
-21	a6	at_risk	lost	2026-07-13 00:00:00+00	2026-11-22 07:55:17.57947+00	time
+1	a0	\N	loyal	2025-03-05 00:00:00+00	2026-11-22 08:06:27.134855+00	order
+2	a0	loyal	at_risk	2026-03-18 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+3	a0	at_risk	lost	2026-07-22 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+4	a1	\N	loyal	2025-01-10 00:00:00+00	2026-11-22 08:06:27.134855+00	order
+5	a1	loyal	at_risk	2026-03-27 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+6	a1	at_risk	lost	2026-07-31 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+7	a2	\N	loyal	2025-01-19 00:00:00+00	2026-11-22 08:06:27.134855+00	order
+8	a2	loyal	at_risk	2026-04-05 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+9	a2	at_risk	lost	2026-08-09 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+10	a3	\N	loyal	2025-01-28 00:00:00+00	2026-11-22 08:06:27.134855+00	order
+11	a3	loyal	at_risk	2026-04-14 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+12	a3	at_risk	lost	2026-08-18 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+13	a4	\N	loyal	2025-02-06 00:00:00+00	2026-11-22 08:06:27.134855+00	order
+14	a4	loyal	at_risk	2026-04-23 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+15	a4	at_risk	lost	2026-08-27 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+16	a5	\N	loyal	2025-02-15 00:00:00+00	2026-11-22 08:06:27.134855+00	order
+17	a5	loyal	at_risk	2026-05-02 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+18	a5	at_risk	lost	2026-09-05 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+19	a6	\N	loyal	2025-02-24 00:00:00+00	2026-11-22 08:06:27.134855+00	order
+20	a6	loyal	at_risk	2026-03-09 00:00:00+00	2026-11-22 08:06:27.134855+00	time
+21	a6	at_risk	lost	2026-07-13 00:00:00+00	2026-11-22 08:06:27.134855+00	time
 \.
 COPY public.web (id, customer, at, amount, status) FROM stdin;
 1	1	2025-01-10 00:00:00+00	1	paid
@@ -421,36 +421,36 @@ COPY public.web_lifecycle (customer, purchases, stage, stage_since, stage_until,
 COPY public.web_lifecycle_errors (customer, failed_at, sqlstate, message) FROM stdin;
 \.
 COPY public.web_lifecycle_history (id, customer, from_stage, to_stage, at, noticed_at, cause) FROM stdin;
-1	0	\N	active	2025-03-05 00:00:00+00	2026-11-22 07:55:17.582503+00	order
-2	0	active	at_risk	2025-09-10 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-3	0	at_risk	lost	2026-01-14 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-4	1	\N	active	2025-01-10 00:00:00+00	2026-11-22 07:55:17.582503+00	order
-5	1	active	at_risk	2025-09-19 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-6	1	at_risk	lost	2026-01-23 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-7	2	\N	active	2025-01-19 00:00:00+00	2026-11-22 07:55:17.582503+00	order
-8	2	active	at_risk	2025-09-28 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-9	2	at_risk	lost	2026-02-01 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-10	3	\N	active	2025-01-28 00:00:00+00	2026-11-22 07:55:17.582503+00	order
-11	3	active	at_risk	2025-10-07 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-12	3	at_risk	lost	2026-02-10 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-13	4	\N	active	2025-02-06 00:00:00+00	2026-11-22 07:55:17.582503+00	order
-14	4	active	at_risk	2025-10-16 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-15	4	at_risk	lost	2026-02-19 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-16	5	\N	active	2025-02-15 00:00:00+00	2026-11-22 07:55:17.582503+00	order
-17	5	active	at_risk	2025-10-25 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-18	5	at_risk	lost	2026-02-28 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-19	6	\N	active	2025-02-24 00:00:00+00	2026-11-22 07:55:17.582503+00	order
-20	6	active	at_risk	2025-09-01 00:00:00+00	2026-11-22 07:55:17.582503+00	time
-21	6	at_risk	lost	2026-01-05 00:00:00+00	2026-11-22 07:55:17.582503+00	time
+1	0	\N	active	2025-03-05 00:00:00+00	2026-11-22 08:06:27.137817+00	order
+2	0	active	at_risk	2025-09-10 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+3	0	at_risk	lost	2026-01-14 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+4	1	\N	active	2025-01-10 00:00:00+00	2026-11-22 08:06:27.137817+00	order
+5	1	active	at_risk	2025-09-19 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+6	1	at_risk	lost	2026-01-23 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+7	2	\N	active	2025-01-19 00:00:00+00	2026-11-22 08:06:27.137817+00	order
+8	2	active	at_risk	2025-09-28 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+9	2	at_risk	lost	2026-02-01 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+10	3	\N	active	2025-01-28 00:00:00+00	2026-11-22 08:06:27.137817+00	order
+11	3	active	at_risk	2025-10-07 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+12	3	at_risk	lost	2026-02-10 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+13	4	\N	active	2025-02-06 00:00:00+00	2026-11-22 08:06:27.137817+00	order
+14	4	active	at_risk	2025-10-16 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+15	4	at_risk	lost	2026-02-19 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+16	5	\N	active	2025-02-15 00:00:00+00	2026-11-22 08:06:27.137817+00	order
+17	5	active	at_risk	2025-10-25 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+18	5	at_risk	lost	2026-02-28 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+19	6	\N	active	2025-02-24 00:00:00+00	2026-11-22 08:06:27.137817+00	order
+20	6	active	at_risk	2025-09-01 00:00:00+00	2026-11-22 08:06:27.137817+00	time
+21	6	at_risk	lost	2026-01-05 00:00:00+00	2026-11-22 08:06:27.137817+00	time
 \.
 COPY public.web_lifecycle_queue (customer, cause, queued_at) FROM stdin;
-6	order	2026-11-22 07:55:17.583497+00
-0	order	2026-11-22 07:55:17.583497+00
-5	order	2026-11-22 07:55:17.583497+00
-4	order	2026-11-22 07:55:17.583497+00
-3	order	2026-11-22 07:55:17.583497+00
-2	order	2026-11-22 07:55:17.583497+00
-1	order	2026-11-22 07:55:17.583497+00
+6	order	2026-11-22 08:06:27.138944+00
+0	order	2026-11-22 08:06:27.138944+00
+5	order	2026-11-22 08:06:27.138944+00
+4	order	2026-11-22 08:06:27.138944+00
+3	order	2026-11-22 08:06:27.138944+00
+2	order	2026-11-22 08:06:27.138944+00
+1	order	2026-11-22 08:06:27.138944+00
 \.
 SELECT pg_catalog.setval('public.orders_lifecycle_history_id_seq', 21, true);
 SELECT pg_catalog.setval('public.parted_lifecycle_history_id_seq', 21, true);
@@ -499,8 +499,8 @@ CREATE TRIGGER crm_track_partition_truncate AFTER TRUNCATE ON public.parted_2 FO
 CREATE TRIGGER crm_track_partition_update AFTER UPDATE ON public.parted_1 REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders();
 CREATE TRIGGER crm_track_partition_update AFTER UPDATE ON public.parted_2 REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders();
 CREATE TRIGGER crm_track_truncate AFTER TRUNCATE ON public.parted FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders();
-CREATE TRIGGER crm_track_update AFTER UPDATE OF customer, at, amount, status OR TRUNCATE ON public.orders FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders();
+CREATE TRIGGER crm_track_update AFTER UPDATE OR TRUNCATE ON public.orders FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders();
 CREATE TRIGGER crm_track_update AFTER UPDATE ON public.parted REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders();
-CREATE TRIGGER crm_track_update AFTER UPDATE OF customer, at, amount OR TRUNCATE ON public.web FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders();
+CREATE TRIGGER crm_track_update AFTER UPDATE OR TRUNCATE ON public.web FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders();
 CREATE TRIGGER crm_track_update_row AFTER UPDATE OF customer, at, amount, status ON public.orders FOR EACH ROW EXECUTE FUNCTION crm.track_orders();
 CREATE TRIGGER crm_track_update_row AFTER UPDATE OF customer, at, amount ON public.web FOR EACH ROW EXECUTE FUNCTION crm.track_orders();
