@@ -194,6 +194,13 @@ SELECT crm.attribution(NULL, 'infinity', 1);
 SELECT crm.attribution(NULL, '2025-01-01Z', 1, NULL);
 SELECT crm.attribution(NULL, '2025-01-01Z', 1, '1 day', NULL);
 SELECT crm.attribution(NULL, '2025-01-01Z', 922337203685477) FROM generate_series(1, 2);
+-- from raw rows, lookback and half-life are those of the group, and never null
+SELECT crm.attribution(1::bigint, 'a', '2025-01-01Z', 1, i * interval '1 day', '7 days') FROM generate_series(1, 2) i;
+SELECT crm.attribution(1::bigint, 'a', '2025-01-01Z', 1, '30 days', i * interval '1 day') FROM generate_series(1, 2) i;
+SELECT crm.attribution(1::bigint, 'a', '2025-01-01Z', 1, NULLIF(interval '1 day', i * interval '1 day'), '7 days') FROM generate_series(0, 1) i;
+SELECT crm.attribution('x'::text, 'a', '2025-01-01Z', 1, '1 day', NULLIF(interval '1 day', i * interval '1 day')) FROM generate_series(0, 1) i;
+SELECT i, (SELECT sum(conversions) FROM crm.channels(a) WHERE model = 'first') AS orders
+FROM (SELECT i, crm.attribution(1::bigint, 'a', '2025-01-01Z', 1, i * interval '1 day', '7 days') AS a FROM generate_series(1, 2) i GROUP BY i) x ORDER BY i;
 SELECT conversions, value FROM crm.channels((SELECT crm.attribution(NULL, '2025-01-01Z', a) FROM (VALUES (922337203685477), (-922337203685477), (1)) v (a))) LIMIT 1;
 
 -- a journey of a hundred thousand touches of ten thousand channels, three orders; the

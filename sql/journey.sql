@@ -54,10 +54,13 @@ SELECT crm.journey('a', timestamp '2025-01-01 12:00');
 -- which touches count: those not older than the lookback, and not after the order
 SELECT lookback, crm.path('[["a", "2025-01-01T00:00:00Z"], ["b", "2025-01-08T00:00:00Z"], ["c", "2025-01-08T00:00:00.000001Z"]]',
 	'2025-01-08 00:00Z', lookback::interval)
-FROM unnest(ARRAY['7 days', '6 days 23:59:59.999999', '0', '5000000 days', '168 hours']) lookback;
+FROM unnest(ARRAY['7 days', '6 days 23:59:59.999999', '0', '5000000 days', '168 hours',
+	-- to before the calendar begins
+	'9999 years', '178000000 years', '6737 years', '6738 years 2 months', '6738 years 3 months', '6700 years 100000000 days']) lookback;
 SELECT crm.path('[]', now(), '-1 day');
 SELECT crm.path('[]', now(), '-1 month');
-SELECT crm.path('[]', now(), '1000000 years');
+SELECT crm.path('[]', now(), '-1000000 years');
+SELECT crm.path('[]', now(), '1 month -40 days');
 SELECT crm.path('[]', timestamptz 'infinity');
 -- months are those of the calendar of UTC: no setting matters
 SELECT crm.path('[["a", "2025-02-28T01:00:00Z"], ["b", "2025-02-28T02:00:00Z"]]', '2025-03-28 02:00Z', '1 month');

@@ -486,14 +486,17 @@ crm_attribution_serialize(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(AttributionStateValue((AttributionState *) PG_GETARG_POINTER(0)));
 }
 
-/* attribution_deserialize(bytea, internal) returns internal */
+/*
+ * attribution_deserialize(bytea, internal) returns internal.  What a worker sent may
+ * begin at any multiple of 4, and has integers of 8 bytes: hence the copy.
+ */
 Datum
 crm_attribution_deserialize(PG_FUNCTION_ARGS)
 {
 	AttributionState *state = AttributionStateNew(CurrentMemoryContext);
 
 	AttributionContext(fcinfo);
-	AttributionAddValue(state, PG_GETARG_ATTRIBUTION_P(0));
+	AttributionAddValue(state, (Attribution *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0)));
 	PG_RETURN_POINTER(state);
 }
 

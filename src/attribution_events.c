@@ -53,7 +53,8 @@ typedef struct EventState
 	EventList	orders;
 	Names		channels;
 	Names		customers;		/* where a customer is a text */
-	Interval	lookback;
+	Interval	lookback;		/* of all rows */
+	Interval	half_life;
 	CreditTerms terms;
 	AttributionState *guests;	/* orders of no known customer */
 } EventState;
@@ -87,6 +88,20 @@ EventAdd(EventState *state, EventList *list, int64 customer, TimestampTz at, int
 	event->what = what;
 }
 
+/* The list has rows of one lookback and one half-life. */
+static void
+SameTerms(const EventState *state, const Interval *lookback, const Interval *half_life)
+{
+	if (memcmp(&state->lookback, lookback, sizeof(Interval)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("lookback must be the same for all rows of a group")));
+	if (memcmp(&state->half_life, half_life, sizeof(Interval)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("half-life must be the same for all rows of a group")));
+}
+
 static MemoryContext
 EventContext(FunctionCallInfo fcinfo)
 {
@@ -106,15 +121,18 @@ EventTransition(FunctionCallInfo fcinfo, bool is_text)
 	int64		customer = 0;
 	TimestampTz at;
 
+	NotNull(fcinfo, 5, "lookback");
+	NotNull(fcinfo, 6, "half-life");
 	if (state == NULL)
 	{
-		NotNull(fcinfo, 5, "lookback");
-		NotNull(fcinfo, 6, "half-life");
 		state = EventStateNew(context);
 		state->lookback = *PG_GETARG_INTERVAL_P(5);
+		state->half_life = *PG_GETARG_INTERVAL_P(6);
 		TermsInit(&state->terms);
-		TermsHalfLife(&state->terms, PG_GETARG_INTERVAL_P(6));
+		TermsHalfLife(&state->terms, &state->half_life);
 	}
+	else
+		SameTerms(state, PG_GETARG_INTERVAL_P(5), PG_GETARG_INTERVAL_P(6));
 	if (PG_ARGISNULL(3) || (!is_order && (PG_ARGISNULL(1) || PG_ARGISNULL(2))))
 		PG_RETURN_POINTER(state);
 
@@ -165,8 +183,8 @@ EventTransition(FunctionCallInfo fcinfo, bool is_text)
  * without is a touch.
  *
  * A touch without customer, channel or time and an order without time are
- * skipped; an order without customer has no touches.  Lookback and half-life
- * are those of the first row.
+ * skipped; an order without customer has no touches.  Raises an error if
+ * lookback or half-life is null or not that of the rows before.
  */
 Datum
 crm_attribution_event(PG_FUNCTION_ARGS)
@@ -251,7 +269,7 @@ SortByPart(EventList *list, uint32 parts, int64 *ends)
 
 /*
  * attribution_events_merge(internal, internal) returns internal: the rows of
- * both.  Lookback and half-life are those of the first.
+ * both.  Raises an error if they differ in lookback or half-life.
  */
 Datum
 crm_attribution_events_merge(PG_FUNCTION_ARGS)
@@ -272,8 +290,11 @@ crm_attribution_events_merge(PG_FUNCTION_ARGS)
 	{
 		state = EventStateNew(context);
 		state->lookback = other->lookback;
+		state->half_life = other->half_life;
 		state->terms = other->terms;
 	}
+	else
+		SameTerms(state, &other->lookback, &other->half_life);
 	channels = NamesMerge(&state->channels, &other->channels);
 	if (other->customers.count > 0)
 		customers = NamesMerge(&state->customers, &other->customers);
@@ -304,6 +325,7 @@ crm_attribution_events_merge(PG_FUNCTION_ARGS)
 typedef struct EventsHead
 {
 	Interval	lookback;
+	Interval	half_life;
 	CreditTerms terms;
 	int64		touches;
 	int64		orders;
@@ -325,6 +347,7 @@ crm_attribution_events_serialize(PG_FUNCTION_ARGS)
 
 	memset(&head, 0, sizeof(head));
 	head.lookback = state->lookback;
+	head.half_life = state->half_life;
 	head.terms = state->terms;
 	head.touches = state->touches.count;
 	head.orders = state->orders.count;
@@ -380,6 +403,7 @@ crm_attribution_events_deserialize(PG_FUNCTION_ARGS)
 	(void) EventContext(fcinfo);
 	memcpy(&head, from, sizeof(head));
 	state->lookback = head.lookback;
+	state->half_life = head.half_life;
 	state->terms = head.terms;
 	from = TakeEvents(&state->touches, from + sizeof(head), head.touches);
 	from = TakeEvents(&state->orders, from, head.orders);

@@ -199,6 +199,25 @@ NamesTake(Names *names, const char *from, Size size)
 	}
 }
 
+/*
+ * An integer for each name's number, -1 unless the caller has set it.  A caller
+ * who is done sets those that he has set back to -1: so many are his costs,
+ * however many names there are.
+ */
+int32 *
+NamesMarks(Names *names)
+{
+	if (unlikely(names->mark_room < names->count))
+	{
+		if (names->marks != NULL)
+			pfree(names->marks);
+		names->marks = MemoryContextAllocHuge(names->context, sizeof(int32) * names->room);
+		memset(names->marks, -1, sizeof(int32) * names->room);
+		names->mark_room = names->room;
+	}
+	return names->marks;
+}
+
 /* The order of names is that of their bytes: the same on every machine. */
 int
 NameCompare(const KnownName *a, const KnownName *b)

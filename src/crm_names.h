@@ -31,6 +31,10 @@ typedef struct Names
 	int32		rank_room;
 	int32	   *rank;
 	int64		unranked_uses;
+
+	/* room for a caller's marks: see NamesMarks() */
+	int32		mark_room;
+	int32	   *marks;
 } Names;
 
 extern void NamesInit(Names *names, MemoryContext context);
@@ -41,6 +45,7 @@ extern int32 *NamesMerge(Names *names, const Names *other);
 extern Size NamesSize(const Names *names);
 extern char *NamesPut(const Names *names, char *to);
 extern void NamesTake(Names *names, const char *from, Size size);
+extern int32 *NamesMarks(Names *names);
 extern void NamesSort(Names *names, int32 *numbers, int32 count);
 
 #endif							/* CRM_NAMES_H */

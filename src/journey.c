@@ -159,7 +159,10 @@ crm_journey_serialize(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(JourneyGroupValue((JourneyGroup *) PG_GETARG_POINTER(0)));
 }
 
-/* journey_deserialize(bytea, internal) returns internal */
+/*
+ * journey_deserialize(bytea, internal) returns internal.  What a worker sent may
+ * begin at any multiple of 4, and has integers of 8 bytes: hence the copy.
+ */
 Datum
 crm_journey_deserialize(PG_FUNCTION_ARGS)
 {
@@ -171,7 +174,7 @@ crm_journey_deserialize(PG_FUNCTION_ARGS)
 	NamesInit(names, CurrentMemoryContext);
 	pool = JourneyPoolNew(names, CurrentMemoryContext);
 	group = JourneyPoolGroup(pool);
-	AddJourney(pool, group, PG_GETARG_JOURNEY_P(0));
+	AddJourney(pool, group, (Journey *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0)));
 	PG_RETURN_POINTER(group);
 }
 
@@ -359,10 +362,34 @@ crm_touches(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+#define END_YEAR	294277		/* the first that no timestamp reaches */
+
+/* A time less so many months of the calendar of UTC. */
+static TimestampTz
+MonthsBefore(TimestampTz at, int32 months)
+{
+	Interval	interval = {.month = months};
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int64		month;			/* since that of the year 1 BC */
+
+	if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) != 0)
+		elog(ERROR, "timestamp out of range");
+	month = (int64) tm.tm_year * MONTHS_PER_YEAR + tm.tm_mon - months;
+	if (month <= JULIAN_MINYEAR * MONTHS_PER_YEAR + JULIAN_MINMONTH)
+		return MIN_TIMESTAMP;
+	if (month >= END_YEAR * MONTHS_PER_YEAR)
+		return DT_NOEND;
+	return DatumGetTimestamp(DirectFunctionCall2(timestamp_mi_interval,
+												 TimestampGetDatum(at),
+												 IntervalPGetDatum(&interval)));
+}
+
 /*
  * The first moment that a lookback reaches, by the clock of UTC: no setting
  * must matter.  Raises an error if the lookback is negative or the time is not
- * finite; a lookback to before all time is one without a limit.
+ * finite; a lookback to before all time, or to before the calendar begins, is
+ * one without a limit.
  */
 TimestampTz
 LookbackStart(TimestampTz at, const Interval *lookback)
@@ -378,14 +405,15 @@ LookbackStart(TimestampTz at, const Interval *lookback)
 		return MIN_TIMESTAMP;
 	if (INTERVAL_NOT_FINITE(lookback))
 		start = DT_NOEND;
-	else if (lookback->month != 0)
-		start = DatumGetTimestamp(DirectFunctionCall2(timestamp_mi_interval,
-													  TimestampGetDatum(at),
-													  IntervalPGetDatum(lookback)));
-	else if (pg_mul_s64_overflow(lookback->day, USECS_PER_DAY, &usecs) ||
+	else
+	{
+		start = lookback->month == 0 ? at : MonthsBefore(at, lookback->month);
+		if (!TIMESTAMP_NOT_FINITE(start) &&
+			(pg_mul_s64_overflow(lookback->day, USECS_PER_DAY, &usecs) ||
 			 pg_add_s64_overflow(usecs, lookback->time, &usecs) ||
-			 pg_sub_s64_overflow(at, usecs, &start))
-		start = lookback->day < 0 || lookback->time < 0 ? DT_NOEND : MIN_TIMESTAMP;
+			 pg_sub_s64_overflow(start, usecs, &start)))
+			start = lookback->day < 0 || lookback->time < 0 ? DT_NOEND : MIN_TIMESTAMP;
+	}
 	if (start > at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

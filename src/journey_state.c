@@ -33,9 +33,10 @@ TouchCompare(const Touch *a, const Touch *b, const int32 *order)
 Journey *
 JourneyFromTouches(Names *names, Touch *touches, int32 count)
 {
+	int32	   *order = NamesMarks(names);	/* of a name's number: its place, or -1 */
 	int32		few[64];
-	int32	   *order;			/* of a name's number: its place, or -1 */
-	int32	   *used;
+	int32	   *used = few;
+	int32		most = Min(count, names->count);
 	int32		channels = 0;
 	bool		sorted = true;
 	Size		length = 0;
@@ -44,11 +45,9 @@ JourneyFromTouches(Names *names, Touch *touches, int32 count)
 	uint32	   *ends;
 	char	   *text;
 
-	/* most shops have few channels: no memory to ask for */
-	order = 2 * names->count <= (int32) lengthof(few) ? few :
-		palloc_extended(sizeof(int32) * 2 * names->count, MCXT_ALLOC_HUGE);
-	used = order + names->count;
-	memset(order, -1, sizeof(int32) * names->count);
+	/* most journeys have few channels: no memory to ask for */
+	if (most > (int32) lengthof(few))
+		used = palloc_extended(sizeof(int32) * most, MCXT_ALLOC_HUGE);
 	for (int32 i = 0; i < count; i++)
 	{
 		int32		channel = touches[i].channel;
@@ -97,8 +96,10 @@ JourneyFromTouches(Names *names, Touch *touches, int32 count)
 		journey->at[i] = touches[i].at;
 		journey_set_channel(journey, i, order[touches[i].channel]);
 	}
-	if (order != few)
-		pfree(order);
+	for (int32 i = 0; i < channels; i++)
+		order[used[i]] = -1;
+	if (used != few)
+		pfree(used);
 	return journey;
 }
 

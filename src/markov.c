@@ -737,11 +737,14 @@ crm_markov_serialize(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(MarkovStateValue((MarkovState *) PG_GETARG_POINTER(0)));
 }
 
-/* markov_deserialize(bytea, internal) returns internal */
+/*
+ * markov_deserialize(bytea, internal) returns internal.  What a worker sent may
+ * begin at any multiple of 4, and has integers of 8 bytes: hence the copy.
+ */
 Datum
 crm_markov_deserialize(PG_FUNCTION_ARGS)
 {
-	MarkovModel *model = PG_GETARG_MARKOV_MODEL_P(0);
+	MarkovModel *model = (MarkovModel *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0));
 	MarkovState *state = MarkovStateNew(CurrentMemoryContext, model->order);
 
 	MarkovContext(fcinfo);
