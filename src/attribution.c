@@ -169,7 +169,6 @@ AttributionStateValue(AttributionState *state)
 	Attribution *result;
 	uint32	   *ends;
 	char	   *text;
-	uint32		end = 0;
 
 	for (int32 i = 0; i < channels; i++)
 		order[i] = i;
@@ -190,15 +189,13 @@ AttributionStateValue(AttributionState *state)
 	result->models = models;
 	result->channels = channels;
 	ends = (uint32 *) attribution_ends(result);
-	text = (char *) (ends + models + channels);
+	text = (char *) attribution_names(result);
 	for (int32 i = 0; i < models + channels; i++)
 	{
 		const KnownName *name = i < models ? &state->models.names[i] :
 			&state->channels.names[order[i - models]];
 
-		memcpy(text + end, name->text, name->length);
-		end += name->length;
-		ends[i] = end;
+		name_table_put(ends, text, i, name->text, name->length);
 	}
 	for (int32 i = 0; i < channels; i++)
 		memcpy(&result->cells[(Size) i * models], &state->cells[(Size) order[i] * models],

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crm_name_table.h"
 #include "journey.h"
 
 /*
@@ -93,15 +94,17 @@ attribution_ends(const Attribution *a)
 	return (const uint32_t *) (a->cells + (size_t) a->models * a->channels);
 }
 
+static inline const char *
+attribution_names(const Attribution *a)
+{
+	return (const char *) (attribution_ends(a) + a->models + a->channels);
+}
+
 /* The name of a model, or of channel number - models. */
 static inline const char *
 attribution_name(const Attribution *a, int32_t number, uint32_t *length)
 {
-	const uint32_t *ends = attribution_ends(a);
-	uint32_t	start = number == 0 ? 0 : ends[number - 1];
-
-	*length = ends[number] - start;
-	return (const char *) (ends + a->models + a->channels) + start;
+	return name_table_get(attribution_ends(a), attribution_names(a), number, length);
 }
 
 extern size_t attribution_text_size(const Attribution *a);

@@ -581,7 +581,6 @@ JourneySelect(const Journey *from, const int32 *touches, int32 count)
 	journey->channels = channels;
 	ends = (uint32 *) journey_ends(journey);
 	text = (char *) journey_names(journey);
-	length = 0;
 	channels = 0;
 	for (int32 i = 0; i < from->channels; i++)
 	{
@@ -591,9 +590,7 @@ JourneySelect(const Journey *from, const int32 *touches, int32 count)
 		if (number[i] == 0)
 			continue;
 		name = journey_name(from, i, &bytes);
-		memcpy(text + length, name, bytes);
-		length += bytes;
-		ends[channels] = length;
+		name_table_put(ends, text, channels, name, bytes);
 		number[i] = channels++;
 	}
 	for (int32 i = 0; i < count; i++)

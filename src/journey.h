@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crm_name_table.h"
+
 #define JOURNEY_VERSION		1
 
 /*
@@ -94,11 +96,7 @@ journey_set_channel(Journey *journey, int32_t touch, uint32_t channel)
 static inline const char *
 journey_name(const Journey *journey, uint32_t channel, uint32_t *length)
 {
-	const uint32_t *ends = journey_ends(journey);
-	uint32_t	start = channel == 0 ? 0 : ends[channel - 1];
-
-	*length = ends[channel] - start;
-	return journey_names(journey) + start;
+	return name_table_get(journey_ends(journey), journey_names(journey), channel, length);
 }
 
 extern int	journey_width(int32_t channels);

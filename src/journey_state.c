@@ -82,14 +82,11 @@ JourneyFromTouches(Names *names, Touch *touches, int32 count)
 	journey->channels = channels;
 	ends = (uint32 *) journey_ends(journey);
 	text = (char *) journey_names(journey);
-	length = 0;
 	for (int32 i = 0; i < channels; i++)
 	{
 		const KnownName *name = &names->names[used[i]];
 
-		memcpy(text + length, name->text, name->length);
-		length += name->length;
-		ends[i] = length;
+		name_table_put(ends, text, i, name->text, name->length);
 	}
 	for (int32 i = 0; i < count; i++)
 	{

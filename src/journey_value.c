@@ -51,28 +51,7 @@ journey_find(const Journey *journey, int64_t at)
 int32_t
 journey_find_channel(const Journey *journey, const char *name, size_t length)
 {
-	int32_t		low = 0;
-	int32_t		high = journey->channels;
-
-	while (low < high)
-	{
-		int32_t		middle = low + (high - low) / 2;
-		uint32_t	size;
-		const char *other = journey_name(journey, middle, &size);
-		int			order = memcmp(other, name, size < length ? size : length);
-
-		if (order == 0)
-		{
-			if (size == length)
-				return middle;
-			order = size < length ? -1 : 1;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return -1;
+	return name_table_find(journey_ends(journey), journey_names(journey), journey->channels, name, length);
 }
 
 /*

@@ -547,7 +547,6 @@ MarkovStateValue(MarkovState *state)
 	Size		names = 0;
 	Size		size;
 	MarkovModel *model;
-	char	   *text;
 
 	/* channels by their names, states by their windows of those */
 	for (int32 i = 0; i < channels; i++)
@@ -630,15 +629,11 @@ MarkovStateValue(MarkovState *state)
 		}
 	}
 
-	text = (char *) (markov_ends(model) + channels);
-	names = 0;
 	for (int32 i = 0; i < channels; i++)
 	{
 		const KnownName *name = &state->channels.names[sorted[i]];
 
-		memcpy(text + names, name->text, name->length);
-		names += name->length;
-		markov_ends(model)[i] = names;
+		name_table_put(markov_ends(model), markov_names(model), i, name->text, name->length);
 		if (state->removal != NULL)
 		{
 			markov_removal(model)[i] = state->removal[2 * sorted[i]];

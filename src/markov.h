@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crm_name_table.h"
+
 #define MARKOV_VERSION		1
 #define MARKOV_MAX_ORDER	4
 
@@ -101,15 +103,17 @@ markov_ends(const MarkovModel *model)
 	return markov_windows(model) + (size_t) model->states * model->order;
 }
 
+static inline char *
+markov_names(const MarkovModel *model)
+{
+	return (char *) (markov_ends(model) + model->channels);
+}
+
 /* The name of a channel, not terminated. */
 static inline const char *
 markov_name(const MarkovModel *model, uint32_t channel, uint32_t *length)
 {
-	const uint32_t *ends = markov_ends(model);
-	uint32_t	start = channel == 0 ? 0 : ends[channel - 1];
-
-	*length = ends[channel] - start;
-	return (const char *) (ends + model->channels) + start;
+	return name_table_get(markov_ends(model), markov_names(model), channel, length);
 }
 
 extern size_t markov_size(int order, int32_t channels, int32_t states, int64_t edges, size_t names);

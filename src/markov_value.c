@@ -23,28 +23,7 @@ markov_size(int order, int32_t channels, int32_t states, int64_t edges, size_t n
 int32_t
 markov_find_channel(const MarkovModel *model, const char *name, size_t length)
 {
-	int32_t		low = 0;
-	int32_t		high = model->channels;
-
-	while (low < high)
-	{
-		int32_t		middle = low + (high - low) / 2;
-		uint32_t	size;
-		const char *other = markov_name(model, middle, &size);
-		int			order = memcmp(other, name, size < length ? size : length);
-
-		if (order == 0)
-		{
-			if (size == length)
-				return middle;
-			order = size < length ? -1 : 1;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return -1;
+	return name_table_find(markov_ends(model), markov_names(model), model->channels, name, length);
 }
 
 /* The number of a state, -1 if no path has that window. */
