@@ -138,6 +138,26 @@ walk AS (
 SELECT channel, abs(removal_effect - (SELECT 1 - sum(probability) FILTER (WHERE channel <> ALL (path)) / sum(probability) FROM walk WHERE path[cardinality(path)] = '(conversion)')) < 1e-14 AS as_enumerated
 FROM crm.channels((SELECT crm.markov_model(path, conversions, value, nulls, 1) FROM acyclic)) ORDER BY channel;
 
+-- long paths that go round and round: by hand (exact fractions), in
+-- a model of few states, of some (which is solved otherwise) and of many
+CREATE TABLE long AS
+SELECT ARRAY['c'] || array(SELECT CASE WHEN i <= 1000 THEN CASE i % 2 WHEN 1 THEN 'a' ELSE 'b' END ELSE CASE i % 2 WHEN 1 THEN 'd' ELSE 'e' END END FROM generate_series(1, 2000) i) || ARRAY['f'] AS path, 1 AS conversions, 0 AS nulls
+UNION ALL VALUES ('{d}'::text[], 0, 1), ('{g,d,e,a}', 1, 3);
+SELECT more, max(abs(removal_effect * (2 + more) - lost)) < 1e-12 AS lost
+FROM (SELECT more, crm.markov_model(path, conversions, 0, nulls, 1) AS model
+	FROM (SELECT more, path, conversions, nulls FROM long, unnest(ARRAY[0, 300, 3000]) more
+		UNION ALL SELECT more, ARRAY['x' || i], 1, 0 FROM unnest(ARRAY[300, 3000]) more, generate_series(1, more) i) paths
+	GROUP BY more) models, crm.channels(model)
+JOIN (VALUES ('a', 7 / 6.0::float8), ('b', 1751 / 1512.0), ('c', 7 / 26.0), ('d', 9 / 5.0), ('e', 9 / 5.0), ('f', 1), ('g', 18 / 13.0)) v (channel, lost) USING (channel)
+GROUP BY more ORDER BY more;
+DROP TABLE long;
+
+-- a channel that is called as paths without a touch are is one with them: by hand,
+-- half of what converts met x, a quarter nobody, a quarter "(none)"
+SELECT * FROM crm.channels((SELECT crm.markov_model(path, 1, 10, 0, 1) FROM (VALUES ('{x}'::text[]), ('{x}'), (NULL), ('{(none)}')) v (path)));
+-- states are told apart whatever the channels are called
+SELECT from_state, to_state FROM crm.transitions((SELECT crm.markov_model(path, 1, 1, 0, 2) FROM (VALUES ('{a >,b,x}'::text[]), ('{a,> b,y}')) v (path))) WHERE from_state LIKE '%b%';
+
 -- All orders on random small chains with null paths, values and fractional counts,
 -- by brute force: every walk from the start, step by step, by the definition of the
 -- window, until what has not ended yet is less than 1e-18 of all.  It shares nothing

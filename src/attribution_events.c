@@ -203,6 +203,7 @@ crm_attribution_event_text(PG_FUNCTION_ARGS)
 #define ST_ELEMENT_TYPE Event
 #define ST_COMPARE(a, b) ((a)->customer != (b)->customer ? ((a)->customer < (b)->customer ? -1 : 1) : \
 						  (a)->at < (b)->at ? -1 : (a)->at > (b)->at)
+#define ST_CHECK_FOR_INTERRUPTS
 #define ST_SCOPE static
 #define ST_DEFINE
 #include "lib/sort_template.h"
@@ -242,6 +243,8 @@ SortByPart(EventList *list, uint32 parts, int64 *ends)
 
 	/* an event that is in the wrong part changes places with one of its own */
 	for (uint32 i = 0; i < parts; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		for (; next[i] < ends[i]; next[i]++)
 		{
 			Event		event = list->events[next[i]];
@@ -257,6 +260,7 @@ SortByPart(EventList *list, uint32 parts, int64 *ends)
 			}
 			list->events[next[i]] = event;
 		}
+	}
 	start = 0;
 	for (uint32 i = 0; i < parts; i++)
 	{

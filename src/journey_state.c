@@ -243,6 +243,9 @@ JourneyPoolGrow(JourneyPool *pool)
 /* how many touches ahead memory is asked for */
 #define AHEAD	16
 
+/* and after how many it is asked whether to go on */
+#define MANY	65536
+
 /* Part the list by group. */
 static void
 JourneyPoolPart(JourneyPool *pool)
@@ -256,11 +259,12 @@ JourneyPoolPart(JourneyPool *pool)
 		group->count = 0;
 	for (int64 i = 0; i < pool->count; i++)
 	{
+		if (i % MANY == 0)
+			CHECK_FOR_INTERRUPTS();
 		if (i + AHEAD < pool->count)
 			__builtin_prefetch(pool->list[i + AHEAD].group, 1);
 		pool->list[i].group->count++;
 	}
-	CHECK_FOR_INTERRUPTS();
 	for (JourneyGroup *group = pool->groups; group != NULL; group = group->next)
 	{
 		group->first = first;
@@ -271,6 +275,8 @@ JourneyPoolPart(JourneyPool *pool)
 	{
 		JourneyGroup *group = pool->list[i].group;
 
+		if (i % MANY == 0)
+			CHECK_FOR_INTERRUPTS();
 		/* what is written is in the caches when its turn comes */
 		if (i + 2 * AHEAD < pool->count)
 		{
@@ -281,7 +287,6 @@ JourneyPoolPart(JourneyPool *pool)
 		}
 		pool->touches[group->first + group->count++] = pool->list[i].touch;
 	}
-	CHECK_FOR_INTERRUPTS();
 	pool->parted = pool->count;
 }
 

@@ -373,9 +373,149 @@ MarkovAddModel(MarkovState *state, const MarkovModel *model)
 	pfree(states);
 }
 
-/* Solve the chain for all channels: the removal effects. */
+/* A model of so few states is solved by elimination at once: that is quick. */
+#define FEW_STATES		256
+
+/* One of up to so many if sweeps, of which it got so many, do not get far. */
+#define SOME_STATES		2048
+#define FEW_SWEEPS		100
+
+/* A chain whose states are eliminated, and their numbers in the model. */
+typedef struct DenseChain
+{
+	MarkovDense dense;
+	int32	   *state;
+} DenseChain;
+
 static void
-MarkovSolve(MarkovModel *model)
+DenseInit(DenseChain *chain, int32 states)
+{
+	chain->dense.states = states;
+	chain->dense.width = states;
+	chain->dense.rows = palloc_extended(sizeof(double) * Max((Size) states * states, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	chain->dense.starts = palloc(sizeof(double) * Max(states, 1) * 3);
+	chain->dense.conversions = chain->dense.starts + states;
+	chain->dense.value = chain->dense.conversions + states;
+	chain->state = palloc(sizeof(int32) * Max(states, 1));
+}
+
+static void
+DenseFree(DenseChain *chain)
+{
+	pfree(chain->dense.rows);
+	pfree(chain->dense.starts);
+	pfree(chain->state);
+}
+
+/* Whether a state contains one of the channels first to end - 1. */
+static inline bool
+StateContains(const MarkovModel *model, int32 state, int32 first, int32 end)
+{
+	const uint32 *window = markov_windows(model) + (Size) state * model->order;
+
+	for (int i = 0; i < model->order; i++)
+		if (window[i] >= (uint32) first && window[i] < (uint32) end)
+			return true;
+	return false;
+}
+
+/*
+ * Set what is lost without each of the channels first to end - 1, from a chain
+ * that has all states that contain one of them.
+ *
+ * What is eliminated for a channel are the states without it.  Those that half
+ * of the channels have in common are eliminated for all of them at once, and
+ * the same of the halves: all channels take about as long as one.
+ */
+static void
+Eliminate(MarkovModel *model, const DenseChain *chain, int32 first, int32 end)
+{
+	int32		middle = first + (end - first) / 2;
+
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	if (end - first == 1)
+	{
+		double		conversions = 0;
+		double		value = 0;
+
+		for (int32 i = 0; i < chain->dense.states; i++)
+		{
+			conversions += chain->dense.conversions[i];
+			value += chain->dense.value[i];
+		}
+		markov_removal(model)[first] = conversions;
+		markov_value_removal(model)[first] = value;
+		return;
+	}
+	for (int half = 0; half < 2; half++)
+	{
+		int32		from = half == 0 ? first : middle;
+		int32		to = half == 0 ? middle : end;
+		int32		states = chain->dense.states;
+		int32	   *old = palloc(sizeof(int32) * Max(states, 1));
+		int32		keep = 0;
+		int32		drop = states;
+		DenseChain	copy;
+
+		for (int32 i = 0; i < states; i++)
+			if (StateContains(model, chain->state[i], from, to))
+				old[keep++] = i;
+			else
+				old[--drop] = i;
+		DenseInit(&copy, states);
+		for (int32 i = 0; i < states; i++)
+		{
+			const double *row = chain->dense.rows + (Size) old[i] * chain->dense.width;
+
+			for (int32 j = 0; j < states; j++)
+				copy.dense.rows[(Size) i * states + j] = row[old[j]];
+			copy.dense.starts[i] = chain->dense.starts[old[i]];
+			copy.dense.conversions[i] = chain->dense.conversions[old[i]];
+			copy.dense.value[i] = chain->dense.value[old[i]];
+			copy.state[i] = chain->state[old[i]];
+		}
+		pfree(old);
+		while (copy.dense.states > keep)
+		{
+			CHECK_FOR_INTERRUPTS();
+			markov_eliminate(&copy.dense, Max(keep, copy.dense.states - 16));
+		}
+		Eliminate(model, &copy, from, to);
+		DenseFree(&copy);
+	}
+}
+
+/* Set what is lost without each channel by elimination. */
+static void
+SolveDense(MarkovModel *model)
+{
+	const uint32 *to = markov_to(model);
+	const int64 *counts = markov_counts(model);
+	DenseChain	chain;
+
+	DenseInit(&chain, model->states);
+	for (int32 s = 0; s < model->states; s++)
+	{
+		const MarkovNode *node = &model->node[s];
+
+		for (int64 e = node[0].first_edge; e < node[1].first_edge; e++)
+			chain.dense.rows[(Size) to[e] * model->states + s] = (double) counts[e];
+		chain.dense.starts[s] = (double) node->starts;
+		chain.dense.conversions[s] = (double) node->end.conversions;
+		chain.dense.value[s] = (double) node->end.value;
+		chain.state[s] = s;
+	}
+	Eliminate(model, &chain, 0, model->channels);
+	DenseFree(&chain);
+}
+
+/*
+ * Set what is lost without each channel by sweeps.  Returns false if they do not
+ * get far and there is a better way.
+ */
+static bool
+SolveSparse(MarkovModel *model)
 {
 	int32		states = model->states;
 	Size		room = Max(states, 1);
@@ -388,15 +528,13 @@ MarkovSolve(MarkovModel *model)
 	uint32	   *from = palloc_extended(sizeof(uint32) * Max(model->edges, 1), MCXT_ALLOC_HUGE);
 	double	   *share = palloc_extended(sizeof(double) * Max(model->edges, 1), MCXT_ALLOC_HUGE);
 	uint8	   *fixed = palloc_extended(room, MCXT_ALLOC_HUGE);
+	bool	   *reaches = palloc_extended(room, MCXT_ALLOC_HUGE);
 	double		(*been)[MARKOV_LANES] = palloc_extended(sizeof(*been) * room, MCXT_ALLOC_HUGE);
 	double		(*moved)[MARKOV_LANES] = palloc_extended(sizeof(*moved) * room, MCXT_ALLOC_HUGE);
 	uint8	   *news = palloc_extended(room, MCXT_ALLOC_HUGE);
 	const uint32 *to = markov_to(model);
 	const int64 *counts = markov_counts(model);
-	const uint32 *windows = markov_windows(model);
-
-	if (model->total.conversions == 0)
-		return;					/* nothing to lose */
+	bool		solved = true;
 
 	/*
 	 * Where most states follow few others, the order of the paths saves many
@@ -409,25 +547,34 @@ MarkovSolve(MarkovModel *model)
 		for (int32 i = 0; i < states; i++)
 			place[i] = state[i] = i;
 
-	/* the edges into each state */
+	/*
+	 * The edges into each state.  One from itself says nothing: what is there
+	 * again was there before.
+	 */
 	memset(first, 0, sizeof(int64) * (room + 1));
-	for (int64 e = 0; e < model->edges; e++)
-		first[place[to[e]] + 1]++;
+	for (int32 s = 0; s < states; s++)
+		for (int64 e = model->node[s].first_edge; e < model->node[s + 1].first_edge; e++)
+			if (to[e] != (uint32) s)
+				first[place[to[e]] + 1]++;
 	for (int32 i = 0; i < states; i++)
 		first[i + 1] += first[i];
+	for (int32 p = 0; p < states; p++)
+		visits[p] = (double) (model->node[state[p]].visits -
+							  markov_transitions(model, state[p], state[p]));
 	for (int32 p = 0; p < states; p++)
 	{
 		const MarkovNode *node = &model->node[state[p]];
 
-		visits[p] = (double) node->visits;
 		ends[p] = (double) node->end.conversions;
 		for (int64 e = node[0].first_edge; e < node[1].first_edge; e++)
-		{
-			int64		into = first[place[to[e]]]++;
+			if (to[e] != (uint32) state[p])
+			{
+				int32		t = place[to[e]];
+				int64		into = first[t]++;
 
-			from[into] = p;
-			share[into] = (double) counts[e] / (double) model->node[to[e]].visits;
-		}
+				from[into] = p;
+				share[into] = (double) counts[e] / visits[t];
+			}
 	}
 	memmove(first + 1, first, sizeof(int64) * states);
 	first[0] = 0;
@@ -437,8 +584,9 @@ MarkovSolve(MarkovModel *model)
 	chain.first = first;
 	chain.from = from;
 	chain.share = share;
+	markov_reach(&chain, reaches, (int32 *) moved);
 
-	for (int32 channel = 0; channel < model->channels; channel += MARKOV_LANES)
+	for (int32 channel = 0; channel < model->channels && solved; channel += MARKOV_LANES)
 	{
 		MarkovSweep sweep;
 		double		conversions[MARKOV_LANES] = {0};
@@ -446,22 +594,24 @@ MarkovSolve(MarkovModel *model)
 
 		for (int32 p = 0; p < states; p++)
 		{
+			const uint32 *window = markov_windows(model) + (Size) state[p] * model->order;
+
 			fixed[p] = 0;
 			for (int i = 0; i < model->order; i++)
-			{
-				uint32		other = windows[(Size) state[p] * model->order + i];
-
-				if (other >= (uint32) channel && other < (uint32) channel + MARKOV_LANES)
-					fixed[p] |= 1 << (other - channel);
-			}
+				if (window[i] >= (uint32) channel && window[i] < (uint32) channel + MARKOV_LANES)
+					fixed[p] |= 1 << (window[i] - channel);
 			for (int l = 0; l < MARKOV_LANES; l++)
 				been[p][l] = (fixed[p] >> l) & 1;
+			if (!reaches[p])
+				fixed[p] = (1 << MARKOV_LANES) - 1;
 		}
 		memset(news, 0, states);
 		memset(&sweep, 0, sizeof(sweep));
 		do
 			CHECK_FOR_INTERRUPTS();
-		while (!markov_sweep(&chain, fixed, been, moved, news, &sweep));
+		while (!markov_sweep(&chain, fixed, been, moved, news, &sweep) &&
+			   (states > SOME_STATES || sweep.sweeps < FEW_SWEEPS));
+		solved = states > SOME_STATES || sweep.sweeps < FEW_SWEEPS;
 
 		for (int32 p = 0; p < states; p++)
 			for (int l = 0; l < MARKOV_LANES; l++)
@@ -471,10 +621,8 @@ MarkovSolve(MarkovModel *model)
 			}
 		for (int l = 0; l < MARKOV_LANES && channel + l < model->channels; l++)
 		{
-			markov_removal(model)[channel + l] =
-				Min(conversions[l] / (double) model->total.conversions, 1);
-			markov_value_removal(model)[channel + l] = model->total.value == 0 ? 0 :
-				Min(value[l] / (double) model->total.value, 1);
+			markov_removal(model)[channel + l] = conversions[l];
+			markov_value_removal(model)[channel + l] = value[l];
 		}
 	}
 	pfree(place);
@@ -485,9 +633,30 @@ MarkovSolve(MarkovModel *model)
 	pfree(from);
 	pfree(share);
 	pfree(fixed);
+	pfree(reaches);
 	pfree(been);
 	pfree(moved);
 	pfree(news);
+	return solved;
+}
+
+/* Solve the chain for all channels: the removal effects. */
+static void
+MarkovSolve(MarkovModel *model)
+{
+	double	   *removal = markov_removal(model);
+	double	   *value_removal = markov_value_removal(model);
+
+	if (model->channels == 0 || model->total.conversions == 0)
+		return;					/* nothing to lose */
+	if (model->states <= FEW_STATES || !SolveSparse(model))
+		SolveDense(model);
+	for (int32 i = 0; i < model->channels; i++)
+	{
+		removal[i] = Min(removal[i] / (double) model->total.conversions, 1);
+		value_removal[i] = model->total.value == 0 ? 0 :
+			Min(value_removal[i] / (double) model->total.value, 1);
+	}
 }
 
 typedef struct Edge
@@ -1083,8 +1252,9 @@ CountDecimals(double count, int64 *whole, int64 *fraction)
  * precision, conversions numeric, value numeric)
  *
  * Conversions and value are shared in proportion to the removal effects on
- * each; paths without a touch keep theirs, as the channel "(none)".  As in the
- * other channels(), running sums are rounded, so that the figures sum exactly.
+ * each; paths without a touch keep theirs, as the channel "(none)", which is one
+ * with a channel that is called so.  As in the other channels(), running sums are
+ * rounded, so that the figures sum exactly.
  */
 Datum
 crm_markov_channels(PG_FUNCTION_ARGS)
@@ -1104,6 +1274,9 @@ crm_markov_channels(PG_FUNCTION_ARGS)
 	int64		amount = 0;
 	int32		last = -1;
 	int32		value_last = -1;
+	int32		none = markov_find_channel(model, CHANNEL_NONE, strlen(CHANNEL_NONE));
+	double		none_removal = model->total.conversions == 0 ? 0 :
+		(double) model->none.conversions / (double) model->total.conversions;
 	Datum		values[4];
 	bool		nulls[4] = {false, false, false, false};
 
@@ -1143,16 +1316,22 @@ crm_markov_channels(PG_FUNCTION_ARGS)
 		values[1] = Float8GetDatum(removal[i]);
 		values[2] = ConversionsNumeric(next_whole - whole, next_fraction - fraction);
 		values[3] = NumericGetDatum(AmountToNumeric(next_amount - amount, AMOUNT_SCALE));
+		if (i == none)
+		{
+			values[1] = Float8GetDatum(Min(removal[i] + none_removal, 1));
+			values[2] = ConversionsNumeric(next_whole - whole + model->none.conversions / MARKOV_UNIT,
+										   next_fraction - fraction + model->none.conversions % MARKOV_UNIT * 1000);
+			values[3] = NumericGetDatum(AmountToNumeric(next_amount - amount + model->none.value, AMOUNT_SCALE));
+		}
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		whole = next_whole;
 		fraction = next_fraction;
 		amount = next_amount;
 	}
-	if (model->none.conversions > 0 || model->none.nulls > 0)
+	if (none < 0 && (model->none.conversions > 0 || model->none.nulls > 0))
 	{
 		values[0] = CStringGetTextDatum(CHANNEL_NONE);
-		values[1] = Float8GetDatum(model->total.conversions == 0 ? 0 :
-								   (double) model->none.conversions / (double) model->total.conversions);
+		values[1] = Float8GetDatum(none_removal);
 		values[2] = ConversionsNumeric(model->none.conversions / MARKOV_UNIT,
 									   model->none.conversions % MARKOV_UNIT * 1000);
 		values[3] = NumericGetDatum(AmountToNumeric(model->none.value, AMOUNT_SCALE));
@@ -1185,7 +1364,7 @@ StateName(const MarkovModel *model, int32 state)
 
 		if (i > 0)
 			appendStringInfoString(&text, STATE_SEPARATOR);
-		if (length == 0 || copy[0] == '"' || strstr(copy, STATE_SEPARATOR) != NULL ||
+		if (length == 0 || copy[0] == '"' || strchr(copy, '>') != NULL ||
 			strcmp(copy, STATE_START) == 0 || strcmp(copy, STATE_CONVERSION) == 0 ||
 			strcmp(copy, STATE_NULL) == 0)
 		{

@@ -127,12 +127,25 @@ extern int64_t markov_transitions(const MarkovModel *model, int32_t from, int32_
 typedef struct MarkovChain
 {
 	int32_t		states;
-	const double *visits;
+	const double *visits;		/* from other states, and starts */
 	const double *conversions;	/* what ends there */
 	const int64_t *first;		/* states + 1: where the edges into a state begin */
 	const uint32_t *from;
 	const double *share;		/* of the visits of the state it leads into */
 } MarkovChain;
+
+/* The same in the form in which states are eliminated. */
+typedef struct MarkovDense
+{
+	int32_t		states;
+	int32_t		width;			/* of a row */
+	double	   *rows;
+	double	   *starts;
+	double	   *conversions;
+	double	   *value;
+} MarkovDense;
+
+extern void markov_eliminate(MarkovDense *dense, int32_t keep);
 
 extern void markov_order_states(const MarkovModel *model, int32_t *place, int32_t *state,
 								int64_t *next, int32_t *stack);
@@ -149,10 +162,9 @@ typedef struct MarkovSweep
 	double		change[MARKOV_LANES];	/* what the last one moved */
 	double		gain[MARKOV_LANES];		/* the same with signs */
 	double		ratio[MARKOV_LANES];	/* to the one before it */
-	double		least[MARKOV_LANES];	/* the smallest change, or up to twice that */
-	int			since[MARKOV_LANES];	/* and the sweep that made it */
 } MarkovSweep;
 
+extern void markov_reach(const MarkovChain *chain, bool *reaches, int32_t *stack);
 extern bool markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 						 double (*been)[MARKOV_LANES], double (*moved)[MARKOV_LANES],
 						 uint8_t *news, MarkovSweep *sweep);

@@ -17,18 +17,29 @@
  * values in place of conversions it is the effect on value.
  *
  * The equations of all channels differ only in where g is 1, so they share one
- * matrix, which is as sparse as the observed transitions: they are solved
- * together, MARKOV_LANES channels at a time, by Gauss-Seidel sweeps.  In the order
- * of the paths a chain without cycles is solved by the first one.
+ * matrix.  There are two ways to solve them.
+ *
+ * Few states: eliminate one after the other.  What makes Gaussian elimination
+ * inaccurate are its subtractions; in a chain there need be none, since what is
+ * on the diagonal is the sum of all else that leads into a state (Grassmann,
+ * Taksar and Heyman, Operations Research 33, 1985).  So every digit is good,
+ * however long the paths and rare the channel.
+ *
+ * Many states: the matrix is as sparse as the observed transitions, and the
+ * equations are solved MARKOV_LANES channels at a time, by Gauss-Seidel sweeps.  In
+ * the order of the paths a chain without cycles is solved by the first one.
  * What a sweep moved, n(t) |change of g(t)| summed over t, flows on from there
  * and converts at most once.  So it is an upper bound of what all later sweeps
- * can still add to the sum, and the iteration ends when that is 2^-47 of it, or
- * when the changes are down to rounding and do not become less.
+ * can still add to the sum, and the iteration ends when that is 2^-53 of it.
+ * A sweep passes on what the one before has moved, which has the sign of g:
+ * again nothing cancels out.
  *
  * Long paths make the last digits slow.  When the changes shrink at a steady
  * ratio, only the slowest mode is left, and its geometric series is summed up
- * at once (Lyusternik's acceleration).  Should that go wrong, the pause before
- * the next attempt doubles, so that the sweeps, which converge, win.
+ * at once (Lyusternik's acceleration).  What is to be passed on is then worked
+ * out anew, by a subtraction, whose rounding may convert: so this is done only
+ * where the visits are not too many for what converts.  Should it go wrong, the
+ * pause before the next attempt doubles, so that the sweeps, which converge, win.
  *
  * No function here allocates, raises an error or knows the server.
  */
@@ -84,14 +95,89 @@ markov_order_states(const MarkovModel *model, int32_t *place, int32_t *state,
 	}
 }
 
+/*
+ * Which states lead to a conversion; the others need no answer.  stack is
+ * scratch, with room for an element of each state.
+ */
+void
+markov_reach(const MarkovChain *chain, bool *reaches, int32_t *stack)
+{
+	int32_t		depth = 0;
+
+	for (int32_t t = 0; t < chain->states; t++)
+	{
+		reaches[t] = chain->conversions[t] > 0;
+		if (reaches[t])
+			stack[depth++] = t;
+	}
+	while (depth > 0)
+	{
+		int32_t		t = stack[--depth];
+
+		for (int64_t e = chain->first[t]; e < chain->first[t + 1]; e++)
+		{
+			int32_t		s = (int32_t) chain->from[e];
+
+			if (!reaches[s])
+			{
+				reaches[s] = true;
+				stack[depth++] = s;
+			}
+		}
+	}
+}
+
 /* accurate enough, relative to the sum */
-#define ACCURATE	(1.0 / (INT64_C(1) << 47))
+#define ACCURATE	(1.0 / (INT64_C(1) << 53))
 
-/* changes may be rounding, relative to all that they change */
-#define ROUNDING	(1.0 / (INT64_C(1) << 45))
+/* what is passed on ends here, before it takes longer to reckon with */
+#define NOTHING		1e-200
 
-/* the sweeps after which a change that was not halved is taken for rounding */
-#define PATIENCE	30
+/* no leap where there are more visits for each conversion */
+#define MOST_VISITS	1000
+
+/*
+ * Eliminate the states from `keep` on from a dense chain: what ends in one of
+ * them is put down to the others that its visits come from.  Row t of rows is
+ * how many visits to t come from each state, and starts how many from none; the
+ * diagonal is not read.  Conversions and value stand for themselves.
+ */
+void
+markov_eliminate(MarkovDense *dense, int32_t keep)
+{
+	int32_t		width = dense->width;
+
+	for (int32_t t = dense->states - 1; t >= keep; t--)
+	{
+		double	   *row = dense->rows + (size_t) t * width;
+		double		visits = dense->starts[t];
+		double		starts;
+
+		for (int32_t s = 0; s < t; s++)
+			visits += row[s];
+		if (visits <= 0)
+			continue;
+		for (int32_t s = 0; s < t; s++)
+		{
+			row[s] /= visits;
+			dense->conversions[s] += dense->conversions[t] * row[s];
+			dense->value[s] += dense->value[t] * row[s];
+		}
+		starts = dense->starts[t] / visits;
+		for (int32_t u = 0; u < t; u++)
+		{
+			double	   *other = dense->rows + (size_t) u * width;
+			double		through = other[t];
+
+			if (through == 0)
+				continue;
+			for (int32_t s = 0; s < t; s++)
+				other[s] += through * row[s];
+			dense->starts[u] += through * starts;
+		}
+	}
+	dense->states = keep;
+}
 
 /* Whether a sum over the edges into a state may differ from the one before. */
 static inline bool
@@ -107,10 +193,11 @@ markov_stale(const MarkovChain *chain, int32_t t, const uint8_t *news, uint8_t n
 #define NEWS_MOVED		2		/* g is another than before the state's last turn */
 
 /*
- * One sweep.  Bit l of fixed[t] says that t contains the channel of lane l.
- * been is g, which the caller has set to 1 there and else to 0; moved and news
- * are scratch, with an element of each state.  news and sweep begin as zeroes.
- * Returns whether it is done.
+ * One sweep.  Bit l of fixed[t] says that g(t) is known in lane l: t contains the
+ * lane's channel, or leads to no conversion.
+ * been is g, which the caller has set to 1 or 0 there and else to 0; moved, what was
+ * added to it last, and news are scratch, with an element of each state.  news
+ * and sweep begin as zeroes.  Returns whether it is done.
  *
  * A state whose sum cannot have changed is passed over.  Where most states
  * follow few others, that leaves those that a channel leads to.
@@ -121,8 +208,10 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 			 uint8_t *news, MarkovSweep *sweep)
 {
 	bool		first = sweep->sweeps == 0;
-	/* after a leap, all that is reached has moved */
-	uint8_t		kinds = sweep->leapt == sweep->sweeps ? NEWS_REACHED : NEWS_MOVED;
+	/* after a leap, all that is reached has moved, but nobody knows how far */
+	bool		anew = sweep->leapt == sweep->sweeps;
+	uint8_t		kinds = anew ? NEWS_REACHED : NEWS_MOVED;
+	double		(*add)[MARKOV_LANES] = anew ? been : moved;
 	double		change[MARKOV_LANES] = {0};
 	double		gain[MARKOV_LANES] = {0};
 	double		leap[MARKOV_LANES];
@@ -133,6 +222,7 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 	if (first)
 	{
 		sweep->pause = 1;
+		memset(moved, 0, sizeof(*moved) * chain->states);
 		for (int32_t t = 0; t < chain->states; t++)
 			if (fixed[t] != 0)
 			{
@@ -155,12 +245,16 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 			continue;
 		if (!markov_stale(chain, t, news, kinds))
 		{
-			news[t] &= ~NEWS_MOVED;
+			if (news[t] & NEWS_MOVED)
+			{
+				memset(moved[t], 0, sizeof(moved[t]));
+				news[t] &= ~NEWS_MOVED;
+			}
 			continue;
 		}
 		for (int64_t e = chain->first[t]; e < end; e++)
 		{
-			const double *from = been[chain->from[e]];
+			const double *from = add[chain->from[e]];
 			double		share = chain->share[e];
 
 			for (int l = 0; l < MARKOV_LANES; l++)
@@ -169,14 +263,16 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 		if (fixed[t] != 0)
 			for (int l = 0; l < MARKOV_LANES; l++)
 				if (fixed[t] & (1 << l))
-					sum[l] = 1;
+					sum[l] = anew ? been[t][l] : 0;
 		for (int l = 0; l < MARKOV_LANES; l++)
 		{
-			double		move = sum[l] - been[t][l];
+			double		move = anew ? sum[l] - been[t][l] : sum[l];
 
+			if (fabs(move) < NOTHING)
+				move = 0;
 			any |= move != 0;
 			moved[t][l] = move;
-			been[t][l] = sum[l];
+			been[t][l] = anew ? sum[l] : been[t][l] + move;
 			change[l] += visits * fabs(move);
 			gain[l] += visits * move;
 			sweep->mass[l] += visits * move;
@@ -194,18 +290,11 @@ markov_sweep(const MarkovChain *chain, const uint8_t *fixed,
 
 		leap[l] = 0;
 
-		if (sweep->sweeps == 1 || change[l] < sweep->least[l] / 2)
-		{
-			sweep->least[l] = change[l];
-			sweep->since[l] = sweep->sweeps;
-		}
 		if (change[l] > ACCURATE * sweep->lost[l])
 		{
-			bool		rounding = change[l] <= ROUNDING * sweep->mass[l];
-
-			if (!rounding || sweep->sweeps - sweep->since[l] < PATIENCE)
-				done = false;
-			if (!rounding && sweep->sweeps > sweep->wait && ratio > 0.3 && ratio < 1 &&
+			done = false;
+			if (sweep->sweeps > sweep->wait && ratio > 0.3 && ratio < 1 &&
+				sweep->mass[l] < MOST_VISITS * sweep->lost[l] &&
 				fabs(ratio - sweep->ratio[l]) < steady &&
 				fabs(gain[l] - ratio * sweep->gain[l]) < steady * fabs(sweep->gain[l]))
 			{
