@@ -19,6 +19,23 @@ SELECT crm.channel_credit(0.5, -0.1);
 SELECT crm.channel_credit('NaN', 0.1);
 SELECT crm.channel_credit(0.5, 0.1, '{0.5,0.1,0.1}');
 SELECT crm.channel_credit(0.5, 0.1, '{{0.5,NULL,0.1}}');
+-- of two tiers with the same minima the higher credit wins, in any order
+SELECT crm.channel_credit(0.6, 0.3, '{{0.5,0.1,0.2},{0.5,0.1,0.3}}') AS higher_last, crm.channel_credit(0.6, 0.3, '{{0.5,0.1,0.3},{0.5,0.1,0.2}}') AS higher_first;
+-- tiers are parts of a whole, also those that are not reached
+SELECT crm.channel_credit(0.5, 0.1, '{{0.5,0.1,5}}');
+SELECT crm.channel_credit(0.5, 0.1, '{{0.5,0.1,NaN}}');
+SELECT crm.channel_credit(0.5, 0.1, '{{0.5,0.1,-0.1}}');
+SELECT crm.channel_credit(0.5, 0.1, '{{0.5,0.1,0.1},{NaN,0.1,0.1}}');
+SELECT crm.channel_credit(0.5, 0.1, '{{0.5,0.1,0.1},{0.9,Infinity,0.1}}');
+SELECT crm.channel_credit(0.5, 0.1, '{{-0.5,0.1,0.1}}');
+SELECT crm.channel_credit(0.5, 0.1, '{{0,0,0}}') AS least, crm.channel_credit(1, 1, '{{1,1,1}}') AS most;
+-- so are the numbers without steps: rate (0.5 + share)
+SELECT crm.channel_credit_linear(0, 0.3) = 0.15 AS none, crm.channel_credit_linear(0.2, 0.03) = 0.021 AS some, crm.channel_credit_linear(1, 0) = 0 AS no_rate, crm.channel_credit_linear(NULL, 0.1) IS NULL AS unknown;
+SELECT crm.channel_credit_linear(2, 0.3);
+SELECT crm.channel_credit_linear(-1, 0.3);
+SELECT crm.channel_credit_linear('NaN', 0.3);
+SELECT crm.channel_credit_linear(0.3, 1.1);
+SELECT crm.channel_credit_linear(0.3, '-Infinity');
 -- the tiers that are listed are the ones that are used
 SELECT bool_and(crm.channel_credit(revenue_share, conversion_rate) = credit) AS same FROM crm.channel_tiers();
 DROP TABLE tier;

@@ -13,10 +13,11 @@ COMMENT ON FUNCTION crm.channel_credit(numeric, numeric, numeric[]) IS 'the cred
 
 CREATE FUNCTION crm.channel_credit(revenue_share numeric, conversion_rate numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN crm.channel_credit(revenue_share, conversion_rate, '{{0.50,0.10,0.10},{0.75,0.20,0.25}}'::numeric[]);
+BEGIN ATOMIC
+	SELECT crm.channel_credit($1, $2, pg_catalog.array_agg(ARRAY[t.revenue_share, t.conversion_rate, t.credit])) FROM crm.channel_tiers() AS t;
+END;
 COMMENT ON FUNCTION crm.channel_credit(numeric, numeric) IS 'credit of a channel by its share of the revenue and its conversion rate, by the tiers of channel_tiers()';
 
 CREATE FUNCTION crm.channel_credit_linear(revenue_share numeric, conversion_rate numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN conversion_rate OPERATOR(pg_catalog.*) (0.5 OPERATOR(pg_catalog.+) revenue_share);
+AS 'MODULE_PATHNAME', 'crm_channel_credit_linear' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION crm.channel_credit_linear(numeric, numeric) IS 'the same without steps: conversion rate times (0.5 + share of the revenue)';
