@@ -27,6 +27,18 @@ SELECT crm.markov_model(path, 1, 1, 0, array_length(path, 1)) FROM small;
 SELECT crm.markov_model(path, -1, 1, 0, 1) FROM small;
 SELECT crm.markov_model(path, 1, -1, 0, 1) FROM small;
 SELECT crm.markov_model(path, 1, 1, 'NaN', 1) FROM small;
+-- a count that is none says which it is, and its own limits
+SELECT crm.markov_model('{a}', 'NaN', 1, 0, 1);
+SELECT crm.markov_model('{a}', 1, 1, 'Infinity', 1);
+SELECT crm.markov_model('{a}', 99999999999999999, 1, 0, 1);
+SELECT crm.markov_model('{a}', 1, 1, 9223372036.8548, 1);
+SELECT crm.markov_model('{a}', 1, 1, 9223372036.854775808, 1);
+SELECT crm.markov_model('{a}', 0, 0, 99999999999999999.123456789, 1);
+SELECT crm.markov_model('{a}', -0.0000000001, 0, 0, 1);
+-- counts are exact to nine decimals, and rounded beyond; paths without a touch, as they bound nothing else
+SELECT conversions, conversions = round(n, 9) AS exact
+FROM (SELECT n, crm.markov_model('{}', n, 0, 0, 1) AS m FROM unnest('{4000000000.123456789,9223372036.854775807,0.0000000005,0.00000000049,1234567.1234567895}'::numeric[]) n GROUP BY n) x, crm.channels(m)
+ORDER BY n;
 SELECT crm.markov_model(path, 0, 1, 1, 1) FROM small;
 SELECT crm.markov_model(path, 10000000000, 1, 1, 1) FROM small;
 SELECT crm.markov_model(ARRAY[path], 1, 1, 1, 1) FROM small;

@@ -34,14 +34,14 @@ AmountTooLarge(void)
 }
 
 /*
- * Decode a numeric without detoasting it into a copy: false if it has more than
- * four decimals that are not zero.
+ * Decode a numeric without detoasting it into a copy, or say what keeps it from
+ * being an amount.  One with more than four decimals that are not zero may be
+ * out of range too.
  *
- * *scale becomes the number of decimals to show, at most AMOUNT_SCALE.  Raises
- * an error for NaN, an infinity or a value that is out of range.
+ * *scale becomes the number of decimals to show, at most AMOUNT_SCALE.
  */
-bool
-AmountTryNumericDatum(Datum value, int64 *result, int *scale)
+AmountDecoded
+AmountDecodeNumericDatum(Datum value, int64 *result, int *scale)
 {
 	struct varlena *packed = PG_DETOAST_DATUM_PACKED(value);
 	const char *data = VARDATA_ANY(packed);
@@ -58,9 +58,7 @@ AmountTryNumericDatum(Datum value, int64 *result, int *scale)
 	size -= sizeof(header);
 
 	if ((header & NUMERIC_KIND) == NUMERIC_IS_SPECIAL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("amount must be a finite number")));
+		return AMOUNT_NOT_FINITE;
 	if ((header & NUMERIC_KIND) == NUMERIC_IS_SHORT)
 	{
 		negative = (header & NUMERIC_SHORT_NEGATIVE) != 0;
@@ -81,7 +79,7 @@ AmountTryNumericDatum(Datum value, int64 *result, int *scale)
 	*scale = Min(*scale, AMOUNT_SCALE);
 	*result = 0;
 	if (size == 0)
-		return true;
+		return AMOUNT_EXACT;
 
 	/*
 	 * The first digit counts 10000^weight, and trailing zero digits are never
@@ -90,9 +88,9 @@ AmountTryNumericDatum(Datum value, int64 *result, int *scale)
 	 */
 	places = weight + 2;
 	if (size / (int) sizeof(int16) > Max(places, 0))
-		return false;
+		return AMOUNT_TOO_FINE;
 	if (places > 5)
-		AmountTooLarge();
+		return AMOUNT_OUT_OF_RANGE;
 	for (; places > 0; places--)
 	{
 		int16		digit = 0;
@@ -105,30 +103,43 @@ AmountTryNumericDatum(Datum value, int64 *result, int *scale)
 		}
 		/* the last of five digits could pass 2^64, but not the first four */
 		if (amount > PG_INT64_MAX / AMOUNT_UNIT)
-			AmountTooLarge();
+			return AMOUNT_OUT_OF_RANGE;
 		amount = amount * AMOUNT_UNIT + digit;
 	}
 	if (amount > PG_INT64_MAX)
-		AmountTooLarge();
+		return AMOUNT_OUT_OF_RANGE;
 
 	if ((Pointer) packed != DatumGetPointer(value))
 		pfree(packed);
 	*result = negative ? -(int64) amount : (int64) amount;
-	return true;
+	return AMOUNT_EXACT;
 }
 
-/* The same where more than four decimals are an error. */
+/* The same where all but an amount is an error. */
 int64
 AmountFromNumericDatum(Datum value, int *scale)
 {
-	int64		amount;
+	int64		amount = 0;
 
-	if (!AmountTryNumericDatum(value, &amount, scale))
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("amount has more than four decimals"),
-				 errdetail("Amounts are summed exactly, in units of 1/10000."),
-				 errhint("Round the amount, or count it in a smaller unit.")));
+	switch (AmountDecodeNumericDatum(value, &amount, scale))
+	{
+		case AMOUNT_EXACT:
+			break;
+		case AMOUNT_TOO_FINE:
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("amount has more than four decimals"),
+					 errdetail("Amounts are summed exactly, in units of 1/10000."),
+					 errhint("Round the amount, or count it in a smaller unit.")));
+			break;
+		case AMOUNT_OUT_OF_RANGE:
+			return AmountTooLarge();
+		case AMOUNT_NOT_FINITE:
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("amount must be a finite number")));
+			break;
+	}
 	return amount;
 }
 

@@ -17,7 +17,16 @@
 #define AMOUNT_SCALE	4
 #define AMOUNT_UNIT		10000
 
-extern bool AmountTryNumericDatum(Datum value, int64 *result, int *scale);
+/* What a numeric is as an amount. */
+typedef enum AmountDecoded
+{
+	AMOUNT_EXACT,
+	AMOUNT_TOO_FINE,			/* more than four decimals */
+	AMOUNT_OUT_OF_RANGE,
+	AMOUNT_NOT_FINITE
+} AmountDecoded;
+
+extern AmountDecoded AmountDecodeNumericDatum(Datum value, int64 *result, int *scale);
 extern int64 AmountFromNumericDatum(Datum value, int *scale);
 extern int64 AmountFromFloat8(double value, int *scale);
 extern Numeric AmountToNumeric(int64 amount, int scale);

@@ -8,10 +8,38 @@
 #include "crm_amount.h"
 #include "crm_paths.h"
 
-#include <math.h>
-
 #include "common/int.h"
 #include "utils/builtins.h"
+#include "utils/numeric.h"
+
+static int64
+CountOutOfRange(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("%s out of range", name),
+			 errdetail("The counts of a row must be from 0 to 9223372036.854775807.")));
+	return 0;					/* keep compiler quiet */
+}
+
+/*
+ * A count with more than four decimals, rounded to nine.  One that is less than
+ * zero stays so.
+ */
+static int64
+CountFromNumeric(Datum number, const char *name)
+{
+	Datum		units = DirectFunctionCall2(numeric_mul, number,
+											NumericGetDatum(int64_to_numeric(PATH_UNIT)));
+
+	units = DirectFunctionCall2(numeric_round, units, Int32GetDatum(0));
+	if (DatumGetBool(DirectFunctionCall2(numeric_lt, number, NumericGetDatum(int64_to_numeric(0)))))
+		return -1;
+	if (DatumGetBool(DirectFunctionCall2(numeric_gt, units,
+										 NumericGetDatum(int64_to_numeric(PG_INT64_MAX)))))
+		return CountOutOfRange(name);
+	return DatumGetInt64(DirectFunctionCall1(numeric_int8, units));
+}
 
 /*
  * A count of paths: NULL is 0, and more than nine decimals are rounded.  Counts
@@ -20,28 +48,27 @@
 static int64
 PathCount(FunctionCallInfo fcinfo, int argument, const char *name)
 {
-	int64		count;
+	int64		count = 0;
 	int			scale;
 
 	if (PG_ARGISNULL(argument))
 		return 0;
-	if (AmountTryNumericDatum(PG_GETARG_DATUM(argument), &count, &scale))
+	switch (AmountDecodeNumericDatum(PG_GETARG_DATUM(argument), &count, &scale))
 	{
-		if (pg_mul_s64_overflow(count, PATH_UNIT / AMOUNT_UNIT, &count))
+		case AMOUNT_EXACT:
+			if (pg_mul_s64_overflow(count, PATH_UNIT / AMOUNT_UNIT, &count))
+				return CountOutOfRange(name);
+			break;
+		case AMOUNT_TOO_FINE:
+			count = CountFromNumeric(PG_GETARG_DATUM(argument), name);
+			break;
+		case AMOUNT_OUT_OF_RANGE:
+			return CountOutOfRange(name);
+		case AMOUNT_NOT_FINITE:
 			ereport(ERROR,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					 errmsg("%s out of range", name)));
-	}
-	else
-	{
-		double		number = DatumGetFloat8(DirectFunctionCall1(numeric_float8,
-																PG_GETARG_DATUM(argument)));
-
-		if (!(fabs(number) < (double) (PG_INT64_MAX / PATH_UNIT)))
-			ereport(ERROR,
-					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					 errmsg("%s out of range", name)));
-		count = (int64) rint(number * PATH_UNIT);
+					 errmsg("%s must be a finite number", name)));
+			break;
 	}
 	if (count < 0)
 		ereport(ERROR,
@@ -72,7 +99,9 @@ PathRowGet(FunctionCallInfo fcinfo, int argument, MemoryContext context, PathRow
 	if (row->value < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("value of a path must not be negative")));
+				 errmsg("value of a path must not be negative"),
+				 errdetail("A refund is not a path to an order."),
+				 errhint("Leave refunds out, or subtract each from the value of its order.")));
 	if (row->value > 0 && row->conversions == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -5,7 +5,7 @@ SELECT visitor_id, crm.journey(channel, touched_at) AS journey FROM sample.touch
 CREATE TEMP TABLE orders AS
 SELECT visitor_id, ordered_at, amount, crm.path(journey, ordered_at, '30 days') AS path, journey
 FROM sample.orders LEFT JOIN journeys USING (visitor_id)
-WHERE status <> 'cancelled' AND currency = :'main';
+WHERE status <> 'cancelled' AND currency = :'main' AND amount >= 0;
 CREATE TEMP TABLE paths AS
 SELECT path, 1 AS conversions, amount AS value, 0 AS nulls FROM orders
 UNION ALL
