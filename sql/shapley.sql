@@ -48,10 +48,52 @@ SELECT count(*) AS channels, sum(conversions), max(conversions) - min(conversion
 SELECT crm.shapley_rate(ARRAY['c' || i], 1, 0, 1) FROM generate_series(1, 21) i;
 SELECT count(*) AS channels, sum(conversions), sum(value) FROM crm.channels((SELECT crm.shapley(path, 1, 99.99, 1) FROM (SELECT array_agg('c' || i % 10000) AS path FROM generate_series(1, 100000) i) p));
 SELECT crm.shapley(path, -1, 0, 0) FROM paths;
+-- a refund is no path; counts are checked as those of Markov models
+SELECT crm.shapley('{a}', 1, -5, 0);
+SELECT crm.shapley_rate('{a}', 1, -5, 0);
+SELECT crm.shapley('{a}', 'NaN', 1, 0);
+SELECT crm.shapley_rate('{a}', 0, 0, 99999999999999999);
+-- nothing is lost in fractions, however many rows: 0.1 of one channel, of three and of seven; a third is shown to 12 decimals
+SELECT conversions = 100000 AS exact FROM crm.channels((SELECT crm.shapley('{a}', 0.1, 1, 0) FROM generate_series(1, 1000000)));
+SELECT sum(conversions) = 20000 AS exact, sum(value) = 66.6667 * 200000 AS value, bool_and(abs(conversions - 20000 / 3.0) < 1e-12) AS each
+FROM crm.channels((SELECT crm.shapley('{a,b,c}', 0.1, 66.6667, 0) FROM generate_series(1, 200000)));
+SELECT sum(conversions) = 0.123456789 * 100000 AS exact, sum(value) = 0.0001 * 100000 AS value, bool_and(abs(conversions - 0.123456789 * 100000 / 7) < 1e-12) AS each, max(value) - min(value) <= 0.0001 AS value_each
+FROM crm.channels((SELECT crm.shapley('{a,b,c,d,e,f,g}', 0.123456789, 0.0001, 0) FROM generate_series(1, 100000)));
+-- a conversion shared by three, three times, is one each
+SELECT DISTINCT conversions = 1 AS conversions, value = 0.01 AS value FROM crm.channels((SELECT crm.shapley('{a,b,c}', 1, 0.01, 0) FROM generate_series(1, 3)));
+-- as many as there may be: each row's 9223372036.854775807
+SELECT sum(conversions) = 4000 * 9223372036.854775807 AS exact FROM crm.channels((SELECT crm.shapley('{a,b,c}', 9223372036.854775807, 0, 0) FROM generate_series(1, 4000)));
+SELECT crm.shapley('{a}', 9223372036.854775807, 0, 0) FROM generate_series(1, 5000);
+SELECT crm.shapley(ARRAY['c' || i], 9223372036.854775807, 0, 0) FROM generate_series(1, 5000) i;
+-- a channel whose value cannot be counted: all value is of one path in 10^9, and another channel comes with many more
+SELECT crm.shapley_rate(path, c, v, n) FROM (VALUES ('{a}'::text[], 0.000000001, 900000000000000, 0), ('{a,b}', 0, 0, 9000000000)) v (path, c, v, n);
 -- empty and Unicode names; NULL elements, paths and numbers
 SELECT channel, model, conversions, value FROM crm.channels((SELECT crm.rollup(a) FROM
 	(SELECT unnest(ARRAY[crm.shapley(path, c, v, n), crm.shapley_rate(path, c, v, n)]) AS a
 	FROM (VALUES ('{"",検索,NULL}'::text[], 3, 1.5, NULL), ('{検索}', NULL, NULL, 1), (NULL, 1, 2, 0), ('{NULL}', 1, NULL, NULL)) v (path, c, v, n)) x)) ORDER BY model, channel COLLATE "C";
+
+-- one order, by the game on conversion rates: a 3, b 1, c -2 of 2 orders; each distinct channel once, however many touches
+SELECT crm.attribution '{"models": ["linear", "shapley_rate"], "channels": [["a", [0, 0, 0, 0], [3, 0, 0, 0]], ["b", [5, 0, 0, 0], [1, 0, 0, 0]], ["c", [1, 0, 0, 0], [-2, 0, 0, 0]]]}' AS game \gset
+SELECT path, string_agg(channel || ' ' || round(credit::numeric, 12), ', ' ORDER BY channel) AS credit, sum(credit) = 1 AS whole
+FROM unnest('{"a b","b a b b","a b c","c","c d c","b c new","","c a"}'::text[]) path,
+	LATERAL (SELECT crm.journey(c, timestamptz '2025-01-01Z' + n * interval '1 hour') AS j FROM unnest(string_to_array(path, ' ')) WITH ORDINALITY u (c, n)) j,
+	crm.credit(j, '2025-01-05Z'::timestamptz, :'game'::crm.attribution)
+GROUP BY path ORDER BY path COLLATE "C";
+-- by the definition, on all paths: rates by brute force
+SELECT count(*) AS credits, bool_and(abs(coalesce(ours, 0) - theirs) < 1e-12) AS by_definition
+FROM (SELECT i, channel, weight / sum(weight) OVER (PARTITION BY i) AS theirs
+	FROM (SELECT DISTINCT i, c AS channel, greatest(rate, 0) AS weight FROM paths, unnest(path) c JOIN definition ON channel = c) x
+	WHERE i IN (SELECT i FROM paths, unnest(path) c JOIN definition ON channel = c GROUP BY i HAVING max(rate) > 0)) t
+LEFT JOIN (SELECT i, channel, credit AS ours FROM (SELECT i, (SELECT crm.journey(c, timestamp '2025-01-01' + n * interval '1 hour') FROM unnest(path) WITH ORDINALITY u (c, n)) AS j FROM paths) o,
+	crm.credit(j, timestamp '2025-01-05', :'rate'::crm.attribution, '30 days')) o USING (i, channel);
+SELECT bool_and(sum = 1) AS sums_to_one FROM (SELECT sum(credit) FROM (SELECT i, (SELECT crm.journey(c, timestamptz '2025-01-01Z' + n * interval '1 hour') FROM unnest(path) WITH ORDINALITY u (c, n)) AS j FROM paths) o,
+	crm.credit(j, '2025-01-05Z', :'rate'::crm.attribution) GROUP BY i) s;
+-- the lookback; no journey, NULLs; an attribution without that model, or without channels
+SELECT * FROM crm.credit('[["a", "2025-01-01T00:00:00Z"], ["b", "2025-01-03T00:00:00Z"]]', '2025-01-04Z', :'game'::crm.attribution, '2 days');
+SELECT * FROM crm.credit(NULL, '2025-01-04Z', :'game'::crm.attribution);
+SELECT count(*) AS nulls FROM (SELECT crm.credit(NULL, NULL, :'game'::crm.attribution) UNION ALL SELECT crm.credit(NULL, '2025-01-04Z', NULL::crm.attribution) UNION ALL SELECT crm.credit(NULL, '2025-01-04Z', :'game'::crm.attribution, NULL)) n;
+SELECT crm.credit(NULL, '2025-01-04Z', :'shapley'::crm.attribution);
+SELECT * FROM crm.credit('[["a", "2025-01-01T00:00:00Z"], ["b", "2025-01-03T00:00:00Z"]]', '2025-01-04Z', (SELECT crm.shapley_rate(path, 1, 1, 1) FROM paths WHERE false));
 
 -- the plan does not matter
 ALTER TABLE paths SET (parallel_workers = 2);
@@ -60,6 +102,9 @@ SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 EXPLAIN (COSTS off) SELECT crm.shapley(path, conversions, value, nulls), crm.shapley_rate(path, conversions, value, nulls) FROM paths;
 SELECT crm.shapley(path, conversions, value, nulls)::text = :'shapley' AS shapley, crm.shapley_rate(path, conversions, value, nulls)::text = :'rate' AS rate FROM paths;
+SELECT crm.shapley(path, conversions / 3, value, nulls) AS fractions FROM paths \gset
+SET max_parallel_workers_per_gather = 0;
+SELECT crm.shapley(path, conversions / 3, value, nulls ORDER BY i DESC)::text = :'fractions' AS fractions, crm.shapley(path, conversions / 3, value, nulls ORDER BY value, i)::text = :'fractions' AS by_value FROM paths;
 RESET ALL;
 
 DROP TABLE paths, worth CASCADE;

@@ -25,6 +25,7 @@
 #include <math.h>
 
 #include "common/int.h"
+#include "funcapi.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
@@ -37,6 +38,7 @@ PG_FUNCTION_INFO_V1(crm_shapley_rate_merge);
 PG_FUNCTION_INFO_V1(crm_shapley_rate_serialize);
 PG_FUNCTION_INFO_V1(crm_shapley_rate_deserialize);
 PG_FUNCTION_INFO_V1(crm_shapley_rate_final);
+PG_FUNCTION_INFO_V1(crm_shapley_credit);
 
 #define MODEL_SHAPLEY		"shapley"
 #define MODEL_SHAPLEY_RATE	"shapley_rate"
@@ -54,27 +56,69 @@ ShapleyContext(FunctionCallInfo fcinfo)
 	return context;
 }
 
-/* The units of credit of `part` of `parts` equal ones of an order. */
-static inline int64
-EqualPart(int64 amount, int part, int parts)
+/*
+ * While paths are added, conversions are counted in units of 1/2^SHAPLEY_BITS of
+ * 1/PATH_UNIT.  The fractions that a path may have are whole numbers of these,
+ * which they are not of units of credit: all channels together lose nothing, and
+ * what one gets of a path is off by less than 10^-21.  Value is counted in units
+ * of credit, as in the result.
+ */
+#define SHAPLEY_BITS	40
+#define CREDIT_BITS		52
+
+StaticAssertDecl(CREDIT_ONE == INT64CONST(1) << CREDIT_BITS, "a unit of credit is a power of two");
+
+/* A number that is not negative, times 2^bits. */
+static inline WideSum
+WideShift(int64 number, int bits)
 {
-	return amount / parts + (part >= parts - amount % parts);
+	WideSum		sum;
+
+	sum.high = number >> (64 - bits);
+	sum.low = (uint64) number << bits;
+	return sum;
 }
 
-/* The units of credit of a fraction, in 10^-9, of a conversion. */
-static inline int64
-UnitsOfFraction(int64 fraction)
+/* A sum that is not negative divided by a number, and what is left. */
+static inline WideSum
+WideDivide(WideSum sum, uint32 divisor, uint32 *rest)
 {
-	return (int64) rint((double) fraction / PATH_UNIT * CREDIT_ONE);
+	uint64		high = (uint64) sum.high;
+	uint64		middle = high % divisor << 32 | sum.low >> 32;
+	uint64		low = middle % divisor << 32 | (sum.low & 0xFFFFFFFF);
+
+	sum.high = (int64) (high / divisor);
+	sum.low = (middle / divisor) << 32 | low / divisor;
+	*rest = (uint32) (low % divisor);
+	return sum;
+}
+
+/* Conversions as they are added, in units of credit, rounded half up. */
+static WideSum
+WideCredit(WideSum sum)
+{
+	const int	bits = CREDIT_BITS - SHAPLEY_BITS;
+	uint32		rest;
+
+	sum.high = (int64) ((uint64) sum.high << bits | sum.low >> (64 - bits));
+	sum.low <<= bits;
+	(void) wide_add(&sum, WideFromUnits(PATH_UNIT / 2));
+	return WideDivide(sum, PATH_UNIT, &rest);
 }
 
 /* A count of paths in units of credit. */
 static WideSum
 WideFromCount(int64 count)
 {
-	WideSum		sum = wide_product(count / PATH_UNIT, CREDIT_ONE);
+	return WideCredit(WideShift(count, SHAPLEY_BITS));
+}
 
-	(void) wide_add(&sum, WideFromUnits(UnitsOfFraction(count % PATH_UNIT)));
+static WideSum
+WideMinus(WideSum sum, WideSum other)
+{
+	other.low = -other.low;
+	other.high = ~other.high + (other.low == 0);
+	(void) wide_add(&sum, other);
 	return sum;
 }
 
@@ -87,12 +131,32 @@ ShapleyStateNew(MemoryContext context, const char *model)
 	return state;
 }
 
+static void
+OutOfRange(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("sum of paths out of range"),
+			 errdetail("Conversions must stay below 37778931862957, and value below 922337203685477.5808.")));
+}
+
+static void
+ShapleyAdd(AttributionState *state, int32 channel, WideSum conversions, WideSum value)
+{
+	CreditCell *cell = &state->cells[channel];
+	bool		fits = wide_add(&cell->conversions, conversions);
+
+	if (!wide_add(&cell->value, value) || !fits)
+		OutOfRange();
+}
+
 /*
  * shapley_add(internal, path text[], conversions numeric, value numeric, nulls
  * numeric) returns internal: so many customers went that path, and so many of
  * them ordered for that value.
  *
- * The state is one of crm.attribution: its other functions serve here too.
+ * The state is one of crm.attribution, but for the units of its conversions:
+ * the functions that merge and send it serve here too.
  */
 Datum
 crm_shapley_add(PG_FUNCTION_ARGS)
@@ -101,6 +165,10 @@ crm_shapley_add(PG_FUNCTION_ARGS)
 	AttributionState *state = PG_ARGISNULL(0) ? NULL : (AttributionState *) PG_GETARG_POINTER(0);
 	PathRow    *row = (PathRow *) fcinfo->flinfo->fn_extra;
 	int			distinct = 0;
+	WideSum		conversions;
+	WideSum		value;
+	uint32		conversions_left;
+	uint32		value_left;
 
 	if (state == NULL)
 		state = ShapleyStateNew(context, MODEL_SHAPLEY);
@@ -110,10 +178,11 @@ crm_shapley_add(PG_FUNCTION_ARGS)
 	if (row->conversions == 0 && row->nulls == 0)
 		PG_RETURN_POINTER(state);
 
+	conversions = WideShift(row->conversions, SHAPLEY_BITS);
+	value = WideShift(row->value, CREDIT_BITS);
 	if (row->touches == 0)
 	{
-		AttributionAdd(state, AttributionChannel(state, CHANNEL_NONE, strlen(CHANNEL_NONE)), 0,
-					   WideFromCount(row->conversions), wide_product(row->value, CREDIT_ONE));
+		ShapleyAdd(state, AttributionChannel(state, CHANNEL_NONE, strlen(CHANNEL_NONE)), conversions, value);
 		PG_RETURN_POINTER(state);
 	}
 
@@ -143,26 +212,49 @@ crm_shapley_add(PG_FUNCTION_ARGS)
 			state->numbers[distinct++] = channel;
 		state->shares[channel] = 1;
 	}
+
+	/* alike for each; what is left over goes to the last ones, a unit each */
+	conversions = WideDivide(conversions, distinct, &conversions_left);
+	value = WideDivide(value, distinct, &value_left);
 	for (int i = 0; i < distinct; i++)
 	{
-		int64		share = EqualPart(CREDIT_ONE, i, distinct);
-		WideSum		conversions = wide_product(row->conversions / PATH_UNIT, share);
-
-		(void) wide_add(&conversions,
-						WideFromUnits(EqualPart(UnitsOfFraction(row->conversions % PATH_UNIT), i, distinct)));
-		AttributionAdd(state, state->numbers[i], 0, conversions, wide_product(row->value, share));
+		if (i == distinct - (int) conversions_left)
+			(void) wide_add(&conversions, WideFromUnits(1));
+		if (i == distinct - (int) value_left)
+			(void) wide_add(&value, WideFromUnits(1));
+		ShapleyAdd(state, state->numbers[i], conversions, value);
 		state->shares[state->numbers[i]] = 0;
 	}
 	PG_RETURN_POINTER(state);
 }
 
-/* shapley_final(internal) returns attribution: no channel for no paths. */
+/*
+ * shapley_final(internal) returns attribution: no channel for no paths.  May run
+ * more than once on a state.
+ *
+ * It is the running sums over the channels, in the order of their names, that
+ * are rounded to units of credit, so that all together are off by half of one.
+ */
 Datum
 crm_shapley_final(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_POINTER(AttributionStateValue(PG_ARGISNULL(0) ?
-											ShapleyStateNew(CurrentMemoryContext, MODEL_SHAPLEY) :
-											(AttributionState *) PG_GETARG_POINTER(0)));
+	Attribution *result = AttributionStateValue(PG_ARGISNULL(0) ?
+												ShapleyStateNew(CurrentMemoryContext, MODEL_SHAPLEY) :
+												(AttributionState *) PG_GETARG_POINTER(0));
+	WideSum		sum = {0, 0};
+	WideSum		given = {0, 0};
+
+	for (int32 i = 0; i < result->channels; i++)
+	{
+		WideSum		until;
+
+		if (!wide_add(&sum, result->cells[i].conversions))
+			OutOfRange();
+		until = WideCredit(sum);
+		result->cells[i].conversions = WideMinus(until, given);
+		given = until;
+	}
+	PG_RETURN_POINTER(result);
 }
 
 /* The paths that have exactly the channels of a set. */
@@ -428,23 +520,24 @@ ShapleyValue(const double *worth, int players, double *value)
 	}
 }
 
-/* A number in units of 1/CREDIT_ONE. */
+/*
+ * A number in units of 1/CREDIT_ONE.  Where few paths have most of the value,
+ * the game may give a channel many times the value of all paths.
+ */
 static WideSum
 WideFromDouble(double number)
 {
 	double		whole = floor(number);
-	WideSum		sum = wide_product((int64) whole, CREDIT_ONE);
+	WideSum		sum;
 
+	if (!(fabs(whole) < (double) PG_INT64_MAX))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("Shapley value of the game on conversion rates out of range"),
+				 errdetail("The value of the channels must stay between -922337203685477.5808 and 922337203685477.5808."),
+				 errhint("Leave out paths that have very much value for their number of customers.")));
+	sum = wide_product((int64) whole, CREDIT_ONE);
 	(void) wide_add(&sum, WideFromUnits((int64) rint((number - whole) * CREDIT_ONE)));
-	return sum;
-}
-
-static WideSum
-WideMinus(WideSum sum, WideSum other)
-{
-	other.low = -other.low;
-	other.high = ~other.high + (other.low == 0);
-	(void) wide_add(&sum, other);
 	return sum;
 }
 
@@ -540,4 +633,119 @@ crm_shapley_rate_final(PG_FUNCTION_ARGS)
 					   WideFromCount(state->none.conversions),
 					   wide_product(state->none.value, CREDIT_ONE));
 	PG_RETURN_POINTER(AttributionStateValue(result));
+}
+
+/* The number of a model in an attribution, -1 if it is not in it. */
+static int32
+FindModel(const Attribution *a, const char *model)
+{
+	for (int32 i = 0; i < a->models; i++)
+	{
+		uint32		length;
+		const char *name = attribution_name(a, i, &length);
+
+		if (length == strlen(model) && memcmp(name, model, length) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * What a model gives a channel, as a weight: 0 if that is negative, or if the
+ * attribution has no such channel.
+ */
+static double
+ChannelWeight(const Attribution *a, int32 model, const char *name, uint32 length)
+{
+	KnownName	wanted = {name, length, 0};
+	int32		low = a->models;
+	int32		high = a->models + a->channels;
+
+	while (low < high)
+	{
+		int32		middle = low + (high - low) / 2;
+		KnownName	other = {NULL, 0, 0};
+		int			order;
+
+		other.text = attribution_name(a, middle, &other.length);
+		order = NameCompare(&other, &wanted);
+		if (order == 0)
+		{
+			WideSum		sum = a->cells[(Size) (middle - a->models) * a->models + model].conversions;
+
+			return sum.high < 0 ? 0 : (double) sum.high * 0x1p64 + (double) sum.low;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return 0;
+}
+
+/*
+ * credit(journey, converted_at timestamptz, attribution, lookback interval)
+ * returns setof (channel text, credit double precision): each distinct channel's
+ * share of the Shapley values, by shapley_rate, of those in the path; sums to
+ * exactly 1.
+ *
+ * A negative value counts as 0, as does that of a channel which the attribution
+ * has not.  Where all are 0 the channels share alike, as by the rule "shapley".
+ * A NULL journey is one without touches; any other NULL gives no row.
+ */
+Datum
+crm_shapley_credit(PG_FUNCTION_ARGS)
+{
+	Attribution *a;
+	Journey    *journey = NULL;
+	TouchRange	range = {0, 0};
+	int64	   *shares = NULL;
+	int32		model;
+
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+	{
+		InitMaterializedSRF(fcinfo, 0);
+		return (Datum) 0;
+	}
+	a = PG_GETARG_ATTRIBUTION_P(2);
+	model = FindModel(a, MODEL_SHAPLEY_RATE);
+	if (model < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("attribution does not have the model \"%s\"", MODEL_SHAPLEY_RATE),
+				 errhint("It is in the result of crm.shapley_rate(). Credit by crm.shapley() takes the name \"shapley\" in place of an attribution.")));
+	if (!PG_ARGISNULL(0))
+	{
+		journey = PG_GETARG_JOURNEY_P(0);
+		range = JourneyRange(journey, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INTERVAL_P(3));
+	}
+	else
+		(void) LookbackStart(PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INTERVAL_P(3));
+	if (range.count > 0)
+	{
+		/* of each channel's first touch: as for all, and as for its value */
+		double	   *alike = palloc_extended(sizeof(double) * range.count, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		double	   *weights = palloc_extended(sizeof(double) * range.count, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		bool	   *seen = palloc_extended(sizeof(bool) * journey->channels, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		double		sum = 0;
+
+		for (int32 i = 0; i < range.count; i++)
+		{
+			uint32		channel = journey_channel(journey, range.first + i);
+			uint32		length;
+			const char *name;
+
+			if (seen[channel])
+				continue;
+			seen[channel] = true;
+			name = journey_name(journey, channel, &length);
+			alike[i] = 1;
+			weights[i] = ChannelWeight(a, model, name, length);
+			sum += weights[i];
+		}
+		shares = palloc_extended(sizeof(int64) * range.count, MCXT_ALLOC_HUGE);
+		credit_by_weight(sum > 0 ? weights : alike, range.count, shares);
+	}
+	CreditRows(fcinfo, journey, range, shares);
+	return (Datum) 0;
 }

@@ -51,3 +51,13 @@ CREATE AGGREGATE crm.shapley_rate(path text[], conversions numeric, value numeri
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE crm.shapley_rate(text[], numeric, numeric, numeric) IS 'Shapley values of the game on conversion rates, exact, of up to 20 channels';
+
+/* What it says of one order. */
+
+CREATE FUNCTION crm.credit(journey crm.journey, converted_at timestamptz, model crm.attribution, lookback interval DEFAULT '30 days') RETURNS TABLE (channel text, credit double precision)
+AS 'MODULE_PATHNAME', 'crm_shapley_credit' LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 5;
+COMMENT ON FUNCTION crm.credit(crm.journey, timestamptz, crm.attribution, interval) IS 'how an order is shared by shapley_rate: each distinct channel has its share of the Shapley values within the path; sums to 1';
+
+CREATE FUNCTION crm.credit(journey crm.journey, converted_at timestamp, model crm.attribution, lookback interval DEFAULT '30 days') RETURNS TABLE (channel text, credit double precision)
+AS 'MODULE_PATHNAME', 'crm_shapley_credit' LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 5;
+COMMENT ON FUNCTION crm.credit(crm.journey, timestamp, crm.attribution, interval) IS 'how an order is shared by shapley_rate: each distinct channel has its share of the Shapley values within the path; sums to 1';
