@@ -498,6 +498,9 @@ SELECT customer, crm.revenue(purchases) FROM shop.orders_lifecycle ORDER BY 1;
 SELECT * FROM crm.verify('shop.orders');
 -- nor a queue that is gone
 DROP TABLE shop.orders_lifecycle_queue;
+ALTER EVENT TRIGGER crm_track_ddl_end DISABLE;
+DROP TABLE shop.orders_lifecycle_queue;
+ALTER EVENT TRIGGER crm_track_ddl_end ENABLE;
 INSERT INTO shop.orders VALUES (9, 6, now(), 5);
 SELECT crm.untrack('shop.orders');
 SELECT relname FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relname LIKE 'orders\_%' AND relkind <> 'i';
@@ -659,3 +662,141 @@ SELECT crm.verify('queued_gifts');
 SELECT customer, crm.order_count(purchases), crm.revenue(purchases) FROM gifts_lifecycle ORDER BY customer;
 SELECT crm.untrack('gifts'), crm.untrack('queued_gifts');
 DROP TABLE gifts, queued_gifts, person;
+
+-- What a command does is followed whatever it nests: an event trigger of the user's that runs DDL within DDL, at its start,
+-- at a rewrite and at its end
+CREATE TABLE orders (id int, customer int, at timestamptz, amount numeric);
+CREATE INDEX ON orders (customer);
+CREATE TABLE parted (id int, customer int, at date, amount numeric) PARTITION BY RANGE (at);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE INDEX ON parted (customer);
+SELECT crm.track('orders', 'customer', 'at', 'amount'), crm.track('parted', 'customer', 'at', 'amount');
+INSERT INTO orders VALUES (1, 1, '2026-01-01 00:00Z', 5.7);
+INSERT INTO parted VALUES (1, 1, '2025-02-02', 1);
+CREATE TABLE other (a int);
+CREATE FUNCTION nest() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF coalesce(current_setting('crm_test.nested', true), '') = '' THEN
+		PERFORM set_config('crm_test.nested', 'yes', true);
+		ALTER TABLE public.other ALTER a TYPE bigint;
+		ALTER TABLE public.other ALTER a TYPE int;
+		CREATE TABLE public.gone ();
+		DROP TABLE public.gone;
+		PERFORM set_config('crm_test.nested', '', true);
+	END IF;
+END $$;
+CREATE EVENT TRIGGER z_start ON ddl_command_start WHEN TAG IN ('ALTER TABLE', 'DROP TABLE') EXECUTE FUNCTION nest();
+CREATE EVENT TRIGGER z_rewrite ON table_rewrite EXECUTE FUNCTION nest();
+CREATE EVENT TRIGGER a_end ON ddl_command_end WHEN TAG IN ('ALTER TABLE', 'DROP TABLE') EXECUTE FUNCTION nest();
+ALTER TABLE orders ALTER amount TYPE int;
+DROP TABLE parted_1;
+SELECT crm.verify('orders'), crm.verify('parted');
+SELECT crm.revenue(purchases) FROM orders_lifecycle UNION ALL SELECT crm.revenue(purchases) FROM parted_lifecycle ORDER BY 1;
+-- and in savepoints, kept or not
+CREATE FUNCTION fail() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF current_setting('crm_test.fail', true) = 'yes' AND coalesce(current_setting('crm_test.nested', true), '') = '' THEN RAISE 'no DDL now'; END IF;
+END $$;
+CREATE EVENT TRIGGER a_fail ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION fail();
+BEGIN;
+SAVEPOINT a;
+SET LOCAL crm_test.fail = 'yes';
+ALTER TABLE orders ALTER amount TYPE numeric USING amount + 1;
+ROLLBACK TO a;
+SAVEPOINT b;
+ALTER TABLE orders ALTER amount TYPE numeric USING amount + 2;
+RELEASE b;
+SAVEPOINT c;
+ALTER TABLE orders ALTER amount TYPE numeric USING amount + 4;
+ROLLBACK TO c;
+DO $$ BEGIN
+	ALTER TABLE orders ALTER amount TYPE numeric USING amount + 8;
+	RAISE 'not that either';
+EXCEPTION WHEN raise_exception THEN
+	ALTER TABLE orders ALTER amount TYPE numeric USING amount + 16;
+END $$;
+COMMIT;
+SELECT crm.verify('orders');
+SELECT crm.revenue(purchases) FROM orders_lifecycle;
+DROP EVENT TRIGGER z_start;
+DROP EVENT TRIGGER z_rewrite;
+DROP EVENT TRIGGER a_end;
+DROP EVENT TRIGGER a_fail;
+DROP TABLE other;
+DROP FUNCTION nest, fail;
+-- a type changes while the triggers are such that fire always, and they stay so
+ALTER TABLE orders ENABLE ALWAYS TRIGGER crm_track_update;
+ALTER TABLE orders ENABLE ALWAYS TRIGGER crm_track_update_row;
+ALTER TABLE orders ALTER amount TYPE int USING amount * 2;
+SELECT crm.verify('orders');
+SELECT crm.revenue(purchases) FROM orders_lifecycle;
+SELECT tgname, tgenabled, tgattr FROM pg_trigger WHERE tgrelid = 'orders'::regclass AND tgname LIKE 'crm_track_update%' ORDER BY 1;
+SELECT crm.untrack('orders');
+-- what takes partitions along by another name
+CREATE SCHEMA archive CREATE TABLE parted_1 PARTITION OF public.parted FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+INSERT INTO archive.parted_1 VALUES (1, 1, '2025-02-02', 1), (2, 2, '2025-02-02', 2);
+SELECT crm.verify('parted');
+DROP SCHEMA archive CASCADE;
+SELECT crm.verify('parted');
+CREATE ROLE crm_archivist;
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+ALTER TABLE parted_1 OWNER TO crm_archivist;
+INSERT INTO parted VALUES (1, 1, '2025-02-02', 1), (2, 2, '2025-02-02', 2);
+DROP OWNED BY crm_archivist;
+DROP ROLE crm_archivist;
+SELECT crm.verify('parted');
+SELECT customer, crm.revenue(purchases) FROM parted_lifecycle ORDER BY 1;
+CREATE FOREIGN DATA WRAPPER nowhere;
+CREATE SERVER nowhere FOREIGN DATA WRAPPER nowhere;
+CREATE FOREIGN TABLE parted_2 PARTITION OF parted FOR VALUES FROM ('2026-01-01') TO ('2027-01-01') SERVER nowhere;
+DROP FOREIGN DATA WRAPPER nowhere CASCADE;
+SELECT crm.untrack('parted');
+DROP TABLE parted, orders;
+
+-- What the expressions use can't go or get another name, whatever it is; the label of an enum may, and its orders are read again
+CREATE TYPE state AS ENUM ('open', 'paid');
+CREATE DOMAIN cents AS bigint;
+CREATE FUNCTION euros(bigint) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 100.0';
+CREATE TABLE orders (id int, customer int, at timestamptz, price cents, status state);
+CREATE INDEX ON orders (customer);
+SELECT crm.track('orders', 'customer', 'at', 'euros(price)', $$status::text = 'paid'$$);
+INSERT INTO orders VALUES (1, 1, '2026-01-01 00:00Z', 100, 'paid'), (2, 1, '2026-01-01 00:00Z', 200, 'open');
+DROP FUNCTION euros;
+ALTER FUNCTION euros RENAME TO dollars;
+ALTER FUNCTION euros STABLE;
+DROP DOMAIN cents CASCADE;
+ALTER TABLE orders_lifecycle DROP COLUMN check_at;
+ALTER TABLE orders_lifecycle ALTER stage TYPE varchar;
+DROP TABLE orders_lifecycle_history;
+DROP TABLE orders_lifecycle CASCADE;
+-- that of something else can, even of what is broken already
+ALTER EVENT TRIGGER crm_track_ddl_end DISABLE;
+ALTER FUNCTION euros RENAME TO dollars;
+ALTER EVENT TRIGGER crm_track_ddl_end ENABLE;
+CREATE FUNCTION unrelated() RETURNS int LANGUAGE sql AS 'SELECT 1';
+DROP FUNCTION unrelated;
+ALTER FUNCTION dollars RENAME TO euros;
+ALTER TYPE state RENAME VALUE 'open' TO 'new';
+ALTER TYPE state RENAME VALUE 'paid' TO 'settled';
+SELECT crm.revenue(purchases) FROM orders_lifecycle;
+ALTER TYPE state RENAME VALUE 'new' TO 'paid';
+SELECT crm.revenue(purchases) FROM orders_lifecycle;
+SELECT crm.verify('orders');
+SELECT crm.untrack('orders');
+SELECT crm.track('orders', 'customer', 'at', 'price', $$status = 'paid'$$);
+ALTER TYPE state RENAME VALUE 'paid' TO 'open';
+SELECT crm.untrack('orders');
+DROP TABLE orders;
+DROP TYPE state;
+DROP DOMAIN cents;
+DROP FUNCTION euros;
+-- a table of a type follows the type
+CREATE TYPE an_order AS (id int, customer int, at timestamptz, amount numeric);
+CREATE TABLE orders OF an_order;
+CREATE INDEX ON orders (customer);
+CREATE TRIGGER before BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+SELECT crm.track('orders', 'customer', 'at', 'amount');
+INSERT INTO orders VALUES (1, 1, '2026-01-01 00:00Z', 5.7);
+ALTER TYPE an_order ALTER ATTRIBUTE amount TYPE int CASCADE;
+SELECT crm.verify('orders');
+ALTER TYPE an_order RENAME ATTRIBUTE amount TO price CASCADE;
+SELECT crm.untrack('orders');
+DROP TYPE an_order CASCADE;

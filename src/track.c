@@ -14,11 +14,13 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_proc.h"
@@ -37,6 +39,7 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -145,7 +148,7 @@ ForgetRelation(Datum arg, Oid relid)
 	}
 }
 
-/* A function, type, operator or role changed: expressions may mean others. */
+/* A function, type, operator, role, ... changed: expressions may mean others. */
 static void
 ForgetAll(Datum arg, int cache, uint32 hash)
 {
@@ -175,7 +178,10 @@ InitTracks(void)
 	CacheRegisterRelcacheCallback(ForgetRelation, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, ForgetAll, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, ForgetAll, (Datum) 0);
+	CacheRegisterSyscacheCallback(ENUMOID, ForgetAll, (Datum) 0);
 	CacheRegisterSyscacheCallback(OPEROID, ForgetAll, (Datum) 0);
+	CacheRegisterSyscacheCallback(CASTSOURCETARGET, ForgetAll, (Datum) 0);
+	CacheRegisterSyscacheCallback(COLLOID, ForgetAll, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, ForgetAll, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, ForgetAll, (Datum) 0);
 }
@@ -266,42 +272,75 @@ RefreshedOrders(Oid summary, char **arguments)
 	return orders;
 }
 
+/* A tracked table, as a trigger tells. */
+typedef struct Tracked
+{
+	Oid			orders;
+	char	  **arguments;
+} Tracked;
+
 /*
- * The tables of orders that are tracked; or the arguments of the one given, if
- * it has no triggers.  No table is opened, so that none is waited for.
+ * The tables of orders that are tracked.  No table is opened, so that none is
+ * waited for.  The triggers are those that depend on our function.
  */
 static List *
-ScanTriggers(Oid orders, char ***arguments)
+ScanTriggers(void)
 {
 	List	   *result = NIL;
+	Relation	depend = table_open(DependRelationId, AccessShareLock);
 	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, NULL, 0, NULL);
-	Oid			function = TrackFunction();
+	ScanKeyData keys[2];
+	SysScanDesc scan;
 	HeapTuple	tuple;
 
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(ProcedureRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(TrackFunction()));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
-		char	  **found;
-		Oid			of;
+		Form_pg_depend dependency = (Form_pg_depend) GETSTRUCT(tuple);
+		Tracked    *tracked = palloc0(sizeof(Tracked));
+		SysScanDesc trigger_scan;
+		HeapTuple	trigger_tuple;
 
-		if (trigger->tgfoid != function)
+		if (dependency->classid != TriggerRelationId)
 			continue;
-		if (trigger->tgnargs == TRACK_ARGUMENTS && !get_rel_relispartition(trigger->tgrelid))
-			result = list_append_unique_oid(result, trigger->tgrelid);
-		if (trigger->tgnargs != TRACK_ARGUMENTS + 1)
-			continue;
-		found = TriggerArguments(tuple, RelationGetDescr(triggers));
-		of = RefreshedOrders(trigger->tgrelid, found);
-		if (OidIsValid(of))
-			result = list_append_unique_oid(result, of);
-		if (arguments != NULL && OidIsValid(of) && of == orders)
-			*arguments = found;
+		ScanKeyInit(&keys[0], Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(dependency->objid));
+		trigger_scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, keys);
+		trigger_tuple = systable_getnext(trigger_scan);
+		if (HeapTupleIsValid(trigger_tuple))
+		{
+			Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(trigger_tuple);
+
+			if (trigger->tgnargs >= TRACK_ARGUMENTS)
+				tracked->arguments = TriggerArguments(trigger_tuple, RelationGetDescr(triggers));
+			if (trigger->tgnargs == TRACK_ARGUMENTS && !get_rel_relispartition(trigger->tgrelid))
+				tracked->orders = trigger->tgrelid;
+			else if (trigger->tgnargs == TRACK_ARGUMENTS + 1)
+				tracked->orders = RefreshedOrders(trigger->tgrelid, tracked->arguments);
+		}
+		systable_endscan(trigger_scan);
+		if (OidIsValid(tracked->orders))
+			result = lappend(result, tracked);
 	}
 	systable_endscan(scan);
 	table_close(triggers, AccessShareLock);
-	list_sort(result, list_oid_cmp);
+	table_close(depend, AccessShareLock);
 	return result;
+}
+
+/* The name of the summary that a trigger's arguments tell, without its schema. */
+static char *
+SummaryOf(char **arguments)
+{
+	char	   *schema;
+	char	   *name;
+
+	DeconstructQualifiedName(crm_name_list(pstrdup(arguments[ARGUMENT_SUMMARY])), &schema, &name);
+	return name;
 }
 
 /*
@@ -312,12 +351,18 @@ static char **
 FindArguments(Relation relation)
 {
 	Trigger    *trigger = FindTrigger(relation);
-	char	  **arguments = NULL;
+	ListCell   *cell;
 
 	if (trigger != NULL)
 		return trigger->tgargs;
-	(void) ScanTriggers(RelationGetRelid(relation), &arguments);
-	return arguments;
+	foreach(cell, ScanTriggers())
+	{
+		Tracked    *tracked = lfirst(cell);
+
+		if (tracked->orders == RelationGetRelid(relation))
+			return tracked->arguments;
+	}
+	return NULL;
 }
 
 /* Whether a relation has triggers of ours. */
@@ -334,19 +379,6 @@ TrackIsPartition(Relation relation)
 	Trigger    *trigger = FindTrigger(relation);
 
 	return trigger != NULL && strncmp(trigger->tgname, PARTITION_PREFIX, strlen(PARTITION_PREFIX)) == 0;
-}
-
-/* The name, without schema, of the summary of a tracked table. */
-char *
-TrackSummaryName(Relation orders)
-{
-	char	   *schema;
-	char	   *name = "";
-	Trigger    *trigger = FindTrigger(orders);
-
-	if (trigger != NULL)
-		DeconstructQualifiedName(crm_name_list(pstrdup(trigger->tgargs[ARGUMENT_SUMMARY])), &schema, &name);
-	return name;
 }
 
 /* The table of orders that a partition is of, at the top. */
@@ -742,6 +774,31 @@ TrackIsUnfinished(Relation orders)
 	return result;
 }
 
+/*
+ * Check that the expressions of a tracked table still mean something, and that
+ * the tables beside it are there: an error if not.  Of these none is locked but
+ * the queue.
+ */
+Track *
+TrackCheckNames(Relation orders)
+{
+	Track	   *track = LookUp(orders);
+	char	   *name;
+	Oid			schema;
+
+	if (track == NULL)
+		return NULL;
+	schema = SummaryName(track, RelationGetNamespace(orders), &name);
+	CheckExists(track, schema, name, "summary");
+	CheckExists(track, schema, psprintf("%s_history", name), "history");
+	if (track->mode == MODE_QUEUED)
+	{
+		CheckExists(track, schema, psprintf("%s_queue", name), "queue");
+		CheckExists(track, schema, psprintf("%s_errors", name), "log of errors");
+	}
+	return track;
+}
+
 /* What is known of a table that must be tracked, and its summary. */
 Track *
 TrackOpen(Relation relation)
@@ -787,7 +844,36 @@ TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation)
 List *
 TrackAll(void)
 {
-	return ScanTriggers(InvalidOid, NULL);
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	foreach(cell, ScanTriggers())
+		result = list_append_unique_oid(result, ((Tracked *) lfirst(cell))->orders);
+	list_sort(result, list_oid_cmp);
+	return result;
+}
+
+/*
+ * The tracked tables of this name; and those of whose tables beside the orders
+ * one may have this name, whatever its schema.
+ */
+List *
+TrackNamed(const char *orders, const char *beside)
+{
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	foreach(cell, ScanTriggers())
+	{
+		Tracked    *tracked = lfirst(cell);
+		const char *name = get_rel_name(tracked->orders);
+		const char *summary = SummaryOf(tracked->arguments);
+
+		/* their names begin with that of the summary */
+		if ((name != NULL && strcmp(name, orders) == 0) || strncmp(beside, summary, strlen(summary)) == 0)
+			result = list_append_unique_oid(result, tracked->orders);
+	}
+	return result;
 }
 
 /*
@@ -1607,15 +1693,8 @@ CreateTriggers(Relation relation, bool partition, const char *const *arguments,
 							 UPDATE_TRIGGER, UPDATE_ROW_TRIGGER);
 }
 
-/*
- * See that the UPDATE triggers of a plain table fire for all that may matter:
- * a BEFORE trigger came or went.  With all_columns they do whatever is there.
- * Only triggers that are there are changed, so that nothing is in the way of
- * a dump that is being restored; and only if they must be the table is locked
- * against writers.
- */
-void
-TrackFollowUpdates(Oid relid, bool all_columns)
+static void
+FollowUpdates(Oid relid, bool all_columns)
 {
 	Relation	relation = table_open(relid, AccessShareLock);
 	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(relation));
@@ -1671,6 +1750,36 @@ TrackFollowUpdates(Oid relid, bool all_columns)
 		SPI_finish();
 	}
 	TrackLeave(&scope);
+}
+
+/*
+ * See that the UPDATE triggers of a plain table fire for all that may matter:
+ * a BEFORE trigger came or went.  With all_columns they do whatever is there.
+ * Only triggers that are there are changed, so that nothing is in the way of
+ * a dump that is being restored; and only if they must be the table is locked
+ * against writers.
+ *
+ * What is executed for this fires the event trigger, which calls this again:
+ * that is not to undo it.
+ */
+void
+TrackFollowUpdates(Oid relid, bool all_columns)
+{
+	static Oid	following = InvalidOid;
+	Oid			outer = following;
+
+	if (following == relid)
+		return;
+	following = relid;
+	PG_TRY();
+	{
+		FollowUpdates(relid, all_columns);
+	}
+	PG_FINALLY();
+	{
+		following = outer;
+	}
+	PG_END_TRY();
 }
 
 /*

@@ -160,6 +160,7 @@ typedef struct TrackScope
 } TrackScope;
 
 extern bool TrackIsUnfinished(Relation orders);
+extern Track *TrackCheckNames(Relation orders);
 extern Track *TrackOpen(Relation relation);
 extern Track *TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation);
 extern Track *TrackOpenIfTracked(Relation relation);
@@ -172,7 +173,7 @@ extern const char *TrackTruth(Track *track, const char *condition);
 extern void TrackDropTriggers(Oid relid);
 extern void TrackFollowUpdates(Oid relid, bool all_columns);
 extern List *TrackAll(void);
-extern char *TrackSummaryName(Relation orders);
+extern List *TrackNamed(const char *orders, const char *beside);
 extern void TrackEnter(Oid owner, TrackScope *scope);
 extern void TrackLeave(const TrackScope *scope);
 extern const char *QuoteQualified(Oid schema, const char *name);

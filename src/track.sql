@@ -40,15 +40,21 @@ AS 'MODULE_PATHNAME', 'crm_track_ddl' LANGUAGE C;
 REVOKE EXECUTE ON FUNCTION crm.track_ddl() FROM PUBLIC;
 COMMENT ON FUNCTION crm.track_ddl() IS 'event trigger function: follows partitions, names and triggers of tracked tables';
 
-CREATE EVENT TRIGGER crm_track_ddl_start ON ddl_command_start WHEN TAG IN ('ALTER TABLE', 'DROP TABLE')
+CREATE EVENT TRIGGER crm_track_ddl_start ON ddl_command_start
+WHEN TAG IN ('ALTER TABLE', 'DROP TABLE', 'ALTER SCHEMA', 'DROP SCHEMA', 'DROP OWNED', 'ALTER EXTENSION', 'DROP EXTENSION',
+	'ALTER TYPE', 'DROP TYPE', 'ALTER DOMAIN', 'DROP DOMAIN', 'ALTER FUNCTION', 'DROP FUNCTION', 'ALTER ROUTINE', 'DROP ROUTINE',
+	'ALTER OPERATOR', 'DROP OPERATOR', 'ALTER COLLATION', 'DROP COLLATION', 'DROP CAST')
 EXECUTE FUNCTION crm.track_ddl();
-COMMENT ON EVENT TRIGGER crm_track_ddl_start IS 'notes which tracked tables lose a partition or change a type';
+COMMENT ON EVENT TRIGGER crm_track_ddl_start IS 'notes which tracked tables may lose a partition or a name, or change a type';
 
-CREATE EVENT TRIGGER crm_track_ddl_rewrite ON table_rewrite WHEN TAG IN ('ALTER TABLE')
+CREATE EVENT TRIGGER crm_track_ddl_rewrite ON table_rewrite WHEN TAG IN ('ALTER TABLE', 'ALTER TYPE')
 EXECUTE FUNCTION crm.track_ddl();
 COMMENT ON EVENT TRIGGER crm_track_ddl_rewrite IS 'notes which tracked tables get other values';
 
 CREATE EVENT TRIGGER crm_track_ddl_end ON ddl_command_end
-WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'DROP TABLE', 'CREATE TRIGGER', 'DROP TRIGGER')
+WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'DROP TABLE', 'CREATE FOREIGN TABLE', 'CREATE TRIGGER', 'DROP TRIGGER',
+	'CREATE SCHEMA', 'ALTER SCHEMA', 'DROP SCHEMA', 'DROP OWNED', 'ALTER EXTENSION', 'DROP EXTENSION',
+	'ALTER TYPE', 'DROP TYPE', 'ALTER DOMAIN', 'DROP DOMAIN', 'ALTER FUNCTION', 'DROP FUNCTION', 'ALTER ROUTINE', 'DROP ROUTINE',
+	'ALTER OPERATOR', 'DROP OPERATOR', 'ALTER COLLATION', 'DROP COLLATION', 'DROP CAST')
 EXECUTE FUNCTION crm.track_ddl();
 COMMENT ON EVENT TRIGGER crm_track_ddl_end IS 'follows partitions, names and triggers of tracked tables';

@@ -10,13 +10,19 @@
 #include "track.h"
 
 #include "access/relation.h"
+#include "access/sysattr.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_type.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -27,8 +33,55 @@
 
 PG_FUNCTION_INFO_V1(crm_track_ddl);
 
-/* Tables of orders that the command changes behind the triggers' back. */
-static List *changed_tables = NIL;
+/*
+ * A tracked table that a command may change behind the triggers' back, from its
+ * start to its end.  Commands nest, as an event trigger may run others, and end
+ * without notice, in an error: the callback of its memory context, that of the
+ * subtransaction, forgets what was begun there.
+ */
+typedef struct Followed
+{
+	struct Followed *next;
+	MemoryContextCallback callback;
+	const Node *command;
+	Oid			orders;
+	bool		changed;		/* its orders are to be read again */
+	bool		works;			/* the triggers knew all names */
+	List	   *partitions;		/* of a command that may drop some */
+} Followed;
+
+static Followed *all_followed = NULL;
+
+static void
+Unfollow(void *arg)
+{
+	Followed  **link = &all_followed;
+
+	while (*link != NULL && *link != arg)
+		link = &(*link)->next;
+	if (*link != NULL)
+		*link = (*link)->next;
+}
+
+/* Follow a tracked table until a command ends. */
+static Followed *
+Follow(const Node *command, Oid orders)
+{
+	Followed   *followed;
+
+	for (followed = all_followed; followed != NULL; followed = followed->next)
+		if (followed->command == command && followed->orders == orders)
+			return followed;
+	followed = MemoryContextAllocZero(CurTransactionContext, sizeof(Followed));
+	followed->command = command;
+	followed->orders = orders;
+	followed->callback.func = Unfollow;
+	followed->callback.arg = followed;
+	MemoryContextRegisterResetCallback(CurTransactionContext, &followed->callback);
+	followed->next = all_followed;
+	all_followed = followed;
+	return followed;
+}
 
 /* The tracked table of orders that a relation is or is a partition of. */
 static Relation
@@ -165,77 +218,145 @@ CheckTracked(Oid relid)
 
 	if (root == NULL)
 		return;
+	TrackCheckNames(root);
 	if (!TrackIsUnfinished(root))
 		TrackOpen(root);
 	relation_close(root, NoLock);
 }
 
 /*
- * A table, or something of it, has another name or schema: check the tracked
- * tables that this may be about.  All others are left alone: what is wrong
- * with them is no reason to refuse this.
+ * A table, or something of it, has another name or schema, or is gone: check
+ * the tracked tables that this may be about.  All others are left alone: what is
+ * wrong with them is no reason to refuse this.
  */
 static void
-CheckRenamed(const char *old_name, const char *new_name)
+CheckNamed(const char *old_name, const char *new_name)
+{
+	ListCell   *cell;
+
+	foreach(cell, TrackNamed(new_name, old_name))
+		CheckTracked(lfirst_oid(cell));
+}
+
+/* The orders that are in this table, or were, are to be read again. */
+static void
+FollowChanged(const Node *command, Oid relid)
+{
+	Relation	root = OpenTrackedRoot(relid, AccessShareLock);
+
+	if (root == NULL)
+		return;
+	Follow(command, RelationGetRelid(root))->changed = true;
+	relation_close(root, NoLock);
+}
+
+/* Whether a column that the expressions read may have values of an enum. */
+static bool
+ReadsEnum(const Track *track, Relation orders, Oid type)
+{
+	int			offset = -1;
+
+	while ((offset = bms_next_member(track->attributes, offset)) >= 0)
+	{
+		AttrNumber	number = offset + FirstLowInvalidHeapAttributeNumber;
+		Oid			of = getBaseType(TupleDescAttr(RelationGetDescr(orders), number - 1)->atttypid);
+
+		if (OidIsValid(get_element_type(of)))
+			of = getBaseType(get_element_type(of));
+		if (of == type || get_typtype(of) == TYPTYPE_COMPOSITE)
+			return true;
+	}
+	return false;
+}
+
+/* For TrackTry() */
+static void
+CallCheckNames(void *argument)
+{
+	TrackCheckNames(argument);
+}
+
+/*
+ * A command that may drop or rename anything: partitions, and whatever the
+ * expressions use.  For a table that somebody else has locked it does not wait.
+ */
+static void
+FollowAll(const Node *command)
 {
 	List	   *tables = TrackAll();
 	ListCell   *cell;
 
 	foreach(cell, tables)
 	{
-		Relation	orders = try_relation_open(lfirst_oid(cell), AccessShareLock);
-		const char *orders_name;
+		Relation	orders;
+		Followed   *followed;
+		MemoryContext previous;
 
+		if (!ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock))
+			continue;
+		orders = try_relation_open(lfirst_oid(cell), NoLock);
 		if (orders == NULL)
 			continue;
-		orders_name = pstrdup(RelationGetRelationName(orders));
-		/* the names of the tables beside the summary begin with its name */
-		if (strcmp(orders_name, new_name) == 0 ||
-			(TrackIsTracked(orders) && strncmp(old_name, TrackSummaryName(orders), strlen(TrackSummaryName(orders))) == 0))
-			CheckTracked(lfirst_oid(cell));
+		if (TrackIsTracked(orders))
+		{
+			followed = Follow(command, RelationGetRelid(orders));
+			followed->works = TrackTry(CallCheckNames, orders, false) == NULL;
+			previous = MemoryContextSwitchTo(CurTransactionContext);
+			followed->partitions = find_all_inheritors(RelationGetRelid(orders), NoLock, NULL);
+			MemoryContextSwitchTo(previous);
+			/* the name of an enum's value is one that expressions may read */
+			if (followed->works && IsA(command, AlterEnumStmt))
+				followed->changed = ReadsEnum(TrackCheckNames(orders), orders,
+											  LookupTypeNameOid(NULL, makeTypeNameFromNameList(((AlterEnumStmt *) command)->typeName), true));
+		}
 		relation_close(orders, NoLock);
 	}
 }
 
-/* The orders that are in this table, or were, are to be read again. */
 static void
-RememberChanged(Oid relid)
+ReadAgain(Relation orders)
 {
-	Relation	root = OpenTrackedRoot(relid, AccessShareLock);
-	MemoryContext previous;
+	Track	   *track = TrackOpen(orders);
 
-	if (root == NULL)
-		return;
-	previous = MemoryContextSwitchTo(TopTransactionContext);
-	changed_tables = list_append_unique_oid(changed_tables, RelationGetRelid(root));
-	MemoryContextSwitchTo(previous);
-	relation_close(root, NoLock);
+	if (track->mode == MODE_QUEUED)
+		TrackEnqueueAll(track, true);
+	else
+	{
+		LockRelationOid(RelationGetRelid(orders), ShareRowExclusiveLock);
+		TrackRefresh(TrackOpen(orders), orders);
+	}
 }
 
-/* Do so, at the end of the command. */
+/* At the end of a command: see what it did to the tables that are followed. */
 static void
-RefreshChanged(void)
+CommandEnds(const Node *command)
 {
-	List	   *tables = changed_tables;
-	ListCell   *cell;
+	Followed   *followed = all_followed;
 
-	changed_tables = NIL;
-	foreach(cell, tables)
+	while (followed != NULL)
 	{
-		Relation	root = try_relation_open(lfirst_oid(cell), ShareRowExclusiveLock);
+		Relation	orders;
 
-		if (root == NULL)
-			continue;
-		if (TrackIsTracked(root))
+		if (followed->command != command)
 		{
-			Track	   *track = TrackOpen(root);
-
-			if (track->mode == MODE_QUEUED)
-				TrackEnqueueAll(track, true);
-			else
-				TrackRefresh(track, root);
+			followed = followed->next;
+			continue;
 		}
-		relation_close(root, NoLock);
+		Unfollow(followed);
+		orders = try_relation_open(followed->orders, AccessShareLock);
+		if (orders != NULL && TrackIsTracked(orders))
+		{
+			if (followed->works)
+				TrackCheckNames(orders);
+			if (followed->changed ||
+				(followed->partitions != NIL &&
+				 !equal(followed->partitions, find_all_inheritors(followed->orders, NoLock, NULL))))
+				ReadAgain(orders);
+		}
+		if (orders != NULL)
+			relation_close(orders, NoLock);
+		/* what was done may have followed others */
+		followed = all_followed;
 	}
 }
 
@@ -267,119 +388,175 @@ BeforeTypeChanges(Oid relid)
 	TrackFollowUpdates(relid, true);
 }
 
+/* The table that a list of names, as DROP has it, is of; or InvalidOid. */
+static Oid
+NamedTable(List *name)
+{
+	return RangeVarGetRelid(makeRangeVarFromNameList(name), NoLock, true);
+}
+
+static void
+CommandStarts(const Node *command)
+{
+	ListCell   *cell;
+
+	if (IsA(command, DropStmt) && ((const DropStmt *) command)->removeType == OBJECT_TABLE)
+	{
+		/* where the partitions are of is known only before they are gone */
+		foreach(cell, ((const DropStmt *) command)->objects)
+		{
+			Oid			relid = NamedTable(lfirst(cell));
+
+			if (OidIsValid(relid) && get_rel_relispartition(relid))
+				FollowChanged(command, relid);
+		}
+	}
+	else if (IsA(command, AlterTableStmt) && ((const AlterTableStmt *) command)->objtype == OBJECT_TABLE)
+	{
+		const AlterTableStmt *alter = (const AlterTableStmt *) command;
+		Oid			relid = RangeVarGetRelid(alter->relation, NoLock, true);
+
+		foreach(cell, alter->cmds)
+			if (lfirst_node(AlterTableCmd, cell)->subtype == AT_AlterColumnType && OidIsValid(relid))
+			{
+				BeforeTypeChanges(relid);
+				break;
+			}
+	}
+	else if (IsA(command, RenameStmt) || IsA(command, AlterObjectSchemaStmt))
+	{
+		/* those of tables are checked by name */
+		const RangeVar *relation = IsA(command, RenameStmt) ? ((const RenameStmt *) command)->relation :
+			((const AlterObjectSchemaStmt *) command)->relation;
+
+		if (relation == NULL || (IsA(command, RenameStmt) && ((const RenameStmt *) command)->renameType == OBJECT_ATTRIBUTE))
+			FollowAll(command);
+	}
+	else if (IsA(command, DropStmt) || IsA(command, DropOwnedStmt) || IsA(command, AlterTableStmt) ||
+			 IsA(command, AlterFunctionStmt) ||
+			 (IsA(command, AlterEnumStmt) && ((const AlterEnumStmt *) command)->oldVal != NULL))
+		FollowAll(command);
+}
+
+/* ALTER TABLE has ended. */
+static void
+TableAltered(AlterTableStmt *alter)
+{
+	Oid			relid = RangeVarGetRelid(alter->relation, NoLock, true);
+	bool		columns = false;
+	ListCell   *cell;
+
+	foreach(cell, alter->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+
+		if (command->subtype == AT_AttachPartition)
+			PartitionCame(((PartitionCmd *) command->def)->name);
+		else if (command->subtype == AT_DetachPartition ||
+				 command->subtype == AT_DetachPartitionFinalize)
+			PartitionWent(alter->relation, ((PartitionCmd *) command->def)->name);
+		else if (command->subtype == AT_DropColumn || command->subtype == AT_AlterColumnType)
+			columns = true;
+	}
+	if (!OidIsValid(relid))
+		return;
+	CheckTracked(relid);
+	FollowUpdates(relid);
+	/* of a summary */
+	if (columns)
+		CheckNamed(alter->relation->relname, alter->relation->relname);
+}
+
 /*
- * track_ddl() returns event_trigger: ddl_command_start of ALTER and DROP TABLE,
- * table_rewrite, ddl_command_end of CREATE, ALTER and DROP TABLE and of CREATE
- * and DROP TRIGGER.
+ * track_ddl() returns event_trigger: ddl_command_start and ddl_command_end of
+ * what may drop or rename something that a tracked table or its expressions
+ * use, or change its partitions or BEFORE triggers; table_rewrite.
  */
 Datum
 crm_track_ddl(PG_FUNCTION_ARGS)
 {
 	EventTriggerData *data = (EventTriggerData *) fcinfo->context;
+	Node	   *command;
 	ListCell   *cell;
 
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("crm.track_ddl() must be called as an event trigger")));
+	command = data->parsetree;
 
 	if (strcmp(data->event, "ddl_command_start") == 0)
 	{
-		changed_tables = NIL;
-		if (IsA(data->parsetree, DropStmt))
-		{
-			/* where the partitions are of is known only before they are gone */
-			foreach(cell, ((DropStmt *) data->parsetree)->objects)
-			{
-				Oid			relid = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(cell)), NoLock, true);
-
-				if (OidIsValid(relid) && get_rel_relispartition(relid))
-					RememberChanged(relid);
-			}
-		}
-		else if (IsA(data->parsetree, AlterTableStmt))
-		{
-			AlterTableStmt *alter = (AlterTableStmt *) data->parsetree;
-			Oid			relid = RangeVarGetRelid(alter->relation, NoLock, true);
-
-			foreach(cell, alter->cmds)
-				if (lfirst_node(AlterTableCmd, cell)->subtype == AT_AlterColumnType && OidIsValid(relid))
-				{
-					BeforeTypeChanges(relid);
-					break;
-				}
-		}
+		CommandStarts(command);
 		return (Datum) 0;
 	}
 	if (strcmp(data->event, "table_rewrite") == 0)
 	{
-		RememberChanged(DatumGetObjectId(DirectFunctionCall1(pg_event_trigger_table_rewrite_oid, (Datum) 0)));
+		FollowChanged(command, DatumGetObjectId(DirectFunctionCall1(pg_event_trigger_table_rewrite_oid, (Datum) 0)));
 		return (Datum) 0;
 	}
 
-	if (IsA(data->parsetree, CreateStmt))
+	if (IsA(command, CreateStmt))
 	{
-		CreateStmt *create = (CreateStmt *) data->parsetree;
+		CreateStmt *create = (CreateStmt *) command;
 
 		if (create->partbound != NULL)
 			PartitionCame(create->relation);
 	}
-	else if (IsA(data->parsetree, AlterTableStmt))
+	else if (IsA(command, CreateForeignTableStmt))
 	{
-		AlterTableStmt *alter = (AlterTableStmt *) data->parsetree;
-		Oid			relid = RangeVarGetRelid(alter->relation, NoLock, true);
+		CreateForeignTableStmt *create = (CreateForeignTableStmt *) command;
 
-		foreach(cell, alter->cmds)
-		{
-			AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
-
-			if (command->subtype == AT_AttachPartition)
-				PartitionCame(((PartitionCmd *) command->def)->name);
-			else if (command->subtype == AT_DetachPartition ||
-					 command->subtype == AT_DetachPartitionFinalize)
-				PartitionWent(alter->relation, ((PartitionCmd *) command->def)->name);
-		}
-		if (OidIsValid(relid))
-			CheckTracked(relid);
-		if (OidIsValid(relid))
-			FollowUpdates(relid);
-		RefreshChanged();
+		if (create->base.partbound != NULL)
+			PartitionCame(create->base.relation);
 	}
-	else if (IsA(data->parsetree, CreateTrigStmt))
+	else if (IsA(command, CreateSchemaStmt))
 	{
-		CreateTrigStmt *create = (CreateTrigStmt *) data->parsetree;
+		foreach(cell, ((CreateSchemaStmt *) command)->schemaElts)
+			if (IsA(lfirst(cell), CreateStmt) && ((CreateStmt *) lfirst(cell))->partbound != NULL)
+				PartitionCame(((CreateStmt *) lfirst(cell))->relation);
+	}
+	else if (IsA(command, AlterTableStmt) && ((AlterTableStmt *) command)->objtype == OBJECT_TABLE)
+		TableAltered((AlterTableStmt *) command);
+	else if (IsA(command, CreateTrigStmt))
+	{
+		CreateTrigStmt *create = (CreateTrigStmt *) command;
 
 		if (create->row && create->timing == TRIGGER_TYPE_BEFORE && (create->events & TRIGGER_TYPE_UPDATE))
 			FollowUpdates(RangeVarGetRelid(create->relation, NoLock, true));
 	}
-	else if (IsA(data->parsetree, DropStmt) && ((DropStmt *) data->parsetree)->removeType == OBJECT_TRIGGER)
+	else if (IsA(command, DropStmt) && ((DropStmt *) command)->removeType == OBJECT_TRIGGER)
 	{
-		foreach(cell, ((DropStmt *) data->parsetree)->objects)
+		foreach(cell, ((DropStmt *) command)->objects)
 		{
 			List	   *name = lfirst(cell);
 
 			/* the last of the names is the trigger's; ours are dropped together */
 			if (strncmp(strVal(llast(name)), "crm_track_", strlen("crm_track_")) == 0)
 				continue;
-			FollowUpdates(RangeVarGetRelid(makeRangeVarFromNameList(list_copy_head(name, list_length(name) - 1)), NoLock, true));
+			FollowUpdates(NamedTable(list_copy_head(name, list_length(name) - 1)));
 		}
 	}
-	else if (IsA(data->parsetree, RenameStmt))
+	else if (IsA(command, DropStmt) && ((DropStmt *) command)->removeType == OBJECT_TABLE)
 	{
-		RenameStmt *rename = (RenameStmt *) data->parsetree;
+		foreach(cell, ((DropStmt *) command)->objects)
+			CheckNamed(strVal(llast((List *) lfirst(cell))), "");
+	}
+	else if (IsA(command, RenameStmt))
+	{
+		RenameStmt *rename = (RenameStmt *) command;
 
 		if (rename->relation != NULL)
-			CheckRenamed(rename->relation->relname,
-						 rename->renameType == OBJECT_TABLE ? rename->newname : rename->relation->relname);
+			CheckNamed(rename->relation->relname,
+					   rename->renameType == OBJECT_TABLE ? rename->newname : rename->relation->relname);
 	}
-	else if (IsA(data->parsetree, AlterObjectSchemaStmt))
+	else if (IsA(command, AlterObjectSchemaStmt))
 	{
-		AlterObjectSchemaStmt *move = (AlterObjectSchemaStmt *) data->parsetree;
+		AlterObjectSchemaStmt *move = (AlterObjectSchemaStmt *) command;
 
 		if (move->relation != NULL)
-			CheckRenamed(move->relation->relname, move->relation->relname);
+			CheckNamed(move->relation->relname, move->relation->relname);
 	}
-	else if (IsA(data->parsetree, DropStmt))
-		RefreshChanged();
+	CommandEnds(command);
 	return (Datum) 0;
 }
