@@ -800,3 +800,34 @@ SELECT crm.verify('orders');
 ALTER TYPE an_order RENAME ATTRIBUTE amount TO price CASCADE;
 SELECT crm.untrack('orders');
 DROP TYPE an_order CASCADE;
+
+-- Rows that fail in a queue leave no memory behind: each error tells how much there is
+CREATE FUNCTION memory(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+	RAISE '%', (SELECT sum(total_bytes) FROM pg_backend_memory_contexts);
+END $$;
+CREATE TABLE orders (id int, customer int, at timestamptz, amount numeric);
+SELECT crm.track('orders', 'memory(customer)', 'at', 'amount', mode => 'queued');
+INSERT INTO orders SELECT i, i, '2026-01-01 00:00Z', 1 FROM generate_series(1, 400) i;
+SELECT count(*), max(bytes) FILTER (WHERE id > 350) - max(bytes) FILTER (WHERE id <= 50) < 1000000 AS no_more
+FROM (SELECT message::bigint AS bytes, row_number() OVER (ORDER BY ctid) AS id FROM orders_lifecycle_errors) e;
+SELECT crm.untrack('orders');
+DROP TABLE orders;
+DROP FUNCTION memory;
+
+-- A BEFORE trigger of the user's on the summary fires for a row that the same transaction has inserted, too
+CREATE TABLE orders (id int, customer int, at timestamptz, amount numeric);
+CREATE INDEX ON orders (customer);
+SELECT crm.track('orders', 'customer', 'at', 'amount');
+ALTER TABLE orders_lifecycle ADD changes int DEFAULT 0;
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.changes := OLD.changes + 1; RETURN NEW; END $$;
+CREATE TRIGGER stamp BEFORE UPDATE ON orders_lifecycle FOR EACH ROW EXECUTE FUNCTION stamp();
+BEGIN;
+INSERT INTO orders VALUES (1, 1, '2026-01-01 00:00Z', 1);
+INSERT INTO orders VALUES (2, 1, '2026-01-01 00:00Z', 2);
+DELETE FROM orders WHERE id = 1;
+COMMIT;
+SELECT customer, crm.revenue(purchases), changes FROM orders_lifecycle;
+SELECT crm.verify('orders');
+SELECT crm.untrack('orders');
+DROP TABLE orders;
+DROP FUNCTION stamp;

@@ -410,6 +410,8 @@ WriteRow(Summary *summary, TrackRow *row)
 		new->tts_isnull[summary->track->columns[i] - 1] = nulls[i];
 	}
 	ExecStoreVirtualTuple(new);
+	/* what a BEFORE trigger of the user's is to see: rows of this transaction too */
+	summary->target.estate->es_output_cid = GetCurrentCommandId(true);
 	ExecSimpleRelationUpdate(summary->target.info, summary->target.estate, &summary->epqstate,
 							 summary->old, new);
 	ResetPerTupleExprContext(summary->target.estate);
