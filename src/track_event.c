@@ -144,7 +144,10 @@ RecomputeOrdersOf(Track *track, Oid relid)
 	TrackLeave(&scope);
 }
 
-/* A table with a summary of its own is no partition. */
+/*
+ * A table with a summary of its own is no partition, and no child: statement
+ * triggers do not fire for what is written through a parent.
+ */
 static void
 CheckUntracked(Oid relid)
 {
@@ -156,7 +159,7 @@ CheckUntracked(Oid relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("\"%s\" is tracked", RelationGetRelationName(relation)),
-				 errhint("Call crm.untrack() before it becomes a partition.")));
+				 errhint("Call crm.untrack() before it becomes a partition or child.")));
 	relation_close(relation, NoLock);
 }
 
@@ -455,6 +458,8 @@ TableAltered(AlterTableStmt *alter)
 		else if (command->subtype == AT_DetachPartition ||
 				 command->subtype == AT_DetachPartitionFinalize)
 			PartitionWent(alter->relation, ((PartitionCmd *) command->def)->name);
+		else if (command->subtype == AT_AddInherit && OidIsValid(relid))
+			CheckUntracked(relid);
 		else if (command->subtype == AT_DropColumn || command->subtype == AT_AlterColumnType)
 			columns = true;
 	}
