@@ -213,7 +213,24 @@ PartitionWent(RangeVar *parent, RangeVar *name)
 	relation_close(root, NoLock);
 }
 
-/* Whether the triggers still know all the names: an error if not. */
+/* Say whose tracking an error is about: the command may be about something else. */
+static void
+CheckErrorContext(void *arg)
+{
+	errcontext("tracking of \"%s\", see crm.untrack()", RelationGetRelationName((Relation) arg));
+}
+
+/* Whether the triggers of a tracked table still know all the names: an error if not. */
+static void
+CheckNames(Relation orders)
+{
+	ErrorContextCallback callback = {error_context_stack, CheckErrorContext, orders};
+
+	error_context_stack = &callback;
+	TrackCheckNames(orders);
+	error_context_stack = callback.previous;
+}
+
 static void
 CheckTracked(Oid relid)
 {
@@ -221,7 +238,7 @@ CheckTracked(Oid relid)
 
 	if (root == NULL)
 		return;
-	TrackCheckNames(root);
+	CheckNames(root);
 	if (!TrackIsUnfinished(root))
 		TrackOpen(root);
 	relation_close(root, NoLock);
@@ -350,7 +367,7 @@ CommandEnds(const Node *command)
 		if (orders != NULL && TrackIsTracked(orders))
 		{
 			if (followed->works)
-				TrackCheckNames(orders);
+				CheckNames(orders);
 			if (followed->changed ||
 				(followed->partitions != NIL &&
 				 !equal(followed->partitions, find_all_inheritors(followed->orders, NoLock, NULL))))
