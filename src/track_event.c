@@ -46,8 +46,7 @@ typedef struct Followed
 	const Node *command;
 	Oid			orders;
 	bool		changed;		/* its orders are to be read again */
-	bool		works;			/* the triggers knew all names */
-	List	   *partitions;		/* of a command that may drop some */
+	List	   *partitions;		/* of a command that may drop anything */
 } Followed;
 
 static Followed *all_followed = NULL;
@@ -298,13 +297,16 @@ CallCheckNames(void *argument)
 
 /*
  * A command that may drop or rename anything: partitions, and whatever the
- * expressions use.  For a table that somebody else has locked it does not wait.
+ * expressions use.  For a table that somebody else has locked it does not wait,
+ * unless it would have to anyway, to drop a partition.
  */
 static void
 FollowAll(const Node *command)
 {
 	List	   *tables = TrackAll();
 	ListCell   *cell;
+	bool		drops = IsA(command, DropOwnedStmt) ||
+		(IsA(command, DropStmt) && ((const DropStmt *) command)->removeType == OBJECT_SCHEMA);
 
 	foreach(cell, tables)
 	{
@@ -312,20 +314,22 @@ FollowAll(const Node *command)
 		Followed   *followed;
 		MemoryContext previous;
 
-		if (!ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock))
+		if (drops && get_rel_relkind(lfirst_oid(cell)) == RELKIND_PARTITIONED_TABLE)
+			LockRelationOid(lfirst_oid(cell), AccessShareLock);
+		else if (!ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock))
 			continue;
 		orders = try_relation_open(lfirst_oid(cell), NoLock);
 		if (orders == NULL)
 			continue;
-		if (TrackIsTracked(orders))
+		/* what is wrong already is no reason to refuse the command */
+		if (TrackIsTracked(orders) && TrackTry(CallCheckNames, orders, false) == NULL)
 		{
 			followed = Follow(command, RelationGetRelid(orders));
-			followed->works = TrackTry(CallCheckNames, orders, false) == NULL;
 			previous = MemoryContextSwitchTo(CurTransactionContext);
 			followed->partitions = find_all_inheritors(RelationGetRelid(orders), NoLock, NULL);
 			MemoryContextSwitchTo(previous);
 			/* the name of an enum's value is one that expressions may read */
-			if (followed->works && IsA(command, AlterEnumStmt))
+			if (IsA(command, AlterEnumStmt))
 				followed->changed = ReadsEnum(TrackCheckNames(orders), orders,
 											  LookupTypeNameOid(NULL, makeTypeNameFromNameList(((AlterEnumStmt *) command)->typeName), true));
 		}
@@ -333,6 +337,7 @@ FollowAll(const Node *command)
 	}
 }
 
+/* Read the orders of a tracked table again; at once, if writers do not queue. */
 static void
 ReadAgain(Relation orders)
 {
@@ -366,7 +371,7 @@ CommandEnds(const Node *command)
 		orders = try_relation_open(followed->orders, AccessShareLock);
 		if (orders != NULL && TrackIsTracked(orders))
 		{
-			if (followed->works)
+			if (followed->partitions != NIL)
 				CheckNames(orders);
 			if (followed->changed ||
 				(followed->partitions != NIL &&
