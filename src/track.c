@@ -301,12 +301,13 @@ ScanTriggers(void)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_depend dependency = (Form_pg_depend) GETSTRUCT(tuple);
-		Tracked    *tracked = palloc0(sizeof(Tracked));
+		Tracked    *tracked;
 		SysScanDesc trigger_scan;
 		HeapTuple	trigger_tuple;
 
 		if (dependency->classid != TriggerRelationId)
 			continue;
+		tracked = palloc0(sizeof(Tracked));
 		ScanKeyInit(&keys[0], Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
 					ObjectIdGetDatum(dependency->objid));
 		trigger_scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, keys);
@@ -1693,6 +1694,7 @@ CreateTriggers(Relation relation, bool partition, const char *const *arguments,
 							 UPDATE_TRIGGER, UPDATE_ROW_TRIGGER);
 }
 
+/* The work of TrackFollowUpdates(). */
 static void
 FollowUpdates(Oid relid, bool all_columns)
 {
