@@ -294,30 +294,39 @@ GetCustomerArg(FunctionCallInfo fcinfo, int n)
  * that differs, and while it folds half as much again: 32 bytes for a customer,
  * 24 for the value of the purchases.  Memory that is never touched costs
  * nothing.
+ *
+ * Each process of a parallel plan folds what it read, which puts the rows into
+ * an order of their own; the leader then merges theirs.
  */
+typedef struct LtvRows
+{
+	size_t		count;
+	size_t		room;
+	size_t		folded;			/* the count that the last fold left */
+	void	   *rows;			/* LtvCustomer or LtvSpender */
+} LtvRows;
+
 typedef struct LtvState
 {
 	LtvProcess	process;
 	bool		in_days;
 	bool		with_spend;
-	size_t		customer_count;
-	size_t		customer_room;
-	size_t		spender_count;
-	size_t		spender_room;
-	LtvCustomer *customers;
-	LtvSpender *spenders;
+	LtvRows		customers;
+	LtvRows		spenders;
 	MemoryContext context;
 } LtvState;
 
-/* What is serialized before the rows. */
-typedef struct LtvStateHeader
+/* What is serialized: customers, then spenders. */
+typedef struct LtvSerialState
 {
+	int32		vl_len_;
 	LtvProcess	process;
 	bool		in_days;
 	bool		with_spend;
 	uint64		customer_count;
 	uint64		spender_count;
-} LtvStateHeader;
+	LtvCustomer customers[FLEXIBLE_ARRAY_MEMBER];
+} LtvSerialState;
 
 #define LTV_FIRST_ROOM	32
 #define LTV_LEAST_ROOM	256		/* after the first: a fold has its price */
@@ -341,72 +350,138 @@ StateCreate(MemoryContext context, LtvProcess process, bool in_days, bool with_s
 	return state;
 }
 
-/* Fold the rows, and have room for more of them if it is to grow. */
-static void
-StateFold(LtvState *state, bool spenders, bool grow)
+/* How many bytes a row takes. */
+static inline size_t
+RowWidth(const LtvState *state, const LtvRows *rows)
 {
-	size_t		count = spenders ? state->spender_count : state->customer_count;
-	size_t		width = spenders ? sizeof(LtvSpender) : sizeof(LtvCustomer);
-	void	   *rows = spenders ? (void *) state->spenders : (void *) state->customers;
-	size_t		most = Min(MaxAllocHugeSize / width, LTV_MAX_ROWS);
-	size_t		room = Max(count, LTV_FIRST_ROOM);
+	return rows == &state->spenders ? sizeof(LtvSpender) : sizeof(LtvCustomer);
+}
 
-	if (count > 0)
-	{
-		void	   *folded = MemoryContextAllocHuge(state->context, room * width);
-		void	   *scratch = MemoryContextAllocHuge(state->context, count * LTV_FOLD_SCRATCH);
+/* How many rows may be. */
+static inline size_t
+MostRows(size_t width)
+{
+	return Min(MaxAllocHugeSize / width, LTV_MAX_ROWS);
+}
 
-		count = spenders ?
-			ltv_fold_spenders(rows, count, folded, scratch, CheckInterrupts) :
-			ltv_fold_customers(rows, count, folded, scratch, CheckInterrupts);
-		pfree(scratch);
-		pfree(rows);
-		rows = folded;
-		if (grow)
-		{
-			if (count >= most)
-				ereport(ERROR,
-						(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						 errmsg("too many customers that differ")));
-			room = Min(Max(count * LTV_ROOM, LTV_LEAST_ROOM), most);
-			rows = repalloc_huge(rows, room * width);
-		}
-	}
-	else
-		rows = MemoryContextAlloc(state->context, room * width);
-	if (spenders)
+static void
+TooManyRows(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("too many customers that differ")));
+}
+
+/* Write the rows, folded, where there is room for all; how many they are then. */
+static size_t
+FoldInto(LtvState *state, const LtvRows *rows, void *folded)
+{
+	bool		spenders = rows == &state->spenders;
+	void	   *scratch;
+	size_t		count;
+
+	if (rows->folded == rows->count)
 	{
-		state->spenders = rows;
-		state->spender_count = count;
-		state->spender_room = room;
+		if (rows->count > 0)
+			memcpy(folded, rows->rows, rows->count * RowWidth(state, rows));
+		return rows->count;
 	}
-	else
+	scratch = MemoryContextAllocHuge(state->context, rows->count * LTV_FOLD_SCRATCH);
+	count = spenders ?
+		ltv_fold_spenders(rows->rows, rows->count, folded, scratch, CheckInterrupts) :
+		ltv_fold_customers(rows->rows, rows->count, folded, scratch, CheckInterrupts);
+	pfree(scratch);
+	return count;
+}
+
+/* Fold rows that are not. */
+static void
+StateFold(LtvState *state, LtvRows *rows)
+{
+	void	   *folded;
+
+	if (rows->folded == rows->count)
+		return;
+	folded = MemoryContextAllocHuge(state->context, rows->count * RowWidth(state, rows));
+	rows->room = rows->count;
+	rows->count = rows->folded = FoldInto(state, rows, folded);
+	pfree(rows->rows);
+	rows->rows = folded;
+}
+
+/* Have room for more rows. */
+static pg_noinline void
+StateGrow(LtvState *state, LtvRows *rows)
+{
+	size_t		width = RowWidth(state, rows);
+	size_t		most = MostRows(width);
+
+	if (rows->rows == NULL)
 	{
-		state->customers = rows;
-		state->customer_count = count;
-		state->customer_room = room;
+		rows->room = LTV_FIRST_ROOM;
+		rows->rows = MemoryContextAlloc(state->context, rows->room * width);
+		return;
 	}
+	StateFold(state, rows);
+	if (rows->count >= most)
+		TooManyRows();
+	rows->room = Min(Max(rows->count * LTV_ROOM, LTV_LEAST_ROOM), most);
+	rows->rows = repalloc_huge(rows->rows, rows->room * width);
 }
 
 static inline void
 StateAddCustomer(LtvState *state, const LtvCustomer *customer)
 {
-	if (unlikely(state->customer_count == state->customer_room))
-		StateFold(state, false, true);
-	state->customers[state->customer_count++] = *customer;
+	LtvRows    *rows = &state->customers;
+
+	if (unlikely(rows->count == rows->room))
+		StateGrow(state, rows);
+	((LtvCustomer *) rows->rows)[rows->count++] = *customer;
 }
 
 static inline void
-StateAddSpender(LtvState *state, double x, double mean_value, double weight)
+StateAddSpender(LtvState *state, double x, double mean_value)
 {
+	LtvRows    *rows = &state->spenders;
 	LtvSpender *spender;
 
-	if (unlikely(state->spender_count == state->spender_room))
-		StateFold(state, true, true);
-	spender = &state->spenders[state->spender_count++];
+	if (unlikely(rows->count == rows->room))
+		StateGrow(state, rows);
+	spender = &((LtvSpender *) rows->rows)[rows->count++];
 	spender->x = x;
 	spender->mean_value = mean_value;
-	spender->weight = weight;
+	spender->weight = 1;
+}
+
+/* Add the folded rows of another state, which may lie anywhere in memory. */
+static void
+StateMerge(LtvState *state, LtvRows *rows, const LtvRows *other)
+{
+	size_t		width = RowWidth(state, rows);
+	void	   *merged;
+
+	if (other->count == 0)
+		return;
+	StateFold(state, rows);
+	if (rows->count + other->count > MostRows(width))
+		TooManyRows();
+	merged = MemoryContextAllocHuge(state->context, (rows->count + other->count) * width);
+	rows->room = rows->count + other->count;
+	if (rows->count == 0)
+	{
+		memcpy(merged, other->rows, other->count * width);
+		rows->count = other->count;
+	}
+	else
+		rows->count = rows == &state->spenders ?
+			ltv_merge_spenders(rows->rows, rows->count, other->rows, other->count,
+							   merged, CheckInterrupts) :
+			ltv_merge_customers(rows->rows, rows->count, other->rows, other->count,
+								merged, CheckInterrupts);
+	rows->folded = rows->count;
+	if (rows->rows != NULL)
+		pfree(rows->rows);
+	rows->rows = merged;
 }
 
 /* The state to add to: made for the first row, of the same process after it. */
@@ -462,7 +537,7 @@ crm_ltv_model_add(PG_FUNCTION_ARGS)
 		double		mean_value = RepeatValue(p);
 
 		if (mean_value > 0)
-			StateAddSpender(state, customer.x, mean_value, 1);
+			StateAddSpender(state, customer.x, mean_value);
 	}
 	PG_RETURN_POINTER(state);
 }
@@ -493,7 +568,7 @@ crm_ltv_model_add_raw(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("mean_value must be zero or more, and finite")));
 		if (mean_value > 0)
-			StateAddSpender(state, customer.x, mean_value, 1);
+			StateAddSpender(state, customer.x, mean_value);
 	}
 	PG_RETURN_POINTER(state);
 }
@@ -520,12 +595,19 @@ crm_ltv_model_merge(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("model must be the same for all customers of a group")));
-	for (size_t i = 0; i < other->customer_count; i++)
-		StateAddCustomer(state, &other->customers[i]);
-	for (size_t i = 0; i < other->spender_count; i++)
-		StateAddSpender(state, other->spenders[i].x, other->spenders[i].mean_value,
-						other->spenders[i].weight);
+	StateFold(other, &other->customers);
+	StateFold(other, &other->spenders);
+	StateMerge(state, &state->customers, &other->customers);
+	StateMerge(state, &state->spenders, &other->spenders);
 	PG_RETURN_POINTER(state);
+}
+
+/* How many bytes the rows take when they are serialized as they are. */
+static inline size_t
+SerialSize(const LtvState *state)
+{
+	return offsetof(LtvSerialState, customers) +
+		state->customers.count * sizeof(LtvCustomer) + state->spenders.count * sizeof(LtvSpender);
 }
 
 /*
@@ -536,64 +618,54 @@ Datum
 crm_ltv_model_serialize(PG_FUNCTION_ARGS)
 {
 	LtvState   *state = (LtvState *) PG_GETARG_POINTER(0);
-	LtvStateHeader header = {0};
-	Size		customers_size;
-	Size		spenders_size;
-	Size		size;
-	bytea	   *result;
-	char	   *at;
+	LtvSerialState *result;
+	void	   *spenders;
 
-	StateFold(state, false, false);
-	StateFold(state, true, false);
-	header.process = state->process;
-	header.in_days = state->in_days;
-	header.with_spend = state->with_spend;
-	header.customer_count = state->customer_count;
-	header.spender_count = state->spender_count;
-	customers_size = state->customer_count * sizeof(LtvCustomer);
-	spenders_size = state->spender_count * sizeof(LtvSpender);
-	size = VARHDRSZ + sizeof(header) + customers_size + spenders_size;
-	if (size > MaxAllocSize)
+	/* what is folded straight into the result is not copied */
+	if (SerialSize(state) > MaxAllocSize)
+	{
+		StateFold(state, &state->customers);
+		StateFold(state, &state->spenders);
+	}
+	if (SerialSize(state) > MaxAllocSize)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("too many customers that differ for a parallel plan"),
 				 errhint("Set max_parallel_workers_per_gather to 0 for this query.")));
-	result = palloc(size);
-	SET_VARSIZE(result, size);
-	at = VARDATA(result);
-	memcpy(at, &header, sizeof(header));
-	at += sizeof(header);
-	memcpy(at, state->customers, customers_size);
-	memcpy(at + customers_size, state->spenders, spenders_size);
-	PG_RETURN_BYTEA_P(result);
+	result = palloc(SerialSize(state));
+	memset(result, 0, offsetof(LtvSerialState, customers));
+	result->process = state->process;
+	result->in_days = state->in_days;
+	result->with_spend = state->with_spend;
+	result->customer_count = FoldInto(state, &state->customers, result->customers);
+	spenders = result->customers + result->customer_count;
+	result->spender_count = FoldInto(state, &state->spenders, spenders);
+	SET_VARSIZE(result, (char *) ((LtvSpender *) spenders + result->spender_count) - (char *) result);
+	PG_RETURN_BYTEA_P((bytea *) result);
 }
 
-/* ltv_model_deserialize(bytea, internal) returns internal */
+/*
+ * ltv_model_deserialize(bytea, internal) returns internal: the rows stay where
+ * they are.
+ */
 Datum
 crm_ltv_model_deserialize(PG_FUNCTION_ARGS)
 {
 	bytea	   *serial = PG_GETARG_BYTEA_PP(0);
-	const char *at = VARDATA_ANY(serial);
-	LtvStateHeader header;
+	LtvSerialState header;
 	LtvState   *state;
-	Size		customers_size;
-	Size		spenders_size;
 
 	if (!AggCheckCallContext(fcinfo, NULL))
 		elog(ERROR, "crm.ltv_model deserial function called in non-aggregate context");
-	memcpy(&header, at, sizeof(header));
-	at += sizeof(header);
-	customers_size = header.customer_count * sizeof(LtvCustomer);
-	spenders_size = header.spender_count * sizeof(LtvSpender);
-	Assert(VARSIZE_ANY_EXHDR(serial) == sizeof(header) + customers_size + spenders_size);
-
+	/* it may be anywhere in a tuple */
+	memcpy((char *) &header + VARHDRSZ, VARDATA_ANY(serial),
+		   offsetof(LtvSerialState, customers) - VARHDRSZ);
 	state = StateCreate(CurrentMemoryContext, header.process, header.in_days, header.with_spend);
-	state->customer_count = state->customer_room = header.customer_count;
-	state->spender_count = state->spender_room = header.spender_count;
-	state->customers = palloc_extended(customers_size, MCXT_ALLOC_HUGE);
-	state->spenders = palloc_extended(spenders_size, MCXT_ALLOC_HUGE);
-	memcpy(state->customers, at, customers_size);
-	memcpy(state->spenders, at + customers_size, spenders_size);
+	state->customers.count = state->customers.folded = header.customer_count;
+	state->customers.rows = VARDATA_ANY(serial) + offsetof(LtvSerialState, customers) - VARHDRSZ;
+	state->spenders.count = state->spenders.folded = header.spender_count;
+	state->spenders.rows = (char *) state->customers.rows + header.customer_count * sizeof(LtvCustomer);
+	Assert(VARSIZE_ANY_EXHDR(serial) + VARHDRSZ == SerialSize(state));
 	PG_RETURN_POINTER(state);
 }
 
@@ -620,11 +692,15 @@ errdetail_of_fit(const LtvFit *fit, LtvProcess process, int first)
 static void
 FitSpend(LtvState *state, LtvModel *model)
 {
+	const LtvSpender *spenders;
+	size_t		count;
 	double		customers = 0;
 	LtvFit		fit;
 
-	StateFold(state, true, false);
-	if (state->spender_count <= LTV_SPEND_PARAMETERS)
+	StateFold(state, &state->spenders);
+	spenders = state->spenders.rows;
+	count = state->spenders.count;
+	if (count <= LTV_SPEND_PARAMETERS)
 	{
 		ereport(WARNING,
 				(errcode(ERRCODE_DATA_EXCEPTION),
@@ -632,7 +708,7 @@ FitSpend(LtvState *state, LtvModel *model)
 				 errdetail("Too few customers with repeat purchases of a value above zero differ in them.")));
 		return;
 	}
-	ltv_fit_spend(state->spenders, state->spender_count, CheckInterrupts, &fit);
+	ltv_fit_spend(spenders, count, CheckInterrupts, &fit);
 	if (fit.outcome == LTV_STOPPED)
 	{
 		ereport(WARNING,
@@ -642,8 +718,8 @@ FitSpend(LtvState *state, LtvModel *model)
 		return;
 	}
 
-	for (size_t i = 0; i < state->spender_count; i++)
-		customers += state->spenders[i].weight;
+	for (size_t i = 0; i < count; i++)
+		customers += spenders[i].weight;
 	memcpy(model->spend, fit.parameters, sizeof(model->spend));
 	model->flags |= LTV_SPEND | LTV_SPEND_FITTED;
 	model->spend_customers = (int64) customers;
@@ -675,19 +751,23 @@ Datum
 crm_ltv_model_final(PG_FUNCTION_ARGS)
 {
 	LtvState   *state = PG_ARGISNULL(0) ? NULL : (LtvState *) PG_GETARG_POINTER(0);
+	const LtvCustomer *rows;
+	size_t		count;
 	LtvModel   *model;
 	LtvFit		fit;
 	double		customers = 0;
 	double		repeats = 0;
 
-	if (state == NULL || state->customer_count == 0)
+	if (state == NULL || state->customers.count == 0)
 		PG_RETURN_NULL();
 
-	StateFold(state, false, false);
-	for (size_t i = 0; i < state->customer_count; i++)
+	StateFold(state, &state->customers);
+	rows = state->customers.rows;
+	count = state->customers.count;
+	for (size_t i = 0; i < count; i++)
 	{
-		customers += state->customers[i].weight;
-		repeats += state->customers[i].weight * state->customers[i].x;
+		customers += rows[i].weight;
+		repeats += rows[i].weight * rows[i].x;
 	}
 	if (repeats == 0)
 		ereport(ERROR,
@@ -695,15 +775,14 @@ crm_ltv_model_final(PG_FUNCTION_ARGS)
 				 errmsg("the customers do not identify a model"),
 				 errdetail("None of the %.0f customers has bought a second time.", customers),
 				 errhint("Fit a model to all customers, or to more time.")));
-	if (state->customer_count <= LTV_PARAMETERS)
+	if (count <= LTV_PARAMETERS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("the customers do not identify a model"),
-				 errdetail("Among %.0f customers are only %zu different histories.", customers,
-						   state->customer_count),
+				 errdetail("Among %.0f customers are only %zu different histories.", customers, count),
 				 errhint("Fit a model to more customers.")));
 
-	ltv_fit_process(state->process, state->customers, state->customer_count, CheckInterrupts, &fit);
+	ltv_fit_process(state->process, rows, count, CheckInterrupts, &fit);
 	if (fit.outcome == LTV_STOPPED)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),

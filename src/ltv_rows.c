@@ -5,8 +5,8 @@
  * A radix sort of (key, index) pairs and one gathering pass.  The key is x in
  * its upper bits, so that rows of equal x stand together, and a hash of the
  * row in its lower ones.  Rows of equal key, few unless they are equal, are
- * sorted by insertion.  No function here allocates, raises an error or knows
- * the server.
+ * sorted by insertion.  Rows that were folded apart are merged in that order.
+ * No function here allocates, raises an error or knows the server.
  */
 #include "ltv.h"
 
@@ -16,6 +16,7 @@
 #define DIGITS			(1 << DIGIT_BITS)
 #define HASH_BITS		22
 #define AHEAD			16		/* rows are asked for so many before they are wanted */
+#define MERGED_AT_ONCE	65536
 
 typedef struct Pair
 {
@@ -128,6 +129,63 @@ fold(const double *rows, size_t n, int columns, double *folded, void *scratch,
 	return (end - folded) / width;
 }
 
+/*
+ * Merge two folded arrays of rows, of which b may be anywhere in memory, into
+ * folded, which has room for both; returns how many are left.
+ */
+static inline size_t
+merge(const double *a, size_t a_count, const char *b, size_t b_count, int columns,
+	  double *folded, LtvInterrupt interrupt)
+{
+	const int	width = columns + 1;
+	const size_t size = width * sizeof(double);
+	const double *a_end = a + a_count * width;
+	const char *b_end = b + b_count * size;
+	double	   *end = folded;
+	double		other[4];
+	uint32_t	a_key = 0;
+	uint32_t	b_key = 0;
+
+	if (a < a_end)
+		a_key = key_of(a, columns);
+	if (b < b_end)
+	{
+		memcpy(other, b, size);
+		b_key = key_of(other, columns);
+	}
+	for (size_t i = 1; a < a_end && b < b_end; i++, end += width)
+	{
+		int			order = a_key < b_key ? -1 : a_key > b_key ? 1 :
+			compare_rows(a, other, columns);
+
+		memcpy(end, order > 0 ? other : a, size);
+		if (order == 0)
+			end[columns] += other[columns];
+		if (order <= 0)
+		{
+			a += width;
+			if (a < a_end)
+				a_key = key_of(a, columns);
+		}
+		if (order >= 0)
+		{
+			b += size;
+			if (b < b_end)
+			{
+				memcpy(other, b, size);
+				b_key = key_of(other, columns);
+			}
+		}
+		if (i % MERGED_AT_ONCE == 0)
+			interrupt();
+	}
+	memcpy(end, a, (a_end - a) * sizeof(double));
+	end += a_end - a;
+	memcpy(end, b, b_end - b);
+	end += (b_end - b) / sizeof(double);
+	return (end - folded) / width;
+}
+
 /* Fold rows of x, t_x, t; folded may not overlap them. */
 size_t
 ltv_fold_customers(const LtvCustomer *rows, size_t n, LtvCustomer *folded,
@@ -142,4 +200,20 @@ ltv_fold_spenders(const LtvSpender *rows, size_t n, LtvSpender *folded,
 				  void *scratch, LtvInterrupt interrupt)
 {
 	return fold(&rows->x, n, 2, &folded->x, scratch, interrupt);
+}
+
+/* Merge folded rows of x, t_x, t; those of b need no alignment. */
+size_t
+ltv_merge_customers(const LtvCustomer *a, size_t a_count, const void *b, size_t b_count,
+					LtvCustomer *folded, LtvInterrupt interrupt)
+{
+	return merge(&a->x, a_count, b, b_count, 3, &folded->x, interrupt);
+}
+
+/* Merge folded rows of x and mean value, likewise. */
+size_t
+ltv_merge_spenders(const LtvSpender *a, size_t a_count, const void *b, size_t b_count,
+				   LtvSpender *folded, LtvInterrupt interrupt)
+{
+	return merge(&a->x, a_count, b, b_count, 2, &folded->x, interrupt);
 }
