@@ -628,12 +628,185 @@ rate_drop(double r, double a, double b, double start, double length)
 }
 
 /*
+ * Discounted orders for all the time to come
+ *
+ * Given the rate and p they are lambda/(delta + lambda p), so with g = alpha
+ * lambda ~ Gamma(r, 1) and scale = alpha delta
+ *
+ *	orders = E[g / (scale + g p)]
+ *
+ * Both means are sums at equal steps of log g and of the logit of p, which for
+ * functions analytic near the real line, falling to both sides, are as good as
+ * exact (L. N. Trefethen, J. A. C. Weideman, The exponentially convergent
+ * trapezoidal rule, SIAM Review 56(3), 2014).  They are steps to right and
+ * left of the top; what is beyond a point from where on the summand goes with
+ * a power of g, of p or of 1 - p, and is nearly linear in that besides, is a
+ * geometric series, and counts as one place, the mean of those.
+ */
+#define RESIDUAL_PLACES		1024
+#define RESIDUAL_STEP		0.22	/* of log g, whatever its distribution */
+#define RESIDUAL_SPREAD		0.55	/* a step, in standard deviations */
+#define RESIDUAL_LINEAR		1e-8	/* whose square is nothing */
+#define RESIDUAL_ALPHAS		LTV_PANEL_NODES
+
+typedef struct Places
+{
+	int			count;
+	double		total;			/* of the weights */
+	double		place[RESIDUAL_PLACES];
+	double		weight[RESIDUAL_PLACES];
+} Places;
+
+/* False if there is no room. */
+static bool
+add_place(Places *places, double place, double weight)
+{
+	if (places->count == RESIDUAL_PLACES)
+		return false;
+	places->place[places->count] = place;
+	places->weight[places->count] = weight;
+	places->total += weight;
+	places->count++;
+	return true;
+}
+
+/*
+ * Beyond a place near 0 of that weight the weights go with place^power
+ * (1 - slope place).
+ */
+static bool
+add_rest(Places *places, double place, double weight, double power, double slope,
+		 double step, bool from_one)
+{
+	double		none = weight / (1 - slope * place) / expm1(power * step);
+	double		first = weight / (1 - slope * place) * place / expm1((power + 1) * step);
+	double		rest = none - slope * first;
+
+	place = first / rest;
+	return add_place(places, from_one ? 1 - place : place, rest);
+}
+
+/* g ~ Gamma(r, 1), for scales no less than that */
+static bool
+gamma_places(double r, double scale, Places *places)
+{
+	double		step = fmin(RESIDUAL_STEP, RESIDUAL_SPREAD / sqrt(r));
+	double		linear = RESIDUAL_LINEAR * fmin(1, scale);
+
+	places->count = 0;
+	places->total = 0;
+	for (int direction = -1; direction <= 1; direction += 2)
+		for (int i = direction < 0 ? 0 : 1;; i++)
+		{
+			double		u = direction * i * step;
+			double		g = r * exp(u);
+			double		log_weight = r * (u - expm1(u));
+
+			if (!add_place(places, g, exp(log_weight)))
+				return false;
+			if (log_weight + fmax(u, 0) < -LTV_NEGLIGIBLE)
+				break;
+			if (direction < 0 && g < linear)
+			{
+				if (!add_rest(places, g, exp(log_weight), r, 1, step, false))
+					return false;
+				break;
+			}
+		}
+	return true;
+}
+
+/* p ~ Beta(a, b), for scale/g no less than scale */
+static bool
+beta_places(double a, double b, double scale, Places *places)
+{
+	double		sum = a + b;
+	double		step = fmin(sum < 8 ? 0.4 : RESIDUAL_STEP, RESIDUAL_SPREAD * sqrt(1 / a + 1 / b));
+	double		top = log(a / b);
+	double		linear_p = RESIDUAL_LINEAR * fmin(scale, fmin(1, 1 / sum));
+	double		linear_q = RESIDUAL_LINEAR * fmin(1, 1 / sum);
+
+	places->count = 0;
+	places->total = 0;
+	for (int direction = -1; direction <= 1; direction += 2)
+		for (int i = direction < 0 ? 0 : 1;; i++)
+		{
+			double		u = direction * i * step;
+			double		p = ltv_logistic(top + u);
+			double		q = ltv_logistic(-top - u);
+			double		log_weight = -a * log1p(b / sum * expm1(-u)) - b * log1p(a / sum * expm1(u));
+			double		gain = direction < 0 ? log((scale + a / sum) / (scale + p)) : 0;
+
+			if (!add_place(places, p, exp(log_weight)))
+				return false;
+			if (log_weight + gain < -LTV_NEGLIGIBLE)
+				break;
+			if (direction < 0 && p < linear_p)
+			{
+				if (!add_rest(places, p, exp(log_weight), a, sum, step, false))
+					return false;
+				break;
+			}
+			if (direction > 0 && q < linear_q)
+			{
+				if (!add_rest(places, q, exp(log_weight), b, sum, step, true))
+					return false;
+				break;
+			}
+		}
+	return true;
+}
+
+/*
+ * The orders of one who throws no coin at once, for so many alphas, which are
+ * not far from each other.  False if more places were needed than there are,
+ * which is for discounts next to nothing.
+ */
+static bool
+residual_orders(const double parameters[4], const double *alpha, int alphas, double delta,
+				double *orders)
+{
+	Places		g;
+	Places		p;
+	LtvPair		scale[RESIDUAL_ALPHAS / 2];
+	LtvPair		sum[RESIDUAL_ALPHAS / 2] = {{0}};
+	double		least = INFINITY;
+	double		most = 0;
+	int			pairs = (alphas + 1) / 2;
+
+	for (int i = 0; i < 2 * pairs; i++)
+	{
+		scale[i / 2][i % 2] = delta * alpha[i < alphas ? i : alphas - 1];
+		least = fmin(least, scale[i / 2][i % 2]);
+	}
+	if (!gamma_places(parameters[0], least, &g))
+		return false;
+	for (int i = 0; i < g.count; i++)
+		most = fmax(most, g.place[i]);
+	if (!beta_places(parameters[2], parameters[3], least / most, &p))
+		return false;
+
+	for (int i = 0; i < g.count; i++)
+		for (int j = 0; j < p.count; j++)
+		{
+			double		weight = g.weight[i] * g.place[i] * p.weight[j];
+			double		rate = g.place[i] * p.place[j];
+
+			for (int k = 0; k < pairs; k++)
+				sum[k] += weight / (scale[k] + rate);
+		}
+	for (int i = 0; i < alphas; i++)
+		orders[i] = sum[i / 2][i % 2] / g.total / p.total;
+	return true;
+}
+
+/*
  * Discounted orders within horizon of one who throws no coin at once: the
  * integral of exp(-delta u) times the rate at u, by v = log(1 + u/alpha).
  * Series are long, but shared by the points of a panel.
  */
-double
-bg_nbd_discounted(const double parameters[4], double horizon, double delta)
+static double
+integral_of_rate(const double parameters[4], double horizon, double delta)
 {
 	double		r = parameters[0];
 	double		alpha = parameters[1];
@@ -644,9 +817,7 @@ bg_nbd_discounted(const double parameters[4], double horizon, double delta)
 	double		end;
 	double		sum = 0;
 
-	if (delta == 0 || horizon == 0)
-		return bg_nbd_orders(parameters, horizon);
-	end = log1p(fmin(horizon, (LTV_NEGLIGIBLE + 5) / delta) / alpha);
+	end = log1p(fmin(horizon, LTV_NO_END / delta) / alpha);
 	for (int panels = 0; start < end && panels < LTV_MAX_PANELS; panels++)
 	{
 		double		length = fmin(end - start, LTV_FINEST.length);
@@ -694,6 +865,35 @@ bg_nbd_discounted(const double parameters[4], double horizon, double delta)
 		start = length < end - start ? start + length : end;
 	}
 	return r * sum;
+}
+
+/*
+ * Discounted orders within horizon of one who throws no coin at once, for so
+ * many alphas in place of that of the parameters.
+ */
+void
+bg_nbd_discounted_by_alpha(const double parameters[4], const double *alpha, int alphas,
+						   double horizon, double delta, double *orders)
+{
+	if (horizon * delta > LTV_NO_END && residual_orders(parameters, alpha, alphas, delta, orders))
+		return;
+	for (int i = 0; i < alphas; i++)
+	{
+		const double with_alpha[4] = {parameters[0], alpha[i], parameters[2], parameters[3]};
+
+		orders[i] = delta == 0 || horizon == 0 ? bg_nbd_orders(with_alpha, horizon)
+			: integral_of_rate(with_alpha, horizon, delta);
+	}
+}
+
+/* The same for that of the parameters. */
+double
+bg_nbd_discounted(const double parameters[4], double horizon, double delta)
+{
+	double		orders;
+
+	bg_nbd_discounted_by_alpha(parameters, &parameters[1], 1, horizon, delta, &orders);
+	return orders;
 }
 
 /*

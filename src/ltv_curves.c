@@ -47,10 +47,27 @@ curve_at(const LtvCurves *curves, LtvCurve curve, double x, double v)
 		return pareto_nbd_discounted(survivor, curves->horizon, curves->delta);
 	}
 	bg_nbd_survivor(curves->process == LTV_MBG_NBD, parameters, x, 0, survivor);
-	if (curves->delta == 0)
-		return bg_nbd_orders(survivor, parameters[1] * v);
-	survivor[1] = parameters[1] * v;
-	return bg_nbd_discounted(survivor, curves->horizon, curves->delta);
+	return bg_nbd_orders(survivor, parameters[1] * v);
+}
+
+/* The same for all nodes of a panel. */
+static void
+curve_at_nodes(const LtvCurves *curves, LtvCurve curve, double x, const double *v, double *values)
+{
+	double		survivor[LTV_PARAMETERS];
+	double		alpha[LTV_PANEL_NODES];
+
+	if (curves->process == LTV_PARETO_NBD || curves->delta == 0)
+	{
+		for (int i = 0; i < LTV_PANEL_NODES; i++)
+			values[i] = curve_at(curves, curve, x, v[i]);
+		return;
+	}
+	bg_nbd_survivor(curves->process == LTV_MBG_NBD, curves->parameters, x, 0, survivor);
+	for (int i = 0; i < LTV_PANEL_NODES; i++)
+		alpha[i] = survivor[1] * v[i];
+	bg_nbd_discounted_by_alpha(survivor, alpha, LTV_PANEL_NODES, curves->horizon, curves->delta,
+							   values);
 }
 
 /* A panel that is met for the first time. */
@@ -69,8 +86,7 @@ new_panel(LtvCurves *curves, LtvCurve curve, int x, int panel)
 	}
 	values = curves->allocate(curves->context, LTV_PANEL_NODES * sizeof(double));
 	ltv_panel_nodes(panel, v);
-	for (int i = 0; i < LTV_PANEL_NODES; i++)
-		values[i] = curve_at(curves, curve, x, v[i]);
+	curve_at_nodes(curves, curve, x, v, values);
 	ltv_panel_fit(1, values);
 	curves->panels[curve][x][panel - FIRST_PANEL] = values;
 	return values;

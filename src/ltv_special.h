@@ -202,6 +202,9 @@ ltv_panel_value(const double c[LTV_PANEL_NODES], double place)
 /* Below the top by this, in logarithms, an integrand is negligible. */
 #define LTV_NEGLIGIBLE	40.0
 
+/* What is discounted by more than that, in logarithms, does not count. */
+#define LTV_NO_END		45.0
+
 /* Some dozens are many; more is for parameters that no model has. */
 #define LTV_MAX_PANELS	300
 

@@ -519,7 +519,18 @@ def main():
             for k in range(3):
                 emit("expected_spend_gradient", "gamma_gamma", q, 0, x, m, 0, 0, 0, k,
                      derivative(lambda p: spend_expected(p, X, M), Q, k))
+    all_time_to_come()
     print(rows, "rows", file=sys.stderr)
+
+
+def all_time_to_come():
+    """BG/NBD and MBG/NBD without a horizon: the corners, and over the hard grid."""
+    rng = random.Random(2005)
+    for q, c, _ in CORNERS[2:]:
+        one("discounted_orders", rng.choice(["bg_nbd", "mbg_nbd"]), q, 0, *c, mp.inf, delta_of(rng))
+    for _ in range(ROUNDS // 2):
+        q, c = [parameter(rng) for _ in range(4)], customer(rng)
+        one("discounted_orders", rng.choice(["bg_nbd", "mbg_nbd"]), q, 0, *c, mp.inf, delta_of(rng))
 
 
 if __name__ == "__main__":
