@@ -643,7 +643,7 @@ rate_drop(double r, double a, double b, double start, double length)
  * a power of g, of p or of 1 - p, and is nearly linear in that besides, is a
  * geometric series, and counts as one place, the mean of those.
  */
-#define RESIDUAL_PLACES		1024
+#define RESIDUAL_PLACES		4096
 #define RESIDUAL_STEP		0.22	/* of log g, whatever its distribution */
 #define RESIDUAL_SPREAD		0.55	/* a step, in standard deviations */
 #define RESIDUAL_LINEAR		1e-8	/* whose square is nothing */
@@ -686,6 +686,15 @@ add_rest(Places *places, double place, double weight, double power, double slope
 	return add_place(places, from_one ? 1 - place : place, rest);
 }
 
+/* exp(u) - 1 - u */
+static double
+exp_less_line(double u)
+{
+	if (fabs(u) < 1e-2)
+		return u * u / 2 * (1 + u / 3 * (1 + u / 4 * (1 + u / 5 * (1 + u / 6 * (1 + u / 7)))));
+	return expm1(u) - u;
+}
+
 /* g ~ Gamma(r, 1), for scales no less than that */
 static bool
 gamma_places(double r, double scale, Places *places)
@@ -700,7 +709,7 @@ gamma_places(double r, double scale, Places *places)
 		{
 			double		u = direction * i * step;
 			double		g = r * exp(u);
-			double		log_weight = r * (u - expm1(u));
+			double		log_weight = -r * exp_less_line(u);
 
 			if (!add_place(places, g, exp(log_weight)))
 				return false;
@@ -722,21 +731,33 @@ beta_places(double a, double b, double scale, Places *places)
 {
 	double		sum = a + b;
 	double		step = fmin(sum < 8 ? 0.4 : RESIDUAL_STEP, RESIDUAL_SPREAD * sqrt(1 / a + 1 / b));
-	double		top = log(a / b);
+	double		top = log(a) - log(b);
+	double		top_p;
+	double		top_q;
+	double		top_log_p;
+	double		top_log_q;
 	double		linear_p = RESIDUAL_LINEAR * fmin(scale, fmin(1, 1 / sum));
 	double		linear_q = RESIDUAL_LINEAR * fmin(1, 1 / sum);
 
+	ltv_from_logit(top, &top_p, &top_q, &top_log_p, &top_log_q);
 	places->count = 0;
 	places->total = 0;
 	for (int direction = -1; direction <= 1; direction += 2)
 		for (int i = direction < 0 ? 0 : 1;; i++)
 		{
 			double		u = direction * i * step;
-			double		p = ltv_logistic(top + u);
-			double		q = ltv_logistic(-top - u);
-			double		log_weight = -a * log1p(b / sum * expm1(-u)) - b * log1p(a / sum * expm1(u));
-			double		gain = direction < 0 ? log((scale + a / sum) / (scale + p)) : 0;
+			double		p;
+			double		q;
+			double		log_p;
+			double		log_q;
+			double		log_weight;
+			double		gain;
 
+			ltv_from_logit(top + u, &p, &q, &log_p, &log_q);
+			/* near the top the logarithms' differences would lose digits */
+			log_weight = fabs(u) > 1 ? a * (log_p - top_log_p) + b * (log_q - top_log_q)
+				: -a * log1p(top_q * expm1(-u)) - b * log1p(top_p * expm1(u));
+			gain = direction < 0 ? log((scale + top_p) / (scale + p)) : 0;
 			if (!add_place(places, p, exp(log_weight)))
 				return false;
 			if (log_weight + gain < -LTV_NEGLIGIBLE)
@@ -759,8 +780,8 @@ beta_places(double a, double b, double scale, Places *places)
 
 /*
  * The orders of one who throws no coin at once, for so many alphas, which are
- * not far from each other.  False if more places were needed than there are,
- * which is for discounts next to nothing.
+ * not far from each other.  False if more places were needed than there are.
+ * A scale of less than 1e-300 counts as that.
  */
 static bool
 residual_orders(const double parameters[4], const double *alpha, int alphas, double delta,
@@ -776,7 +797,7 @@ residual_orders(const double parameters[4], const double *alpha, int alphas, dou
 
 	for (int i = 0; i < 2 * pairs; i++)
 	{
-		scale[i / 2][i % 2] = delta * alpha[i < alphas ? i : alphas - 1];
+		scale[i / 2][i % 2] = fmax(1e-300, delta * alpha[i < alphas ? i : alphas - 1]);
 		least = fmin(least, scale[i / 2][i % 2]);
 	}
 	if (!gamma_places(parameters[0], least, &g))
@@ -789,14 +810,14 @@ residual_orders(const double parameters[4], const double *alpha, int alphas, dou
 	for (int i = 0; i < g.count; i++)
 		for (int j = 0; j < p.count; j++)
 		{
-			double		weight = g.weight[i] * g.place[i] * p.weight[j];
+			double		weight = g.weight[i] / g.total * g.place[i] * (p.weight[j] / p.total);
 			double		rate = g.place[i] * p.place[j];
 
 			for (int k = 0; k < pairs; k++)
 				sum[k] += weight / (scale[k] + rate);
 		}
 	for (int i = 0; i < alphas; i++)
-		orders[i] = sum[i / 2][i % 2] / g.total / p.total;
+		orders[i] = sum[i / 2][i % 2];
 	return true;
 }
 

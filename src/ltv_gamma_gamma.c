@@ -197,7 +197,8 @@ ltv_expected_spend(const double spend[3], double x, double mean_value)
 
 	if (!(excess > 0))
 		return INFINITY;
-	return spend[0] * (spend[2] + (x > 0 ? x * mean_value : 0)) / excess;
+	/* shares first: neither product may overflow */
+	return spend[0] / excess * spend[2] + (x > 0 ? spend[0] * x / excess * mean_value : 0);
 }
 
 /* The same, with its gradient by logarithms; 0 where the value is infinite. */

@@ -744,13 +744,18 @@ double
 pareto_nbd_discounted(const double parameters[4], double horizon, double delta)
 {
 	double		beta = parameters[3];
+	double		scale;
 	LtvIntegrand f = {.log_value = pareto_discounted_integrand, .centre = {0, NAN}};
 
 	if (delta == 0 || horizon == 0)
 		return pareto_nbd_orders(parameters, horizon);
-	f.centre[0] = -log(delta * beta);
+	/* before anyone is lost nothing counts any more */
+	if (delta * beta > 1e16)
+		return parameters[0] / parameters[1] / delta * -expm1(-delta * horizon);
+	scale = fmax(1e-300, delta * beta);
+	f.centre[0] = -log(scale);
 	f.parameter[0] = parameters[2];
-	f.parameter[1] = delta * beta;
+	f.parameter[1] = scale;
 	return parameters[0] * beta / parameters[1] *
 		exp(ltv_log_integral(&f, 0, log1p(horizon / beta)));
 }
