@@ -195,6 +195,13 @@ crm_ltv_model(PG_FUNCTION_ARGS)
  * Customers
  */
 
+/* Days from one time to a later one, which may be more than an int64 has room for. */
+static inline double
+DaysBetween(Timestamp from, Timestamp to)
+{
+	return (double) ((uint64) to - (uint64) from) / USECS_PER_DAY;
+}
+
 /*
  * What a customer's purchases were at as_of, in days.  False if there were
  * none yet.
@@ -221,9 +228,8 @@ CustomerFromPurchases(const Purchases *p, TimestampTz as_of, LtvCustomer *custom
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("a customer has too many purchases for a model")));
 	customer->x = purchases_repeats(p);
-	customer->t_x = customer->x > 0 ?
-		(double) (purchases_last(p) - purchases_first(p)) / USECS_PER_DAY : 0;
-	customer->t = (double) (as_of - purchases_first(p)) / USECS_PER_DAY;
+	customer->t_x = customer->x > 0 ? DaysBetween(purchases_first(p), purchases_last(p)) : 0;
+	customer->t = DaysBetween(purchases_first(p), as_of);
 	customer->weight = 1;
 	return true;
 }
@@ -1175,7 +1181,7 @@ HorizonDays(TimestampTz as_of, Interval *horizon)
 				 errmsg("horizon must be zero or more")));
 	if (TIMESTAMP_IS_NOEND(end))
 		return get_float8_infinity();
-	return (double) (end - as_of) / USECS_PER_DAY;
+	return DaysBetween(as_of, end);
 }
 
 /* The same for arguments n and n + 1, once for rows alike. */
@@ -1308,13 +1314,15 @@ crm_expected_orders_new(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, GetHorizonArg(fcinfo, 1), 0));
 }
 
+/* Of what is infinite the error is too. */
 static Datum
 ExpectedOrdersError(const LtvModel *model, const LtvCustomer *c, double horizon)
 {
 	double		gradient[LTV_PARAMETERS];
 
-	ltv_expected_orders_gradient(model->process, model->parameters, c->x, c->t_x, c->t,
-								 horizon, gradient);
+	if (isinf(ltv_expected_orders_gradient(model->process, model->parameters, c->x, c->t_x, c->t,
+										   horizon, gradient)))
+		return Float8GetDatum(get_float8_infinity());
 	return Float8GetDatum(sqrt(DeltaMethodVariance(gradient, model->covariance, LTV_PARAMETERS)));
 }
 
@@ -1369,8 +1377,7 @@ crm_expected_repeat_orders(PG_FUNCTION_ARGS)
 				 errmsg("times must be finite")));
 	if (until <= first_order)
 		PG_RETURN_FLOAT8(0);
-	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c,
-									  (double) (until - first_order) / USECS_PER_DAY, 0));
+	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, DaysBetween(first_order, until), 0));
 }
 
 /* A number of orders, argument 1. */
@@ -1607,6 +1614,8 @@ LtvError(FunctionCallInfo fcinfo, const LtvModel *model, const LtvCustomer *c,
 	value = ltv_expected_spend_gradient(model->spend, c->x, mean_value, by_spend);
 	if (isinf(value))
 		PG_RETURN_NULL();
+	if (isinf(orders))
+		PG_RETURN_FLOAT8(get_float8_infinity());
 	PG_RETURN_FLOAT8(hypot(value * sqrt(DeltaMethodVariance(by_process, model->covariance,
 															LTV_PARAMETERS)),
 						   orders * sqrt(DeltaMethodVariance(by_spend, model->spend_covariance,
@@ -1667,7 +1676,7 @@ crm_next_order(PG_FUNCTION_ARGS)
 
 	if (p->orders < 2)
 		PG_RETURN_NULL();
-	return TimeAfterLastOrder(p, (double) ((purchases_last(p) - purchases_first(p)) /
+	return TimeAfterLastOrder(p, (double) (((uint64) purchases_last(p) - (uint64) purchases_first(p)) /
 										   purchases_repeats(p)));
 }
 

@@ -50,6 +50,23 @@ check_model(const LtvModel *model)
 	CHECK(memcmp(model, &again, sizeof(LtvModel)) == 0);
 }
 
+/* Rows that are folded in two parts and merged are as those folded at once. */
+static void
+check_merge(const LtvCustomer *rows, size_t count, size_t split, const LtvCustomer *folded, size_t left)
+{
+	LtvCustomer a[MAX_ROWS];
+	LtvCustomer b[MAX_ROWS];
+	LtvCustomer merged[2 * MAX_ROWS];
+	char		anywhere[sizeof(b) + 1];
+	char		scratch[MAX_ROWS * LTV_FOLD_SCRATCH] __attribute__((aligned(8)));
+	size_t		a_count = ltv_fold_customers(rows, split, a, scratch, no_interrupt);
+	size_t		b_count = ltv_fold_customers(rows + split, count - split, b, scratch, no_interrupt);
+
+	memcpy(anywhere + 1, b, b_count * sizeof(LtvCustomer));
+	CHECK(ltv_merge_customers(a, a_count, anywhere + 1, b_count, merged, no_interrupt) == left);
+	CHECK(memcmp(folded, merged, left * sizeof(LtvCustomer)) == 0);
+}
+
 /* Folding: nothing is lost, nothing stands twice, and the order is the rows' own. */
 static size_t
 check_fold(const LtvCustomer *rows, size_t count, LtvCustomer *folded)
@@ -82,6 +99,8 @@ check_fold(const LtvCustomer *rows, size_t count, LtvCustomer *folded)
 	}
 	CHECK(ltv_fold_customers(backwards, count, again, scratch, no_interrupt) == left);
 	CHECK(memcmp(folded, again, left * sizeof(LtvCustomer)) == 0);
+	for (size_t split = 0; split <= count; split += 1 + count / 3)
+		check_merge(rows, count, split, folded, left);
 	return left;
 }
 

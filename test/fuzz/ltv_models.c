@@ -107,6 +107,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		value = ltv_discounted_orders(process, p, x, t_x, t, horizon, delta);
 		CHECK(value <= expected * (1 + 1e-10) + 1e-300 &&
 			  value >= expected * exp(-delta * horizon) * (1 - 1e-10) - 1e-300);
+		if (delta > 0)
+		{
+			double		all = ltv_discounted_orders(process, p, x, t_x, t, INFINITY, delta);
+
+			CHECK(isfinite(all) && all >= value * (1 - 1e-10) - 1e-300);
+			CHECK(all <= alive * (p[0] + x) / (p[1] + t) / delta * (1 + 1e-10) + 1e-300);
+			used = 0;
+			memset(curves.panels, 0, sizeof(curves.panels));
+			curves.horizon = INFINITY;
+			curves.delta = delta;
+			CHECK(near(ltv_curves_discounted(&curves, x, t_x, t), all));
+		}
 	}
 
 	value = ltv_order_probability(process, p, n, x, t_x, t, horizon);

@@ -218,13 +218,28 @@ class Bg:
         return log_sum(whole, timed + log_beta(a + 1, b + k + n - 1) - log_beta(a, b))
 
 
+def log_expint(n, w):
+    """log of e^w E_n(w), by its continued fraction (Lentz) where that is at ease"""
+    if w < 1 and n < 50:
+        return w + mp.log(mp.expint(n, w))
+    b = w + n
+    f = c = b
+    d = mpf(0)
+    for k in range(1, 100000):
+        a = -k * (n + k - 1)
+        b += 2
+        d = 1 / (b + a * d)
+        c = b + a / c
+        f *= c * d
+        if abs(c * d - 1) < mpf(10) ** -27:
+            return -mp.log(f)
+    raise ArithmeticError((n, w))
+
+
 def discount_integral(power, c, h, delta):
     """log of the integral of exp(-delta u) (1 + u/c)^-power du over [0, h]"""
-    if h == mp.inf:                     # the same to 22 digits, and a hundred times as fast
-        try:
-            return mp.log(c) + delta * c + mp.log(mp.expint(power, delta * c))
-        except (mp.NoConvergence, ValueError):
-            pass
+    if h == mp.inf:
+        return mp.log(c) + log_expint(power, delta * c)
 
     def f(v):                           # u = c (e^v - 1)
         return mp.exp(-delta * c * mp.expm1(v) - (power - 1) * v)
