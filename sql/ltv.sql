@@ -102,6 +102,20 @@ FROM (SELECT name, m, x, t_x, t, horizon, crm.expected_orders(m, x, t_x, t, hori
 	ORDER BY x, t, horizon, m::text) v
 GROUP BY name ORDER BY name;
 
+-- Any discount: more of it is less, and as much as there are orders between none
+-- of it (infinitely many for ever, where a or s is at most 1) and all of it.
+SELECT name, a, bool_and(dert > 0 AND dert < 'Infinity' OR discount = 0) AS sound, bool_and(dert <= before * (1 + 1e-12)) AS falls, bool_and(dert >= crm.dect(m, 3, 250, 300, 365, discount) * (1 - 1e-12)) AS no_horizon,
+	bool_and(discount < 1e9 OR near(dert * discount, crm.alive(m, 3, 250, 300) * 3.9 / 330, 1e-6)) AS all_of_it, bool_or(dert = 'Infinity') AS endless
+FROM (SELECT name, a, m, discount, dert, coalesce(lag(dert) OVER (PARTITION BY name, a ORDER BY discount), dert) AS before
+	FROM (SELECT name, a, m, discount, crm.dert(m, 3, 250, 300, discount) AS dert
+		FROM (VALUES ('bg_nbd'), ('mbg_nbd'), ('pareto_nbd')) n (name), (VALUES (0.8::float8), (1), (1 + 1e-12), (2.5)) v (a), LATERAL crm.ltv_model(name, ARRAY[0.9, 30, a, 200]) m,
+			unnest('{0, 5e-324, 1e-300, 1e-100, 1e-20, 1e-9, 1e-4, 0.01, 1, 1e3, 1e9, 1e15, 1e17, 1e30, 1e100}'::float8[]) discount) d) w
+GROUP BY name, a ORDER BY name, a;
+-- what is infinite has an infinite error
+SELECT crm.expected_orders(m, 3, 250, 300, 'Infinity') AS orders, crm.expected_orders_error(m, 3, 250, 300, 'Infinity') AS error, crm.ltv_error(m, 3, 250, 300, 20, 'Infinity', 0) AS ltv_error
+FROM (SELECT '{"model": "bg_nbd", "parameters": [0.9, 30, 0.8, 2.5], "customers": 99, "repeat_purchases": 99, "log_likelihood": -99, "covariance": [1, 0, 1, 0, 0, 1, 0, 0, 0, 1],
+	"spend": [6, 4, 15], "spend_customers": 50, "spend_log_likelihood": -99, "spend_covariance": [1, 0, 1, 0, 0, 1]}'::crm.ltv_model) v (m);
+
 -- With purchases, in days: the same as their numbers, whatever the calendar.
 CREATE TABLE bought (name text, p crm.purchases);
 INSERT INTO bought VALUES
@@ -148,6 +162,11 @@ FROM bought, (SELECT crm.in_days(m, 1) AS m FROM known WHERE name = 'bg_nbd') k 
 -- of a new customer
 SELECT near(crm.expected_repeat_orders(m, '2025-01-01Z', '2025-03-02 12:00Z'), crm.expected_orders(m, 60.5)) AS expected, crm.expected_repeat_orders(m, '2025-01-01Z', '2025-01-01Z') AS none, crm.expected_repeat_orders(m, '2025-01-01Z', '2024-01-01Z') AS before
 FROM (SELECT crm.in_days(m, 1) AS m FROM known WHERE name = 'bg_nbd') k;
+
+-- as far as time goes: more microseconds than a bigint counts
+SELECT name, near(crm.expected_repeat_orders(m, '4713-01-01Z BC', '294276-01-01Z'), crm.expected_orders(m, days)) AS expected, near(crm.alive(m, p, '294276-01-01Z'), crm.alive(m, 0, 0, days)) AS alive,
+	near(crm.expected_orders(m, p, '4713-01-01Z BC', '298000 years'), crm.expected_orders(m, 0, 0, 0, date '293288-01-01' - date '4713-01-01 BC')) AS horizon
+FROM (SELECT crm.in_days(m, 1), name FROM known) k (m, name), (SELECT crm.purchases(timestamptz '4713-01-01Z BC', 1), date '294276-01-01' - date '4713-01-01 BC') b (p, days) ORDER BY name;
 
 -- A model that does not say its unit is taken to be in days, once told.
 SELECT name, crm.alive(:'bg', p, :'as_of') > 0 AS alive FROM bought WHERE name IN ('once', 'often') ORDER BY name;
