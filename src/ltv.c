@@ -322,17 +322,24 @@ typedef struct LtvState
 	MemoryContext context;
 } LtvState;
 
-/* What is serialized: customers, then spenders. */
-typedef struct LtvSerialState
+/* What is serialized: before the packed customers and spenders. */
+typedef struct LtvPackedState
 {
-	int32		vl_len_;
 	LtvProcess	process;
 	bool		in_days;
 	bool		with_spend;
 	uint64		customer_count;
 	uint64		spender_count;
-	LtvCustomer customers[FLEXIBLE_ARRAY_MEMBER];
-} LtvSerialState;
+	uint64		customers_size;
+} LtvPackedState;
+
+/* What is deserialized: the rows stay where they are. */
+typedef struct LtvOtherState
+{
+	LtvPackedState header;
+	const char *customers;
+	const char *spenders;
+} LtvOtherState;
 
 #define LTV_FIRST_ROOM	32
 #define LTV_LEAST_ROOM	256		/* after the first: a fold has its price */
@@ -378,39 +385,23 @@ TooManyRows(void)
 			 errmsg("too many customers that differ")));
 }
 
-/* Write the rows, folded, where there is room for all; how many they are then. */
-static size_t
-FoldInto(LtvState *state, const LtvRows *rows, void *folded)
-{
-	bool		spenders = rows == &state->spenders;
-	void	   *scratch;
-	size_t		count;
-
-	if (rows->folded == rows->count)
-	{
-		if (rows->count > 0)
-			memcpy(folded, rows->rows, rows->count * RowWidth(state, rows));
-		return rows->count;
-	}
-	scratch = MemoryContextAllocHuge(state->context, rows->count * LTV_FOLD_SCRATCH);
-	count = spenders ?
-		ltv_fold_spenders(rows->rows, rows->count, folded, scratch, CheckInterrupts) :
-		ltv_fold_customers(rows->rows, rows->count, folded, scratch, CheckInterrupts);
-	pfree(scratch);
-	return count;
-}
-
-/* Fold rows that are not. */
+/* Fold rows that are not, into an array of their own. */
 static void
 StateFold(LtvState *state, LtvRows *rows)
 {
 	void	   *folded;
+	void	   *scratch;
 
 	if (rows->folded == rows->count)
 		return;
 	folded = MemoryContextAllocHuge(state->context, rows->count * RowWidth(state, rows));
+	scratch = MemoryContextAllocHuge(state->context, rows->count * LTV_FOLD_SCRATCH);
 	rows->room = rows->count;
-	rows->count = rows->folded = FoldInto(state, rows, folded);
+	rows->count = rows == &state->spenders ?
+		ltv_fold_spenders(rows->rows, rows->count, folded, scratch, CheckInterrupts) :
+		ltv_fold_customers(rows->rows, rows->count, folded, scratch, CheckInterrupts);
+	rows->folded = rows->count;
+	pfree(scratch);
 	pfree(rows->rows);
 	rows->rows = folded;
 }
@@ -459,31 +450,23 @@ StateAddSpender(LtvState *state, double x, double mean_value)
 	spender->weight = 1;
 }
 
-/* Add the folded rows of another state, which may lie anywhere in memory. */
+/* Add so many packed rows. */
 static void
-StateMerge(LtvState *state, LtvRows *rows, const LtvRows *other)
+StateMerge(LtvState *state, LtvRows *rows, const char *packed, size_t count)
 {
 	size_t		width = RowWidth(state, rows);
 	void	   *merged;
 
-	if (other->count == 0)
+	if (count == 0)
 		return;
 	StateFold(state, rows);
-	if (rows->count + other->count > MostRows(width))
+	if (rows->count + count > MostRows(width))
 		TooManyRows();
-	merged = MemoryContextAllocHuge(state->context, (rows->count + other->count) * width);
-	rows->room = rows->count + other->count;
-	if (rows->count == 0)
-	{
-		memcpy(merged, other->rows, other->count * width);
-		rows->count = other->count;
-	}
-	else
-		rows->count = rows == &state->spenders ?
-			ltv_merge_spenders(rows->rows, rows->count, other->rows, other->count,
-							   merged, CheckInterrupts) :
-			ltv_merge_customers(rows->rows, rows->count, other->rows, other->count,
-								merged, CheckInterrupts);
+	merged = MemoryContextAllocHuge(state->context, (rows->count + count) * width);
+	rows->room = rows->count + count;
+	rows->count = rows == &state->spenders ?
+		ltv_merge_spenders(rows->rows, rows->count, packed, count, merged, CheckInterrupts) :
+		ltv_merge_customers(rows->rows, rows->count, packed, count, merged, CheckInterrupts);
 	rows->folded = rows->count;
 	if (rows->rows != NULL)
 		pfree(rows->rows);
@@ -579,13 +562,16 @@ crm_ltv_model_add_raw(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(state);
 }
 
-/* ltv_model_merge(internal, internal) returns internal: combine. */
+/*
+ * ltv_model_merge(internal, internal) returns internal: combine, the second
+ * being what deserialize made.
+ */
 Datum
 crm_ltv_model_merge(PG_FUNCTION_ARGS)
 {
 	MemoryContext context;
 	LtvState   *state = PG_ARGISNULL(0) ? NULL : (LtvState *) PG_GETARG_POINTER(0);
-	LtvState   *other = PG_ARGISNULL(1) ? NULL : (LtvState *) PG_GETARG_POINTER(1);
+	LtvOtherState *other = PG_ARGISNULL(1) ? NULL : (LtvOtherState *) PG_GETARG_POINTER(1);
 
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "crm.ltv_model combine function called in non-aggregate context");
@@ -596,83 +582,68 @@ crm_ltv_model_merge(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(state);
 	}
 	if (state == NULL)
-		state = StateCreate(context, other->process, other->in_days, other->with_spend);
-	else if (state->process != other->process)
+		state = StateCreate(context, other->header.process, other->header.in_days,
+							other->header.with_spend);
+	else if (state->process != other->header.process)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("model must be the same for all customers of a group")));
-	StateFold(other, &other->customers);
-	StateFold(other, &other->spenders);
-	StateMerge(state, &state->customers, &other->customers);
-	StateMerge(state, &state->spenders, &other->spenders);
+	StateMerge(state, &state->customers, other->customers, other->header.customer_count);
+	StateMerge(state, &state->spenders, other->spenders, other->header.spender_count);
 	PG_RETURN_POINTER(state);
 }
 
-/* How many bytes the rows take when they are serialized as they are. */
-static inline size_t
-SerialSize(const LtvState *state)
-{
-	return offsetof(LtvSerialState, customers) +
-		state->customers.count * sizeof(LtvCustomer) + state->spenders.count * sizeof(LtvSpender);
-}
-
 /*
- * ltv_model_serialize(internal) returns bytea: the folded state as it is, for
- * another process of the same server.
+ * ltv_model_serialize(internal) returns bytea: the folded state, for another
+ * process of the same server.
  */
 Datum
 crm_ltv_model_serialize(PG_FUNCTION_ARGS)
 {
 	LtvState   *state = (LtvState *) PG_GETARG_POINTER(0);
-	LtvSerialState *result;
-	void	   *spenders;
+	LtvPackedState header = {0};
+	size_t		size;
+	bytea	   *result;
+	char	   *at;
 
-	/* what is folded straight into the result is not copied */
-	if (SerialSize(state) > MaxAllocSize)
-	{
-		StateFold(state, &state->customers);
-		StateFold(state, &state->spenders);
-	}
-	if (SerialSize(state) > MaxAllocSize)
+	StateFold(state, &state->customers);
+	StateFold(state, &state->spenders);
+	header.process = state->process;
+	header.in_days = state->in_days;
+	header.with_spend = state->with_spend;
+	header.customer_count = state->customers.count;
+	header.spender_count = state->spenders.count;
+	header.customers_size = ltv_pack_customers(state->customers.rows, state->customers.count, NULL);
+	size = VARHDRSZ + sizeof(header) + header.customers_size +
+		ltv_pack_spenders(state->spenders.rows, state->spenders.count, NULL);
+	if (size > MaxAllocSize)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("too many customers that differ for a parallel plan"),
 				 errhint("Set max_parallel_workers_per_gather to 0 for this query.")));
-	result = palloc(SerialSize(state));
-	memset(result, 0, offsetof(LtvSerialState, customers));
-	result->process = state->process;
-	result->in_days = state->in_days;
-	result->with_spend = state->with_spend;
-	result->customer_count = FoldInto(state, &state->customers, result->customers);
-	spenders = result->customers + result->customer_count;
-	result->spender_count = FoldInto(state, &state->spenders, spenders);
-	SET_VARSIZE(result, (char *) ((LtvSpender *) spenders + result->spender_count) - (char *) result);
-	PG_RETURN_BYTEA_P((bytea *) result);
+	result = palloc(size);
+	SET_VARSIZE(result, size);
+	at = VARDATA(result);
+	memcpy(at, &header, sizeof(header));
+	at += sizeof(header);
+	ltv_pack_customers(state->customers.rows, state->customers.count, at);
+	ltv_pack_spenders(state->spenders.rows, state->spenders.count, at + header.customers_size);
+	PG_RETURN_BYTEA_P(result);
 }
 
-/*
- * ltv_model_deserialize(bytea, internal) returns internal: the rows stay where
- * they are.
- */
+/* ltv_model_deserialize(bytea, internal) returns internal, for merge only */
 Datum
 crm_ltv_model_deserialize(PG_FUNCTION_ARGS)
 {
 	bytea	   *serial = PG_GETARG_BYTEA_PP(0);
-	LtvSerialState header;
-	LtvState   *state;
+	LtvOtherState *result = palloc(sizeof(LtvOtherState));
 
 	if (!AggCheckCallContext(fcinfo, NULL))
 		elog(ERROR, "crm.ltv_model deserial function called in non-aggregate context");
-	/* it may be anywhere in a tuple */
-	memcpy((char *) &header + VARHDRSZ, VARDATA_ANY(serial),
-		   offsetof(LtvSerialState, customers) - VARHDRSZ);
-	state = StateCreate(CurrentMemoryContext, header.process, header.in_days, header.with_spend);
-	state->customers.count = state->customers.folded = header.customer_count;
-	state->customers.rows = VARDATA_ANY(serial) + offsetof(LtvSerialState, customers) - VARHDRSZ;
-	state->spenders.count = state->spenders.folded = header.spender_count;
-	state->spenders.rows = (char *) state->customers.rows + header.customer_count * sizeof(LtvCustomer);
-	Assert(VARSIZE_ANY_EXHDR(serial) + VARHDRSZ == SerialSize(state));
-	PG_RETURN_POINTER(state);
+	memcpy(&result->header, VARDATA_ANY(serial), sizeof(result->header));
+	result->customers = VARDATA_ANY(serial) + sizeof(result->header);
+	result->spenders = result->customers + result->header.customers_size;
+	PG_RETURN_POINTER(result);
 }
 
 /* Why a fit has no optimum, as the detail of a message. */

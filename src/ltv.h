@@ -94,9 +94,14 @@ extern size_t ltv_fold_customers(const LtvCustomer *rows, size_t n, LtvCustomer 
 								 void *scratch, LtvInterrupt interrupt);
 extern size_t ltv_fold_spenders(const LtvSpender *rows, size_t n, LtvSpender *folded,
 								void *scratch, LtvInterrupt interrupt);
-extern size_t ltv_merge_customers(const LtvCustomer *a, size_t a_count, const void *b, size_t b_count,
+/* folded rows on their way from one process to another */
+extern size_t ltv_pack_customers(const LtvCustomer *rows, size_t n, char *packed);
+extern size_t ltv_pack_spenders(const LtvSpender *rows, size_t n, char *packed);
+extern size_t ltv_merge_customers(const LtvCustomer *rows, size_t n,
+								  const char *packed, size_t packed_count,
 								  LtvCustomer *folded, LtvInterrupt interrupt);
-extern size_t ltv_merge_spenders(const LtvSpender *a, size_t a_count, const void *b, size_t b_count,
+extern size_t ltv_merge_spenders(const LtvSpender *rows, size_t n,
+								 const char *packed, size_t packed_count,
 								 LtvSpender *folded, LtvInterrupt interrupt);
 
 /* What came of a fit. */

@@ -57,13 +57,15 @@ check_merge(const LtvCustomer *rows, size_t count, size_t split, const LtvCustom
 	LtvCustomer a[MAX_ROWS];
 	LtvCustomer b[MAX_ROWS];
 	LtvCustomer merged[2 * MAX_ROWS];
-	char		anywhere[sizeof(b) + 1];
+	char		packed[sizeof(b) + MAX_ROWS];
+	size_t		size;
 	char		scratch[MAX_ROWS * LTV_FOLD_SCRATCH] __attribute__((aligned(8)));
 	size_t		a_count = ltv_fold_customers(rows, split, a, scratch, no_interrupt);
 	size_t		b_count = ltv_fold_customers(rows + split, count - split, b, scratch, no_interrupt);
 
-	memcpy(anywhere + 1, b, b_count * sizeof(LtvCustomer));
-	CHECK(ltv_merge_customers(a, a_count, anywhere + 1, b_count, merged, no_interrupt) == left);
+	size = ltv_pack_customers(b, b_count, NULL);
+	CHECK(size <= sizeof(packed) && ltv_pack_customers(b, b_count, packed) == size);
+	CHECK(ltv_merge_customers(a, a_count, packed, b_count, merged, no_interrupt) == left);
 	CHECK(memcmp(folded, merged, left * sizeof(LtvCustomer)) == 0);
 }
 
