@@ -101,3 +101,6 @@ SELECT x, t_x, t FROM bench.numbers, bench.models;
 SELECT crm.ltv(pareto, x, t_x, t, mean_value, 365, 0.00026) FROM bench.numbers, bench.models;
 -- rival: the scan
 SELECT x, t_x, t FROM bench.numbers, bench.models;
+-- task: value of all time to come, BG/NBD, a thousand calls that share nothing
+-- ours
+SELECT crm.dert(crm.ltv_model('bg_nbd', ARRAY[0.5 + n / 1e6, 60, 1, 2]), 3, 200, 300, 0.00026) FROM generate_series(1, 1000) AS n;
