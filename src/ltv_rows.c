@@ -213,8 +213,10 @@ pack(const double *rows, size_t n, int columns, char *packed)
 	const double *last = none;
 	size_t		size = 0;
 
-	for (const double *row = rows; row < rows + n * width; row += width)
+	for (size_t i = 0; i < n; i++)
 	{
+		const double *row = rows + i * width;
+
 		size += pack_row(row, last, columns, packed != NULL ? packed + size : NULL);
 		last = row;
 	}
@@ -223,14 +225,14 @@ pack(const double *rows, size_t n, int columns, char *packed)
 
 /*
  * Merge folded rows with folded and packed ones into folded, which has room
- * for both; returns how many are left.
+ * for both; returns how many are left.  rows may be NULL if there are none.
  */
 static inline size_t
 merge(const double *rows, size_t n, const char *packed, size_t packed_count, int columns,
 	  double *folded, LtvInterrupt interrupt)
 {
 	const int	width = columns + 1;
-	const double *rows_end = rows + n * width;
+	const double *rows_end = n > 0 ? rows + n * width : rows;
 	double	   *end = folded;
 	double		other[4] = {0};
 	uint32_t	key = n > 0 ? key_of(rows, columns) : 0;
@@ -292,13 +294,13 @@ ltv_fold_spenders(const LtvSpender *rows, size_t n, LtvSpender *folded,
 size_t
 ltv_pack_customers(const LtvCustomer *rows, size_t n, char *packed)
 {
-	return pack(&rows->x, n, 3, packed);
+	return pack((const double *) rows, n, 3, packed);
 }
 
 size_t
 ltv_pack_spenders(const LtvSpender *rows, size_t n, char *packed)
 {
-	return pack(&rows->x, n, 2, packed);
+	return pack((const double *) rows, n, 2, packed);
 }
 
 /* Merge folded rows with packed ones; rows and folded may not overlap. */
@@ -306,12 +308,12 @@ size_t
 ltv_merge_customers(const LtvCustomer *rows, size_t n, const char *packed, size_t packed_count,
 					LtvCustomer *folded, LtvInterrupt interrupt)
 {
-	return merge(&rows->x, n, packed, packed_count, 3, &folded->x, interrupt);
+	return merge((const double *) rows, n, packed, packed_count, 3, &folded->x, interrupt);
 }
 
 size_t
 ltv_merge_spenders(const LtvSpender *rows, size_t n, const char *packed, size_t packed_count,
 				   LtvSpender *folded, LtvInterrupt interrupt)
 {
-	return merge(&rows->x, n, packed, packed_count, 2, &folded->x, interrupt);
+	return merge((const double *) rows, n, packed, packed_count, 2, &folded->x, interrupt);
 }
