@@ -136,12 +136,55 @@ UPDATE "status store".settings SET crm_version = '0.0.1';
 SELECT severity, subject, finding, remedy FROM status.doctor();
 CALL status.mend();
 SELECT * FROM status.doctor();
+-- its models: missed only where there are customers
+SELECT item, value FROM crm.status() WHERE subject = 'store "status store"' AND item <> 'version';
+INSERT INTO "status store".channels VALUES ('web', 'direct');
+INSERT INTO "status store".customers (customer_id) SELECT generate_series(1, 4);
+INSERT INTO "status store".orders (customer_id, channel, currency, ordered_at, shipping) SELECT c, 'web', 'EUR', now() - make_interval(days => 10 + d * c), 10 + d FROM generate_series(1, 4) c, generate_series(0, c) d;
+SELECT severity, subject, finding, remedy FROM status.doctor();
+SELECT kind, current FROM "status store".fit(now() - interval '8 years');
+SELECT severity, finding FROM status.doctor();
+CALL status.mend();
+SELECT item, value::timestamptz <= now() AS fitted FROM crm.status() WHERE subject = 'store "status store"' AND item LIKE 'RFM%';
+-- whether so few customers have a model is not for this test
+UPDATE "status store".fits SET current = false, notes = 'no more of it' WHERE kind = 'ltv';
+UPDATE "status store".fits SET as_of = now() - interval '31 days', fitted_at = now() - interval '1 hour' WHERE current;
+SELECT store, kind, now() - as_of BETWEEN interval '31 days' AND interval '32 days' AS as_of, fitted_at < now() AS fitted, tried_at < now() AS tried, notes FROM crm.store_models() WHERE store = 'status store' ORDER BY kind;
+SELECT severity, finding FROM status.doctor();
+SELECT severity, finding FROM crm.doctor(stale => '32 days') WHERE subject = 'store "status store"';
+DELETE FROM "status store".fits WHERE kind = 'ltv';
+INSERT INTO "status store".fits (kind, as_of, customers, current, ltv_model) VALUES ('ltv', now() - interval '1 day', 0, true, crm.ltv_model('bg_nbd', '{1,1,1,1}'));
+SELECT severity, finding FROM status.doctor();
+TRUNCATE "status store".fits;
 
 -- Anybody may look, and sees no more than he may read.
 SET ROLE regress_status;
 SELECT subject, item, value FROM crm.status() WHERE subject LIKE '%o''n on%' OR subject = 'store "status store"';
 SELECT count(*) AS found FROM crm.doctor() WHERE subject <> 'clock' AND subject LIKE '%status%';
 SELECT count(*) FROM crm.clock_errors() WHERE message IS NOT NULL;
+SELECT count(*) FROM crm.store_models() WHERE store = 'status store';
+RESET ROLE;
+
+-- What is taken for a store has a cast, or a policy, that would run as who asks.
+CREATE SCHEMA "status cast" AUTHORIZATION regress_status;
+CREATE SCHEMA "status policy" AUTHORIZATION regress_status;
+SET ROLE regress_status;
+CREATE TYPE "status cast".version AS (version text);
+CREATE FUNCTION "status cast".run("status cast".version) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'runs as somebody else'; RETURN '1'; END $$;
+CREATE CAST ("status cast".version AS text) WITH FUNCTION "status cast".run AS IMPLICIT;
+CREATE TABLE "status cast".settings (crm_version "status cast".version);
+INSERT INTO "status cast".settings VALUES (ROW('2'));
+CREATE FUNCTION "status policy".run() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'runs as somebody else'; RETURN true; END $$;
+CREATE TABLE "status policy".settings (crm_version text);
+INSERT INTO "status policy".settings VALUES ('2');
+ALTER TABLE "status policy".settings ENABLE ROW LEVEL SECURITY;
+CREATE POLICY run ON "status policy".settings USING ("status policy".run());
+GRANT USAGE ON SCHEMA "status policy", "status cast" TO "regress ""status";
+GRANT SELECT ON "status policy".settings, "status cast".settings TO "regress ""status";
+RESET ROLE;
+SELECT * FROM crm.stores() WHERE store LIKE 'status %y' OR store LIKE 'status %t';
+SET ROLE "regress ""status";
+SELECT * FROM crm.stores() WHERE store LIKE 'status %y' OR store LIKE 'status %t';
 RESET ROLE;
 
 -- arguments of triggers
@@ -150,5 +193,5 @@ SELECT crm.trigger_arguments('\x61');
 SELECT crm.trigger_arguments('\xff00');
 
 \pset format aligned
-DROP SCHEMA "status store", status, "status of ""it" CASCADE;
+DROP SCHEMA "status store", "status cast", "status policy", status, "status of ""it" CASCADE;
 DROP ROLE regress_status, "regress ""status";

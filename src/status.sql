@@ -79,15 +79,33 @@ END;
 COMMENT ON FUNCTION crm.tracked() IS
 	'tables of orders that are tracked: summary, arguments of crm.track() (summary, customer, ordered_at, amount, counts_if, policy, mode, notify), and triggers that are not as they should be';
 
+/*
+ * Whoever asks for the state of the database reads tables that others made, a
+ * superuser too.  A type of theirs could bring a cast of theirs, and a policy
+ * a function, which would run with the rights of who asks: only columns of the
+ * types that crm gave them are read, and nothing under policies.
+ */
+CREATE FUNCTION crm.may_read(relation regclass, columns name[], types regtype[]) RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT c.relkind = 'r' AND NOT pg_catalog.row_security_active(c.oid) AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE')
+		AND pg_catalog.cardinality(columns) = (
+			SELECT count(*) FROM ROWS FROM (pg_catalog.unnest(columns), pg_catalog.unnest(types)) AS w (name, type)
+			JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = w.name AND a.atttypid = w.type
+			WHERE a.attnum > 0 AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT'))
+	FROM pg_catalog.pg_class AS c WHERE c.oid = relation;
+END;
+COMMENT ON FUNCTION crm.may_read(regclass, name[], regtype[]) IS
+	'whether the caller may read columns of a table, and nothing of somebody else''s would run if he did: they are of these types, and under no policy';
+
 CREATE FUNCTION crm.oldest_due(orders regclass) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
 	found regclass := (SELECT t.summary FROM crm.tracked() AS t WHERE t.orders = oldest_due.orders);
 	oldest timestamptz;
 BEGIN
-	IF found IS NOT NULL AND has_table_privilege(found, 'SELECT')
-		AND has_schema_privilege((SELECT relnamespace FROM pg_class WHERE oid = found), 'USAGE') THEN
-		EXECUTE format('SELECT min(check_at) FROM %s', found) INTO oldest;
+	IF crm.may_read(found, '{check_at}', '{timestamptz}') THEN
+		EXECUTE format('SELECT min(check_at) FROM ONLY %s', found) INTO oldest;
 	END IF;
 	RETURN oldest;
 END
@@ -107,11 +125,11 @@ BEGIN
 	WHERE t.orders = queue_state.orders AND t.arguments[7] = 'queued';
 	SELECT oid INTO queue FROM pg_class WHERE relnamespace = schema AND relname = name || '_queue' AND relkind = 'r';
 	SELECT oid INTO errors FROM pg_class WHERE relnamespace = schema AND relname = name || '_errors' AND relkind = 'r';
-	IF has_schema_privilege(schema, 'USAGE') AND has_table_privilege(queue, 'SELECT') THEN
-		EXECUTE format('SELECT count(*), min(queued_at) FROM %s', queue) INTO waiting, oldest;
+	IF crm.may_read(queue, '{queued_at}', '{timestamptz}') THEN
+		EXECUTE format('SELECT count(*), min(queued_at) FROM ONLY %s', queue) INTO waiting, oldest;
 	END IF;
-	IF has_schema_privilege(schema, 'USAGE') AND has_table_privilege(errors, 'SELECT') THEN
-		EXECUTE format('SELECT count(*), (SELECT concat_ws('' '', sqlstate, message) FROM %1$s ORDER BY failed_at DESC LIMIT 1) FROM %1$s', errors)
+	IF crm.may_read(errors, '{failed_at,sqlstate,message}', '{timestamptz,text,text}') THEN
+		EXECUTE format('SELECT count(*), (SELECT concat_ws('' '', sqlstate, message) FROM ONLY %1$s ORDER BY failed_at DESC LIMIT 1) FROM ONLY %1$s', errors)
 			INTO failed, last_error;
 	END IF;
 END
@@ -131,8 +149,8 @@ BEGIN
 		ORDER BY n.nspname COLLATE "C"
 	LOOP
 		version := NULL;
-		IF has_schema_privilege(store, 'USAGE') AND has_table_privilege(settings, 'SELECT') THEN
-			EXECUTE format('SELECT crm_version::text FROM %I.settings LIMIT 1', store) INTO version;
+		IF crm.may_read(settings, '{crm_version}', '{text}') THEN
+			EXECUTE format('SELECT crm_version FROM ONLY %I.settings LIMIT 1', store) INTO version;
 		END IF;
 		RETURN NEXT;
 	END LOOP;
@@ -140,6 +158,29 @@ END
 $body$;
 COMMENT ON FUNCTION crm.stores() IS
 	'stores of this database, and the version of crm that made them; NULL for who may not read their settings';
+
+/*
+ * RFM scale and LTV model of each store whose fits the caller may read: the one
+ * in use, and what the last try came to.
+ */
+CREATE FUNCTION crm.store_models() RETURNS TABLE (store name, kind text, as_of timestamptz, fitted_at timestamptz, tried_at timestamptz, notes text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+	FOR store IN
+		SELECT s.store FROM crm.stores() AS s
+		JOIN pg_namespace AS n ON n.nspname = s.store JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'fits'
+		WHERE crm.may_read(c.oid, '{fit_id,kind,as_of,fitted_at,current,notes}', '{bigint,text,timestamptz,timestamptz,boolean,text}')
+	LOOP
+		RETURN QUERY EXECUTE format(
+			'SELECT $1, k.kind, u.as_of, u.fitted_at, t.fitted_at, t.notes FROM (VALUES (''rfm''), (''ltv'')) AS k (kind)
+			 LEFT JOIN ONLY %1$I.fits AS u ON u.kind = k.kind AND u.current
+			 LEFT JOIN LATERAL (SELECT f.fitted_at, f.notes FROM ONLY %1$I.fits AS f WHERE f.kind = k.kind ORDER BY f.fit_id DESC LIMIT 1) AS t ON true',
+			store) USING store;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION crm.store_models() IS
+	'RFM scale and LTV model that each store uses: which orders they know, when they were fitted, and when and how the last try went; stores whose fits the caller may read';
 
 CREATE FUNCTION crm.status() RETURNS TABLE (subject text, item text, value text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' AS $body$
@@ -185,6 +226,12 @@ BEGIN
 	LOOP
 		subject := format('store %I', tracked.store);
 		item := 'version'; value := tracked.version; RETURN NEXT;
+		FOR item, value IN
+			SELECT format('%s as of', CASE m.kind WHEN 'rfm' THEN 'RFM scale' ELSE 'LTV model' END), coalesce(m.as_of::text, 'none: ' || m.notes, 'never fitted')
+			FROM crm.store_models() AS m WHERE m.store = tracked.store ORDER BY 1 DESC
+		LOOP
+			RETURN NEXT;
+		END LOOP;
 	END LOOP;
 END
 $body$;
@@ -195,7 +242,7 @@ COMMENT ON FUNCTION crm.status() IS 'versions, clock, tracked tables and stores 
  * or will be wrong; warning: it will be late, or is in danger; notice: it is
  * meant, perhaps.
  */
-CREATE FUNCTION crm.doctor(late interval DEFAULT '1 hour') RETURNS TABLE (severity text, subject text, finding text, remedy text)
+CREATE FUNCTION crm.doctor(late interval DEFAULT '1 hour', stale interval DEFAULT '30 days') RETURNS TABLE (severity text, subject text, finding text, remedy text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres AS $body$
 DECLARE
 	clock record;
@@ -390,7 +437,21 @@ BEGIN
 	LOOP
 		severity := 'warning'; RETURN NEXT;
 	END LOOP;
+	-- models that know nothing of the last orders, or none where a customer has something to lose
+	FOR severity, subject, finding, remedy IN
+		SELECT CASE WHEN count(m.as_of) > 0 THEN 'warning' ELSE 'notice' END, format('store %I', m.store),
+			string_agg(CASE WHEN m.as_of IS NULL THEN format('no %s is in use%s', k.name, ': ' || m.notes)
+				ELSE format('%s knows no orders of the last %s%s', k.name, date_trunc('day', now() - m.as_of), '; the last try: ' || m.notes) END, '; ' ORDER BY k.name DESC),
+			format('SELECT * FROM %I.fit();', m.store)
+		FROM crm.store_models() AS m JOIN (VALUES ('rfm', 'RFM scale'), ('ltv', 'LTV model')) AS k (kind, name) USING (kind)
+		WHERE m.as_of < now() - stale OR m.as_of IS NULL AND EXISTS (
+			SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+			WHERE n.nspname = m.store AND c.relname = 'orders' AND crm.oldest_due(c.oid) IS NOT NULL)
+		GROUP BY m.store ORDER BY m.store COLLATE "C"
+	LOOP
+		RETURN NEXT;
+	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION crm.doctor(interval) IS
-	'what is wrong with the tracked tables, stores and the clock of this database, and the SQL that mends it; late: how late a stage may be before it is a finding';
+COMMENT ON FUNCTION crm.doctor(interval, interval) IS
+	'what is wrong with the tracked tables, stores and the clock of this database, and the SQL that mends it; late: how late a stage may be before it is a finding; stale: how old the models of a store may be';
