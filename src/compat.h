@@ -11,6 +11,9 @@
 #error "crm needs PostgreSQL 15 or newer"
 #endif
 
+#include "utils/date.h"
+#include "utils/timestamp.h"
+
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #include "nodes/miscnodes.h"
@@ -26,8 +29,19 @@
 #define CrmEvalPlanQualInit(epqstate, estate)	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1)
 #endif
 
-/* 18 counts what an index scan does */
-#if PG_VERSION_NUM >= 180000
+/* 19's headers include fewer others */
+#if PG_VERSION_NUM >= 190000
+#include "access/htup_details.h"
+#include "utils/tuplestore.h"
+#include "utils/wait_event.h"
+
+typedef uint8 bits8;
+#endif
+
+/* 18 counts what an index scan does; 19 wants to know what it is for */
+#if PG_VERSION_NUM >= 190000
+#define crm_index_beginscan(heap, index, snapshot, keys)	index_beginscan(heap, index, snapshot, NULL, keys, 0, 0)
+#elif PG_VERSION_NUM >= 180000
 #define crm_index_beginscan(heap, index, snapshot, keys)	index_beginscan(heap, index, snapshot, NULL, keys, 0)
 #else
 #define crm_index_beginscan(heap, index, snapshot, keys)	index_beginscan(heap, index, snapshot, keys, 0)
@@ -61,12 +75,21 @@
 #define crm_wait_event(name)	PG_WAIT_EXTENSION
 #endif
 
-/* 17 never counts the count of a text as part of it */
-#if PG_VERSION_NUM >= 170000
-#define crm_sendcountedtext(buffer, text, length)	pq_sendcountedtext(buffer, text, length)
+/* Midnight UTC of a date; infinity for an infinite date and one after all times. */
+static inline Timestamp
+crm_date2timestamp(DateADT date)
+{
+#if PG_VERSION_NUM >= 190000
+	ErrorSaveContext overflow = {T_ErrorSaveContext};
+	Timestamp	result = date2timestamp_safe(date, (Node *) &overflow);
+
+	return overflow.error_occurred ? DT_NOEND : result;
 #else
-#define crm_sendcountedtext(buffer, text, length)	pq_sendcountedtext(buffer, text, length, false)
+	int			overflow;
+
+	return date2timestamp_opt_overflow(date, &overflow);
 #endif
+}
 
 #if PG_VERSION_NUM < 170000
 /* before 17 every interval is finite */

@@ -89,18 +89,6 @@ PurchasesState(FunctionCallInfo fcinfo)
 	return copy;
 }
 
-/*
- * Midnight UTC of a date.  An infinite date stays infinite, and is refused as
- * a time.
- */
-static inline Timestamp
-DateStart(DateADT date)
-{
-	int			overflow;
-
-	return date2timestamp_opt_overflow(date, &overflow);
-}
-
 /* purchases_in(cstring) returns purchases: reads the text form. */
 Datum
 crm_purchases_in(PG_FUNCTION_ARGS)
@@ -193,7 +181,7 @@ Datum
 crm_purchases_add_date(PG_FUNCTION_ARGS)
 {
 	Purchases  *state = PurchasesState(fcinfo);
-	Timestamp	at = DateStart(PG_GETARG_DATEADT(1));
+	Timestamp	at = crm_date2timestamp(PG_GETARG_DATEADT(1));
 	int			scale;
 	int64		amount = AmountFromNumericDatum(PG_GETARG_DATUM(2), &scale);
 
@@ -206,7 +194,7 @@ Datum
 crm_purchases_add_date_float8(PG_FUNCTION_ARGS)
 {
 	Purchases  *state = PurchasesState(fcinfo);
-	Timestamp	at = DateStart(PG_GETARG_DATEADT(1));
+	Timestamp	at = crm_date2timestamp(PG_GETARG_DATEADT(1));
 	int			scale;
 	int64		amount = AmountFromFloat8(PG_GETARG_FLOAT8(2), &scale);
 
@@ -444,7 +432,7 @@ PeriodAdd(FunctionCallInfo fcinfo, bool is_date, bool is_float)
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		PG_RETURN_POINTER(state);
 
-	at = is_date ? DateStart(PG_GETARG_DATEADT(1)) : PG_GETARG_TIMESTAMP(1);
+	at = is_date ? crm_date2timestamp(PG_GETARG_DATEADT(1)) : PG_GETARG_TIMESTAMP(1);
 	amount = is_float ? AmountFromFloat8(PG_GETARG_FLOAT8(2), &scale) :
 		AmountFromNumericDatum(PG_GETARG_DATUM(2), &scale);
 	start = PeriodStart(state, at);

@@ -919,7 +919,6 @@ ReadOrder(RowReader *reader, TupleTableSlot *slot, OrderRow *order)
 {
 	Track	   *track = reader->track;
 	TupleTableSlot *result;
-	int			date_overflow;
 
 	reader->context->ecxt_scantuple = slot;
 	result = ExecProject(reader->projection);
@@ -936,7 +935,7 @@ ReadOrder(RowReader *reader, TupleTableSlot *slot, OrderRow *order)
 	if (!order->counts)
 		return;
 	if (track->ordered_at_type == DATEOID)
-		order->at = date2timestamp_opt_overflow(DatumGetDateADT(result->tts_values[1]), &date_overflow);
+		order->at = crm_date2timestamp(DatumGetDateADT(result->tts_values[1]));
 	else
 		order->at = DatumGetTimestamp(result->tts_values[1]);
 	if (track->amount_type == FLOAT8OID)
