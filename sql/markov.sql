@@ -229,6 +229,10 @@ SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 EXPLAIN (COSTS off) SELECT crm.markov_model(path, conversions, value, nulls, 3) FROM paths;
 SELECT crm.markov_model(path, conversions, value, nulls, 3)::text = (SELECT model::text FROM models WHERE k = 3) AS as_in_parallel FROM paths;
+-- behind a key of four bytes, a worker's state is aligned as that
+CREATE TEMP TABLE thirds AS SELECT i % 3 AS third, crm.markov_model(path, conversions, value, nulls, 3)::text AS model FROM paths GROUP BY 1;
+SET max_parallel_workers_per_gather = 0;
+SELECT count(*), bool_and(model = (SELECT crm.markov_model(path, conversions, value, nulls, 3)::text FROM paths WHERE i % 3 = third)) AS as_in_parallel FROM thirds;
 RESET ALL;
 DO $$
 DECLARE
