@@ -307,6 +307,7 @@ BEGIN
 	/* tracked tables */
 	FOR tracked IN SELECT t.*, c.relowner, s.relowner AS summary_owner, s.relnamespace
 		FROM crm.tracked() AS t JOIN pg_class AS c ON c.oid = t.orders LEFT JOIN pg_class AS s ON s.oid = t.summary
+		ORDER BY t.orders::text COLLATE "C"
 	LOOP
 		somebody_is_tracked := true;
 		subject := format('orders %s', tracked.orders);
