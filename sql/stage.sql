@@ -95,7 +95,9 @@ FROM (SELECT crm.purchases(at, 1) FROM (VALUES (timestamptz '4713-01-01 BC'), ('
 
 -- As of now unless told, and so not for an index; with as_of it may be.
 SELECT crm.stage(crm.purchases(now() - interval '91 days', 1)), crm.stage(crm.purchases(now(), 1));
+\set VERBOSITY sqlstate
 CREATE INDEX ON customers (crm.stage(p));
+\set VERBOSITY default
 CREATE INDEX ON customers (crm.stage(p, '2025-09-01Z'));
 
 -- Phases.
