@@ -401,7 +401,7 @@ crm_attribution_add(PG_FUNCTION_ARGS)
 	/* the journeys of a million customers are in no cache: all lines at once */
 	if (!PG_ARGISNULL(1))
 		for (int i = 0; i < 384; i += 64)
-			__builtin_prefetch(DatumGetPointer(PG_GETARG_DATUM(1)) + i);
+			__builtin_prefetch((char *) DatumGetPointer(PG_GETARG_DATUM(1)) + i);
 	if (PG_ARGISNULL(2) || PG_ARGISNULL(3))
 	{
 		if (state == NULL)
