@@ -2,6 +2,7 @@
 --
 --   psql -f seeds/shop.sql                          2,000 customers
 --   psql -v customers=100000 -f seeds/shop.sql      any number
+--   psql -v loyalty=4 ...                           who order that much more often, and leave that much later
 --
 -- Wants the extension crm.  What is in the shop and which processes make it is
 -- told in seeds/README.md.  Nothing here depends on random(), the clock, the
@@ -10,6 +11,10 @@
 \if :{?customers}
 \else
 \set customers 2000
+\endif
+\if :{?loyalty}
+\else
+\set loyalty 1
 \endif
 SELECT :customers >= 20000 AS large \gset
 
@@ -193,11 +198,11 @@ ANALYZE _hours;
 \echo crm sample shop: people
 \endif
 CREATE TEMP TABLE _people ON COMMIT DROP AS
-SELECT s, id, rate, 1 - p ^ (1 / 3.0::float8) AS leaves, spends, start, buys, favourite,
+SELECT s, id, rate, (1 - p ^ (1 / 3.0::float8)) / :loyalty AS leaves, spends, start, buys, favourite,
 	place.n AS place, country, currency, language, region, city, channel AS source
 FROM (
 	SELECT s, id,
-		sample.gamma(s, id, 0, 0.5) / 30 AS rate,
+		sample.gamma(s, id, 0, 0.5) / 30 * :loyalty AS rate,
 		sample.uniform(s, id, 10) AS p,
 		sample.gamma(s, id, 16, 4) / 36 AS spends,
 		1096 * (sqrt(1 + 8 * sample.uniform(s, id, 11)) - 1) / 2 AS start,
