@@ -842,3 +842,45 @@ SELECT crm.verify('orders');
 SELECT crm.untrack('orders');
 DROP TABLE orders;
 DROP FUNCTION stamp;
+
+-- Another policy: of triggers, a queue, none at all, and partitions; what depends on the view stays, and its options
+CREATE TABLE sold (id int, customer int, at timestamptz, amount numeric) PARTITION BY RANGE (at);
+CREATE TABLE sold_old PARTITION OF sold FOR VALUES FROM (MINVALUE) TO ('2020-01-01');
+CREATE TABLE sold_new PARTITION OF sold DEFAULT;
+CREATE INDEX ON sold (customer);
+INSERT INTO sold SELECT i, i % 7, now() - i * interval '10 days', 5 FROM generate_series(1, 60) i;
+CREATE TABLE queued_sold (LIKE sold);
+CREATE INDEX ON queued_sold (customer);
+INSERT INTO queued_sold SELECT * FROM sold;
+CREATE VIEW seen_sold AS SELECT * FROM sold;
+SELECT crm.track('sold', 'customer', 'at', 'amount'), crm.track('queued_sold', 'customer', 'at', 'amount', mode => 'queued'), crm.track('seen_sold', 'customer', 'at', 'amount', mode => 'refresh');
+ALTER VIEW sold_lifecycle_now SET (security_invoker = true, security_barrier = true);
+CREATE VIEW depending AS SELECT * FROM sold_lifecycle_now;
+SELECT name, crm.set_policy(name::regclass, crm.lifecycle_policy('15 days', '25 days', 5, 2, 4, false)) > 0 AS changed, crm.set_policy(name::regclass, crm.lifecycle_policy('15 days', '25 days', 5, 2, 4, false)) AS again,
+	(SELECT count(*) FROM crm.verify(name::regclass)) AS wrong FROM unnest(ARRAY['sold', 'queued_sold', 'seen_sold']) AS name;
+SELECT reloptions FROM pg_class WHERE relname = 'sold_lifecycle_now';
+SELECT count(*) AS triggers, count(*) FILTER (WHERE pg_get_triggerdef(t.oid) LIKE '%"lost_after": "25 days"%' AND pg_get_triggerdef(t.oid) LIKE '%immediate%') AS told FROM pg_trigger AS t WHERE tgrelid IN ('sold'::regclass, 'sold_old'::regclass, 'sold_new'::regclass) AND tgnargs > 0;
+CREATE VIEW by_hand AS SELECT customer, CASE WHEN now() - max(at) > interval '25 days' THEN 'lost' WHEN now() - max(at) > interval '15 days' THEN 'at_risk' WHEN count(*) >= 5 THEN 'loyal' ELSE 'active' END AS stage FROM sold GROUP BY 1;
+SELECT count(*) AS differ, (SELECT count(DISTINCT stage) FROM by_hand) AS stages FROM (
+	(SELECT customer, stage FROM depending EXCEPT TABLE by_hand) UNION ALL (SELECT customer, stage FROM sold_lifecycle EXCEPT TABLE by_hand)
+	UNION ALL (SELECT customer, stage FROM queued_sold_lifecycle EXCEPT TABLE by_hand) UNION ALL (SELECT customer, stage FROM seen_sold_lifecycle EXCEPT TABLE by_hand)) AS d;
+-- a session that knew the old policy, and writes into a partition that comes later, follows the new one
+INSERT INTO sold VALUES (61, 100, now() - interval '16 days', 5);
+INSERT INTO queued_sold VALUES (61, 100, now() - interval '16 days', 5);
+SELECT crm.apply_queue('queued_sold');
+CREATE TABLE sold_far PARTITION OF sold FOR VALUES FROM ('2200-01-01') TO (MAXVALUE);
+SELECT (SELECT stage FROM sold_lifecycle WHERE customer = 100), (SELECT stage FROM queued_sold_lifecycle WHERE customer = 100) AS queued,
+	(SELECT count(*) FROM pg_trigger WHERE tgrelid = 'sold_far'::regclass AND pg_get_triggerdef(oid) LIKE '%25 days%') AS of_the_new_partition;
+-- the log tells who moved because of it
+SELECT cause, count(*) > 0 AS some FROM sold_lifecycle_history WHERE from_stage IS NOT NULL AND noticed_at > now() - interval '1 hour' AND cause = 'correction' GROUP BY 1;
+SELECT crm.set_policy('by_hand', crm.lifecycle_policy());
+SELECT crm.set_policy('sold_new', crm.lifecycle_policy());
+SELECT crm.set_policy('sold', NULL) IS NULL AS nothing;
+CREATE ROLE regress_crm_stranger;
+SET ROLE regress_crm_stranger;
+SELECT crm.set_policy('sold', crm.lifecycle_policy());
+RESET ROLE;
+DROP ROLE regress_crm_stranger;
+DROP VIEW depending, by_hand;
+SELECT crm.untrack('sold'), crm.untrack('queued_sold'), crm.untrack('seen_sold');
+DROP TABLE sold, queued_sold CASCADE;

@@ -187,7 +187,7 @@ InitTracks(void)
 }
 
 /* The trigger function; not LookupFuncName(), as writers need no USAGE on crm. */
-static Oid
+Oid
 TrackFunction(void)
 {
 	oidvector  *none = buildoidvector(NULL, 0);
@@ -216,8 +216,8 @@ FindTrigger(Relation relation)
 }
 
 /* The arguments of a trigger of pg_trigger. */
-static char **
-TriggerArguments(HeapTuple tuple, TupleDesc desc)
+char **
+TrackTriggerArguments(HeapTuple tuple, TupleDesc desc)
 {
 	int			count = ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs;
 	bool		isnull;
@@ -317,7 +317,7 @@ ScanTriggers(void)
 			Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(trigger_tuple);
 
 			if (trigger->tgnargs >= TRACK_ARGUMENTS)
-				tracked->arguments = TriggerArguments(trigger_tuple, RelationGetDescr(triggers));
+				tracked->arguments = TrackTriggerArguments(trigger_tuple, RelationGetDescr(triggers));
 			if (trigger->tgnargs == TRACK_ARGUMENTS && !get_rel_relispartition(trigger->tgrelid))
 				tracked->orders = trigger->tgrelid;
 			else if (trigger->tgnargs == TRACK_ARGUMENTS + 1)
@@ -1607,6 +1607,54 @@ HasBeforeUpdate(Relation relation)
 	return relation->trigdesc != NULL && relation->trigdesc->trig_update_before_row;
 }
 
+/*
+ * The view of the stages as of now, or the same by another policy: what depends
+ * on it stays, and its options too.
+ */
+static void
+CreateView(const char *create, const char *view, const char *summary, const char *policy, const char *options)
+{
+	const char *literal = quote_literal_cstr(policy);
+
+	Execute(psprintf("%s %s%s AS SELECT customer, "
+					 "crm.stage(purchases, now(), %s::crm.lifecycle_policy) AS stage, "
+					 "crm.phase(crm.stage(purchases, now(), %s::crm.lifecycle_policy)) AS phase, "
+					 "CASE WHEN stage = crm.stage(purchases, now(), %s::crm.lifecycle_policy) THEN stage_since "
+					 "ELSE crm.stage_until(purchases, %s::crm.lifecycle_policy, "
+					 "CASE crm.stage(purchases, now(), %s::crm.lifecycle_policy) WHEN 'lost' "
+					 "THEN crm.stage_until(purchases, %s::crm.lifecycle_policy) + interval '1 microsecond' END) END AS stage_since, "
+					 "crm.stage_until(purchases, %s::crm.lifecycle_policy, now()) AS stage_until, "
+					 "reactivated_at, "
+					 "crm.order_count(purchases) AS orders, "
+					 "crm.revenue(purchases)::numeric(20,4) AS revenue, "
+					 "crm.refunds(purchases)::numeric(20,4) AS refunds, "
+					 "crm.first_order(purchases) AS first_order, "
+					 "crm.last_order(purchases) AS last_order FROM %s",
+					 create, view, options == NULL ? "" : psprintf(" WITH (%s)", options),
+					 literal, literal, literal, literal, literal, literal, literal, summary));
+}
+
+/* Make the view of a tracked table anew, by another policy; if it is there. */
+void
+TrackCreateView(Track *track, const char *policy)
+{
+	char	   *name;
+	Oid			schema = SummaryName(track, get_rel_namespace(track->orders), &name);
+	const char *view = Beside(schema, name, "_now");
+	Oid			relid = get_relname_relid(psprintf("%s_now", name), schema);
+	TrackScope	scope;
+
+	if (!OidIsValid(relid))
+		return;
+	TrackEnter(track->owner, &scope);
+	SPI_connect();
+	Execute(psprintf("SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = %u", relid));
+	CreateView("CREATE OR REPLACE VIEW", view, track->summary_name, policy,
+			   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+	SPI_finish();
+	TrackLeave(&scope);
+}
+
 /* The arguments of a trigger, as SQL. */
 static const char *
 ArgumentList(const char *const *arguments)
@@ -1999,23 +2047,7 @@ crm_track(PG_FUNCTION_ARGS)
 					 QuoteQualified(schema_oid, psprintf("%s_history", name)), key_type));
 	Execute(psprintf("CREATE INDEX ON %s (customer, at)",
 					 QuoteQualified(schema_oid, psprintf("%s_history", name))));
-	Execute(psprintf("CREATE VIEW %s AS SELECT customer, "
-					 "crm.stage(purchases, now(), %s::crm.lifecycle_policy) AS stage, "
-					 "crm.phase(crm.stage(purchases, now(), %s::crm.lifecycle_policy)) AS phase, "
-					 "CASE WHEN stage = crm.stage(purchases, now(), %s::crm.lifecycle_policy) THEN stage_since "
-					 "ELSE crm.stage_until(purchases, %s::crm.lifecycle_policy, "
-					 "CASE crm.stage(purchases, now(), %s::crm.lifecycle_policy) WHEN 'lost' "
-					 "THEN crm.stage_until(purchases, %s::crm.lifecycle_policy) + interval '1 microsecond' END) END AS stage_since, "
-					 "crm.stage_until(purchases, %s::crm.lifecycle_policy, now()) AS stage_until, "
-					 "reactivated_at, "
-					 "crm.order_count(purchases) AS orders, "
-					 "crm.revenue(purchases)::numeric(20,4) AS revenue, "
-					 "crm.refunds(purchases)::numeric(20,4) AS refunds, "
-					 "crm.first_order(purchases) AS first_order, "
-					 "crm.last_order(purchases) AS last_order FROM %s",
-					 QuoteQualified(schema_oid, psprintf("%s_now", name)),
-					 quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy),
-					 quote_literal_cstr(policy), quote_literal_cstr(policy), quote_literal_cstr(policy), summary_name));
+	CreateView("CREATE VIEW", Beside(schema_oid, name, "_now"), summary_name, policy, NULL);
 	for (int i = ARGUMENT_CUSTOMER; i <= ARGUMENT_COUNTS_IF; i++)
 		pull_varattnos(nodes[i], 1, &attributes);
 	if (mode == MODE_QUEUED)

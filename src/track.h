@@ -172,6 +172,9 @@ extern void TrackPartitions(Oid relid, const char *const *arguments, LOCKMODE lo
 extern const char *TrackTruth(Track *track, const char *condition);
 extern void TrackDropTriggers(Oid relid);
 extern void TrackFollowUpdates(Oid relid, bool all_columns);
+extern void TrackCreateView(Track *track, const char *policy);
+extern Oid	TrackFunction(void);
+extern char **TrackTriggerArguments(HeapTuple tuple, TupleDesc desc);
 extern List *TrackAll(void);
 extern List *TrackNamed(const char *orders, const char *beside);
 extern void TrackEnter(Oid owner, TrackScope *scope);
