@@ -165,6 +165,45 @@ SELECT shop.grant_access('regress_crm 1', 'reader');
 SELECT * FROM pg_temp.may('regress_crm 1');
 \pset format aligned
 \pset tuples_only off
+-- an analyst can call whatever tells of a period or a day, with no right of the owner's
+SELECT shop.grant_access('regress_crm 1', 'analyst') \gset ignored_
+CREATE FUNCTION pg_temp.refused() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE f record;
+BEGIN
+	FOR f IN SELECT p.oid::regprocedure AS name, format('SELECT count(*) FROM shop.%I(%s)', proname, CASE WHEN pg_get_function_identity_arguments(p.oid) LIKE 'from_at%' THEN '''2025-01-01'', ''2026-01-01''' ELSE '''2026-01-01''' END) AS query
+		FROM pg_proc AS p WHERE pronamespace = 'shop'::regnamespace AND proretset AND provolatile = 's' AND pg_get_function_identity_arguments(p.oid) ~ '^(from_at|as_of) timestamp' ORDER BY 1
+	LOOP
+		BEGIN
+			EXECUTE f.query;
+		EXCEPTION WHEN insufficient_privilege THEN
+			RETURN NEXT f.name || ': ' || SQLERRM;
+		END;
+	END LOOP;
+END $$;
+-- and read each view, as far as he may see it: a function in a view works with the reader's rights
+CREATE FUNCTION pg_temp.unreadable() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE v record;
+BEGIN
+	FOR v IN SELECT r.oid::regclass AS name, string_agg(quote_ident(attname), ', ') AS columns FROM pg_class AS r JOIN pg_attribute ON attrelid = r.oid
+		WHERE relnamespace = 'shop'::regnamespace AND relkind = 'v' AND attnum > 0 AND has_column_privilege(attrelid, attnum, 'SELECT') GROUP BY 1 ORDER BY r.oid::regclass::text COLLATE "C"
+	LOOP
+		BEGIN
+			EXECUTE format('SELECT count(v::text) FROM (SELECT %s FROM %s) AS v', v.columns, v.name);
+		EXCEPTION WHEN insufficient_privilege THEN
+			RETURN NEXT v.name || ': ' || SQLERRM;
+		END;
+	END LOOP;
+END $$;
+INSERT INTO shop.goals (metric, from_at, to_at, target) SELECT m, '2025-01-01', '2026-01-01', 1 FROM unnest(ARRAY['revenue', 'new_customers', 'visitors', 'churn_rate']) AS m;
+SET ROLE "regress_crm 1";
+SELECT * FROM pg_temp.refused();
+SELECT * FROM pg_temp.unreadable();
+RESET ROLE;
+SELECT shop.grant_access('regress_crm 1', 'reader') \gset ignored_
+SET ROLE "regress_crm 1";
+SELECT * FROM pg_temp.refused();
+SELECT * FROM pg_temp.unreadable();
+RESET ROLE;
 -- a reader's views all work, what tells who somebody is does not
 SET ROLE "regress_crm 1";
 SELECT count(*) > 0 AS rows FROM shop.sales;

@@ -306,18 +306,21 @@ BEGIN
 			EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %s TO %I', store::regnamespace, to_role);
 		END IF;
 	ELSE
-		-- columns that tell who somebody is are for neither
+		-- Columns that tell who somebody is are for neither, but that journeys go by
+		-- cookies, and regions have cities.  A function in a view works with the
+		-- rights of who reads the view: those of figures have to do for a reader.
 		FOR statement IN
 			SELECT CASE WHEN about_people THEN format('GRANT SELECT (%s) ON %s TO %I', columns, oid::regclass, to_role) ELSE format('GRANT SELECT ON %s TO %I', oid::regclass, to_role) END
 			FROM (
 				SELECT r.oid, r.relkind, r.relname, t.id IS NOT NULL OR r.relkind = 'v' AND bool_or(a.attname IN ('customer_id', 'customer', 'visitor_id')) AS about_people,
-					string_agg(quote_ident(a.attname), ', ' ORDER BY attnum) FILTER (WHERE CASE WHEN t.id IS NULL THEN a.attname <> ALL (private) ELSE d.on_forget = 'keep' END) AS columns
+					string_agg(quote_ident(a.attname), ', ' ORDER BY attnum) FILTER (WHERE CASE WHEN a.attname IN ('visitor_id', 'city') AND (level = 'analyst' OR r.relname IN ('orders', 'valid_orders', 'customer_touches')) THEN true
+						WHEN t.id IS NULL THEN a.attname <> ALL (private) ELSE d.on_forget = 'keep' END) AS columns
 				FROM pg_class AS r JOIN pg_attribute AS a ON a.attrelid = r.oid
 				LEFT JOIN @.personal_tables() AS t ON t.id = r.oid LEFT JOIN @.personal_data AS d ON d.relation = t.relation AND d."column" = a.attname
 				WHERE r.relnamespace = store AND r.relkind IN ('r', 'p', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped
 				GROUP BY r.oid, t.id) AS r
 			WHERE relname NOT IN ('suppression_key', 'suppressions', 'accounts') AND columns IS NOT NULL
-				AND (NOT about_people OR relkind = 'v' OR level = 'analyst' OR relname IN ('order_items', 'refunds'))
+				AND (NOT about_people OR relkind = 'v' OR level = 'analyst' OR relname IN ('orders', 'order_items', 'refunds', 'orders_lifecycle'))
 		LOOP
 			EXECUTE statement;
 		END LOOP;
