@@ -119,6 +119,32 @@ DELETE FROM shop.orders_lifecycle WHERE customer = 9010;
 DELETE FROM shop.orders_lifecycle_history WHERE customer = 9010;
 DELETE FROM shop.customers WHERE customer_id = 9010;
 
+-- Another policy: everybody by it, from then on, and back; nobody but the owner
+SELECT shop.set_lifecycle_policy(crm.lifecycle_policy(at_risk_after => '20 days', lost_after => '40 days', loyal_from => 3, personal => false)) > 0 AS changed;
+SELECT shop.policy()::text = crm.lifecycle_policy('20 days', '40 days', 3, 2, 4, false)::text AS policy, (SELECT count(*) FROM crm.verify('shop.orders')) AS wrong;
+SELECT at, pg_temp.differ(format('SELECT customer_id, stage FROM shop.lifecycle(%L)', at), format($$
+	SELECT c.customer_id, CASE WHEN n IS NULL THEN 'lead' WHEN %1$L - last > interval '40 days' THEN 'lost' WHEN %1$L - last > interval '20 days' THEN 'at_risk' WHEN n >= 3 THEN 'loyal' WHEN n = 2 THEN 'active' ELSE 'new' END
+	FROM shop.customers AS c LEFT JOIN (SELECT customer_id, count(*) AS n, max(ordered_at) AS last FROM o WHERE ordered_at < %1$L GROUP BY 1) AS p USING (customer_id)
+	WHERE merged_into IS NULL AND (created_at < %1$L OR n > 0)$$, at)) AS lifecycle FROM unnest(ARRAY['2024-02-29 12:00', '2025-07-01']::timestamptz[]) AS at;
+BEGIN;
+INSERT INTO shop.orders (customer_id, channel, currency, ordered_at) SELECT 9001, 'direct', 'EUR', now() - interval '25 days';
+SELECT stage, (SELECT stage FROM shop.orders_lifecycle WHERE customer = 9001) AS stored FROM shop.lifecycle WHERE customer_id = 9001;
+ROLLBACK;
+CREATE ROLE regress_crm_clerk;
+GRANT USAGE ON SCHEMA shop TO regress_crm_clerk;
+GRANT EXECUTE ON FUNCTION shop.set_lifecycle_policy TO regress_crm_clerk;
+SET ROLE regress_crm_clerk;
+SELECT shop.set_lifecycle_policy(crm.lifecycle_policy());
+RESET ROLE;
+DROP OWNED BY regress_crm_clerk;
+DROP ROLE regress_crm_clerk;
+SELECT crm.create_store('shop') \gset ignored_
+SELECT shop.policy()::text <> crm.lifecycle_policy()::text AS kept_by_an_upgrade;
+SELECT shop.set_lifecycle_policy(crm.lifecycle_policy()) > 0 AS back, shop.set_lifecycle_policy(crm.lifecycle_policy()) AS nothing_changes, (SELECT count(*) FROM crm.verify('shop.orders')) AS wrong;
+SELECT pg_temp.differ('SELECT customer_id, stage FROM shop.lifecycle', $$
+	SELECT c.customer_id, pg_temp.stage(n, first, last, now()) FROM shop.customers AS c
+	LEFT JOIN (SELECT customer_id, count(*) AS n, min(ordered_at) AS first, max(ordered_at) AS last FROM o GROUP BY 1) AS p USING (customer_id) WHERE merged_into IS NULL$$) AS lifecycle;
+
 -- Fits: nothing to fit, a good one, a bad one, back to the one before
 SELECT crm.create_store('empty') \gset ignored_
 SELECT * FROM empty.fit();
@@ -198,13 +224,40 @@ SELECT order_id, ordered_at, base, is_first, channel, model, credit FROM before_
 	('position', CASE WHEN n = 1 THEN 1 WHEN n = 2 THEN 0.5 WHEN place IN (1, n) THEN 0.4 ELSE 0.2 / (n - 2) END)) AS m(model, credit);
 SELECT count(*) FILTER (WHERE abs(a.orders - c.orders) > 0.0001 OR abs(a.revenue - c.revenue) > 0.01 OR abs(a.new_customers - c.new_customers) > 0.0001) AS off,
 	count(*) FILTER (WHERE c.channel IS NULL AND a.orders > 0 OR a.channel IS NULL AND c.orders > 0) AS one_sided, count(*) > 40 AS many
-FROM (SELECT * FROM shop.channel_attribution('2025-01-01', '2026-01-01') WHERE model <> 'time_decay') AS a
+FROM (SELECT * FROM shop.channel_attribution('2025-01-01', '2026-01-01') WHERE model NOT IN ('time_decay', 'markov', 'shapley')) AS a
 FULL JOIN (SELECT channel, model, sum(credit) AS orders, sum(credit * base) AS revenue, coalesce(sum(credit) FILTER (WHERE is_first), 0) AS new_customers
 	FROM credited WHERE ordered_at >= '2025-01-01' AND ordered_at < '2026-01-01' GROUP BY 1, 2) AS c USING (channel, model);
 -- whatever the model: all orders, all revenue, all new customers
 SELECT count(DISTINCT model) AS models, bool_and(round(orders, 2) = (SELECT count(*) FROM o WHERE ordered_at >= '2025-01-01' AND ordered_at < '2026-01-01') AND revenue = (SELECT sum(base) FROM o WHERE ordered_at >= '2025-01-01' AND ordered_at < '2026-01-01')
 	AND round(new_customers, 2) = (SELECT count(*) FROM (SELECT min(ordered_at) AS first FROM o GROUP BY customer_id HAVING customer_id IS NOT NULL) AS f WHERE first >= '2025-01-01' AND first < '2026-01-01')) AS complete
 FROM (SELECT model, sum(orders) AS orders, sum(revenue) AS revenue, sum(new_customers) AS new_customers FROM shop.channel_attribution('2025-01-01', '2026-01-01') GROUP BY model) AS s;
+-- by a chain and by a game, of paths that are put together here
+CREATE TEMP TABLE way AS
+SELECT 'order ' || o.order_id AS way, 1 AS won, o.base AS value, (SELECT array_agg(t.channel ORDER BY touched_at, touch_id) FROM t
+	WHERE (t.customer_id = o.customer_id OR t.customer_id IS NULL AND t.visitor_id = o.visitor_id) AND t.touched_at BETWEEN o.ordered_at - interval '30 days' AND o.ordered_at) AS path
+FROM o WHERE ordered_at >= '2025-01-01' AND ordered_at < '2026-01-01'
+UNION ALL
+SELECT 'visit ' || who, 0, 0, path FROM (
+	SELECT coalesce(t.customer_id::text, 'v ' || t.visitor_id) AS who, array_agg(channel ORDER BY touched_at, touch_id) FILTER (WHERE touched_at >= last_touch - interval '30 days') AS path
+	FROM (SELECT t.*, max(touched_at) OVER (PARTITION BY customer_id, visitor_id) AS last_touch FROM t WHERE touched_at >= timestamptz '2025-01-01' - interval '30 days' AND touched_at < '2026-01-01') AS t
+	LEFT JOIN (SELECT customer_id, visitor_id, max(ordered_at) AS last_order FROM o WHERE ordered_at >= '2025-01-01' AND ordered_at < '2026-01-01' GROUP BY 1, 2) AS p
+		ON p.customer_id = t.customer_id OR p.customer_id IS NULL AND t.customer_id IS NULL AND p.visitor_id = t.visitor_id
+	WHERE last_touch < timestamptz '2026-01-01' - interval '30 days' AND (last_order IS NULL OR touched_at > last_order) GROUP BY 1) AS v;
+SELECT count(*) FILTER (WHERE won = 1) > 100 AS orders, count(*) FILTER (WHERE won = 0) > 100 AS others, (SELECT count(*) FROM shop.paths('2025-01-01', '2026-01-01')) = count(*) AS as_many,
+	pg_temp.differ($$SELECT path::text, conversions, value FROM shop.paths('2025-01-01', '2026-01-01')$$, $$SELECT coalesce(path, '{}')::text, won, value FROM way$$) AS paths FROM way;
+SELECT pg_temp.differ($$SELECT channel, orders, revenue FROM shop.channel_attribution('2025-01-01', '2026-01-01') WHERE model = 'markov'$$,
+	$$SELECT channel, round(conversions, 4), round(value, 4) FROM (SELECT crm.markov_model(path, won, value, 1 - won, 1) AS m FROM (SELECT coalesce(path, '{}') AS path, won, value FROM way) AS w) AS m, crm.channels(m)$$) AS markov,
+	(SELECT max(abs(a.orders - s.orders)) < 0.001 AND max(abs(a.revenue - s.revenue)) < 0.01 FROM shop.channel_attribution('2025-01-01', '2026-01-01') AS a JOIN (
+		SELECT c AS channel, sum(1.0 / n) AS orders, sum(value / n) AS revenue FROM (
+			SELECT way, value, c, count(*) OVER (PARTITION BY way) AS n FROM (SELECT DISTINCT way, value, unnest(coalesce(path, '{(none)}')) AS c FROM way WHERE won = 1) AS d) AS d GROUP BY 1) AS s USING (channel) WHERE model = 'shapley') AS shapley;
+UPDATE shop.settings SET markov_order = 2, attribution_model = 'markov';
+SELECT pg_temp.differ($$SELECT channel, orders FROM shop.channel_attribution('2025-01-01', '2026-01-01') WHERE model = 'markov'$$,
+	$$SELECT channel, round(conversions, 4) FROM (SELECT crm.markov_model(path, won, value, 1 - won, 2) AS m FROM (SELECT coalesce(path, '{}') AS path, won, value FROM way) AS w) AS m, crm.channels(m)$$) AS second_order,
+	pg_temp.differ($$SELECT channel, attributed_orders, attributed_new_customers FROM shop.channel_performance('2025-01-01', '2026-01-01') WHERE attributed_orders > 0$$,
+	$$SELECT channel, orders, new_customers FROM shop.channel_attribution('2025-01-01', '2026-01-01') WHERE model = 'markov'$$) AS performance;
+UPDATE shop.settings SET markov_order = 1, attribution_model = 'last_non_direct';
+UPDATE shop.settings SET attribution_model = 'best';
+UPDATE shop.settings SET markov_order = 5;
 -- an order without a rate: no revenue is told
 SELECT count(*) > 0 AS rows, count(revenue) AS revenue FROM shop.channel_attribution('2024-09-01', '2024-10-01');
 SELECT pg_temp.differ('TABLE shop.channel_attribution', $$SELECT * FROM shop.channel_attribution('-infinity', 'infinity')$$) AS ever;
@@ -229,6 +282,12 @@ SELECT pg_temp.differ($$SELECT channel, visitors, orders, attributed_orders, rou
 UPDATE shop.settings SET attribution_model = 'last_non_direct';
 SELECT pg_temp.differ('TABLE shop.channel_performance', $$SELECT * FROM shop.channel_performance('-infinity', 'infinity')$$) AS ever;
 SELECT channel, visitors, converted, conversion_rate, orders, revenue, revenue_share, credit, attributed_revenue, spend, cac, roas FROM shop.channel_performance('2000-01-01', '2001-01-01') WHERE channel IN ('email', 'store') ORDER BY 1;
+-- month by month
+SELECT count(DISTINCT month) AS months, count(*) FILTER (WHERE (m.visitors, m.converted, m.orders, m.revenue, m.credit, m.attributed_orders, m.spend) IS DISTINCT FROM
+	(p.visitors, p.converted, p.orders, p.revenue, p.credit, p.attributed_orders, p.spend)) AS differ
+FROM shop.channel_months AS m LEFT JOIN (SELECT d::date AS month, p.* FROM generate_series(date '2024-11-01', '2025-06-01', '1 month') AS d, shop.channel_performance(d, d + interval '1 month') AS p) AS p USING (month, channel)
+WHERE m.month BETWEEN '2024-11-01' AND '2025-06-01';
+SELECT pg_temp.differ('SELECT channel, sum(orders) FROM shop.channel_months GROUP BY 1 HAVING sum(orders) > 0', 'SELECT channel, count(*) FROM o GROUP BY 1') AS all_orders;
 -- the rule of credit: its two published examples, below the lowest tier, a tier of one's own, the method without steps
 SELECT shop.credit(0.50, 0.10) = 0.10 AS half, shop.credit(0.75, 0.20) = 0.25 AS three_quarters, shop.credit(0.10, 0.03) = 0.03 AS below, shop.credit(NULL, 0.1) IS NULL AS unknown;
 INSERT INTO shop.credit_tiers VALUES (0.9, 0.3, 0.5);
@@ -254,6 +313,73 @@ SELECT pg_temp.differ('TABLE shop.conversion_rate', $$SELECT month, count(*), co
 	FROM (SELECT DISTINCT date_trunc('month', touched_at)::date AS month, who FROM person) AS p LEFT JOIN starter USING (who) GROUP BY 1$$) AS by_month;
 SELECT pg_temp.differ($$SELECT month, visitors FROM "New York".conversion_rate$$, $$SELECT date_trunc('month', touched_at AT TIME ZONE 'America/New_York')::date, count(DISTINCT coalesce(customer_id::text, 'v ' || visitor_id))
 	FROM "New York".customer_touches GROUP BY 1$$) AS new_york;
+
+-- Sessions, event by event
+CREATE FUNCTION pg_temp.sessions() RETURNS TABLE (who text, started_at timestamptz, ended_at timestamptz, touches bigint, channel text, landing text, ordered_at timestamptz) LANGUAGE plpgsql AS $$
+DECLARE e record; last timestamptz;
+BEGIN
+	FOR e IN SELECT coalesce(t.customer_id::text, 'v ' || t.visitor_id) AS who, t.touched_at AS at, t.touch_id, t.channel, t.kind FROM t WHERE kind NOT LIKE 'email%'
+		UNION ALL SELECT coalesce(o.customer_id::text, 'v ' || o.visitor_id), o.ordered_at, NULL, NULL, NULL FROM o WHERE o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL ORDER BY 1, 2, 3
+	LOOP
+		IF touches > 0 AND (who <> e.who OR e.touch_id IS NOT NULL AND e.at > last + interval '30 minutes') THEN RETURN NEXT; touches := 0; END IF;
+		IF e.touch_id IS NULL THEN
+			IF touches > 0 AND e.at <= last + interval '30 minutes' THEN ordered_at := coalesce(ordered_at, e.at); ended_at := e.at; END IF;
+			CONTINUE;
+		END IF;
+		IF coalesce(touches, 0) = 0 THEN
+			who := e.who; started_at := e.at; touches := 0; channel := e.channel; landing := e.kind; ordered_at := NULL;
+		END IF;
+		touches := touches + 1; ended_at := e.at; last := e.at;
+	END LOOP;
+	IF touches > 0 THEN RETURN NEXT; END IF;
+END $$;
+INSERT INTO shop.touches (visitor_id, touched_at, kind, channel) SELECT 'surfer', timestamptz '2025-04-01 10:00' + n * interval '25 minutes' + CASE WHEN n > 3 THEN interval '6 minutes' ELSE interval '0' END, 'view', 'social' FROM generate_series(1, 6) AS n;
+INSERT INTO shop.touches (visitor_id, touched_at, kind, channel) VALUES ('surfer', '2025-04-01 10:10', 'email_opened', 'email');
+INSERT INTO t SELECT touch_id, customer_id, visitor_id, touched_at, kind, channel FROM shop.customer_touches WHERE visitor_id = 'surfer';
+CREATE TEMP TABLE visit AS SELECT * FROM pg_temp.sessions();
+SELECT pg_temp.differ('SELECT coalesce(customer_id::text, ''v '' || visitor_id), started_at, ended_at, touches, channel, landing, ordered_at FROM shop.sessions', 'TABLE visit') AS sessions,
+	count(*) FILTER (WHERE who = 'v surfer') AS of_one, count(*) FILTER (WHERE touches > 1) > 0 AS longer, count(ordered_at) > 100 AS ordered FROM visit;
+SELECT pg_temp.differ('SELECT month, channel, sessions, bounces, bounce_rate, converted_sessions, session_conversion_rate FROM shop.bounce_rate', $$
+	SELECT date_trunc('month', started_at)::date, channel, count(*), count(*) FILTER (WHERE touches = 1 AND ordered_at IS NULL), round(count(*) FILTER (WHERE touches = 1 AND ordered_at IS NULL)::numeric / count(*), 6), count(ordered_at), round(count(ordered_at)::numeric / count(*), 6)
+	FROM visit GROUP BY 1, 2$$) AS bounce_rate,
+	pg_temp.differ($$SELECT channel, landing, sessions, bounces, converted_sessions FROM shop.bounce_rate('2025-02-10', '2025-07-01')$$, $$SELECT channel, landing, count(*), count(*) FILTER (WHERE touches = 1 AND ordered_at IS NULL), count(ordered_at)
+	FROM visit WHERE started_at >= '2025-02-10' AND started_at < '2025-07-01' GROUP BY 1, 2$$) AS of_a_period;
+SELECT * FROM shop.bounce_rate('2000-01-01', '2001-01-01');
+DELETE FROM shop.touches WHERE visitor_id = 'surfer';
+DELETE FROM t WHERE visitor_id = 'surfer';
+
+-- A visitor who stays unknown can order, too
+SELECT attraction_at, decision_at, action_at FROM shop.visitor_funnel WHERE visitor_id IN ('anon', 'never') ORDER BY 1;
+
+-- What customers like, and when
+SELECT pg_temp.differ('SELECT customer_id, orders, channel, weekday, hour FROM shop.customer_preferences', $$
+	SELECT customer_id, count(*), (SELECT channel FROM o AS b WHERE b.customer_id = o.customer_id GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1),
+		(SELECT extract(isodow FROM ordered_at)::int FROM o AS b WHERE b.customer_id = o.customer_id GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1),
+		(SELECT extract(hour FROM ordered_at)::int FROM o AS b WHERE b.customer_id = o.customer_id GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1) FROM o WHERE customer_id IS NOT NULL GROUP BY 1$$) AS preferences,
+	pg_temp.differ('SELECT customer_id, category FROM shop.customer_preferences', 'SELECT customer_id, favourite_category FROM shop.customer_360 WHERE orders > 0') AS category,
+	pg_temp.differ('SELECT customer_id, price_band FROM shop.customer_preferences WHERE price_band IS NOT NULL', $$
+	SELECT customer_id, CASE width_bucket(avg(r.below / (r.n - 1.0)), ARRAY[1.0 / 3, 2.0 / 3]) WHEN 0 THEN 'low' WHEN 1 THEN 'middle' ELSE 'high' END
+	FROM o JOIN shop.order_items AS i USING (order_id) JOIN shop.products AS p USING (product_id), generate_series(1, i.quantity),
+		LATERAL (SELECT count(*) FILTER (WHERE q.price < p.price) AS below, count(*) AS n FROM shop.products AS q WHERE q.category = p.category) AS r WHERE customer_id IS NOT NULL GROUP BY 1$$) AS price_band;
+SELECT pg_temp.differ($$SELECT part, currency, orders, net FROM "New York".sales('2024-06-01', '2025-06-01', 'hour')$$, $$SELECT to_char(ordered_at AT TIME ZONE 'America/New_York', 'HH24'), currency, count(*), sum(net) FROM "New York".valid_orders
+		WHERE ordered_at >= '2024-06-01' AND ordered_at < '2025-06-01' GROUP BY 1, 2$$) AS hours,
+	pg_temp.differ($$SELECT part, currency, orders FROM shop.sales('2024-06-01', '2025-06-01', 'weekday')$$, $$SELECT CASE to_char(ordered_at, 'Dy') WHEN 'Mon' THEN '1' WHEN 'Tue' THEN '2' WHEN 'Wed' THEN '3' WHEN 'Thu' THEN '4' WHEN 'Fri' THEN '5' WHEN 'Sat' THEN '6' ELSE '7' END, currency, count(*)
+		FROM o WHERE ordered_at >= '2024-06-01' AND ordered_at < '2025-06-01' GROUP BY 1, 2$$) AS weekdays;
+
+-- Goals: a fifth more revenue, a tenth less churn, against the period before
+SELECT shop.set_goal('revenue', 0.2, '2025-04-01', '2025-07-01', 'spring') > 0 AS revenue, shop.set_goal('churn_rate', -0.1, '2025-04-01', '2025-07-01') > 0 AS churn, shop.set_goal('visitors', 0.3, '2025-04-01', '2025-07-01') > 0 AS visitors,
+	shop.set_goal('new_customers', 0.1, now() + interval '1 year', now() + interval '2 years') > 0 AS to_come;
+INSERT INTO shop.goals (metric, from_at, to_at, target) VALUES ('orders', now() - interval '10 days', now() + interval '30 days', 1000);
+SELECT metric, round(baseline, 2) = round(b, 2) AS baseline, round(target, 2) = round(b * f, 2) AS target, round(value, 2) = round(v, 2) AS value, elapsed, projected = value AS at_its_end, on_track = CASE WHEN f > 1 THEN v >= b * f ELSE v <= b * f END AS on_track
+FROM shop.goal_progress JOIN (VALUES
+	('revenue', (SELECT sum(base) FROM o WHERE ordered_at >= '2024-12-31' AND ordered_at < '2025-04-01'), (SELECT sum(base) FROM o WHERE ordered_at >= '2025-04-01' AND ordered_at < '2025-07-01'), 1.2),
+	('churn_rate', (SELECT churn_rate FROM shop.churn('2024-12-31', '2025-04-01')), (SELECT churn_rate FROM shop.churn('2025-04-01', '2025-07-01')), 0.9),
+	('visitors', (SELECT count(DISTINCT who) FROM person WHERE touched_at >= '2024-12-31' AND touched_at < '2025-04-01'), (SELECT count(DISTINCT who) FROM person WHERE touched_at >= '2025-04-01' AND touched_at < '2025-07-01'), 1.3)) AS e(metric, b, v, f) USING (metric) ORDER BY 1;
+SELECT metric, value, round(elapsed, 3) AS elapsed, projected, on_track FROM shop.goal_progress WHERE to_at > now() ORDER BY 1;
+SELECT name, shop.metric(name, '2025-01-01', '2025-04-01') IS NOT NULL AS known, shop.metric(name, '2000-01-01', '2000-04-01') AS of_nothing
+FROM unnest(ARRAY['revenue', 'orders', 'new_customers', 'visitors', 'average_order_value', 'purchase_frequency', 'conversion_rate', 'churn_rate', 'happiness']) AS name;
+SELECT shop.set_goal('happiness', 1, '2025-01-01', '2026-01-01');
+SELECT shop.set_goal('churn_rate', 1, '2001-01-01', '2002-01-01');
 
 -- Cohorts
 CREATE FUNCTION pg_temp.cohorts(store text, zone text, as_of timestamptz) RETURNS TABLE (cohort date, month_number int, customers bigint, retained bigint, retention numeric) LANGUAGE plpgsql AS $$
@@ -284,7 +410,7 @@ CREATE FUNCTION pg_temp.moves(zone text) RETURNS TABLE (month date, at_start tex
 		LATERAL (SELECT count(*) AS n, min(ordered_at) AS first, max(ordered_at) AS last FROM o WHERE o.customer_id = c.customer_id AND ordered_at < s.b) AS b $$;
 CREATE TEMP TABLE moved AS SELECT * FROM pg_temp.moves('UTC');
 SELECT pg_temp.differ('TABLE shop.growth', $$SELECT month, count(*) FILTER (WHERE at_start = 'active'), count(*) FILTER (WHERE at_start = 'none' AND at_end <> 'none'), count(*) FILTER (WHERE ordered AND at_start = 'active' AND at_end = 'active'),
-	count(*) FILTER (WHERE at_start = 'lost' AND at_end = 'active'), count(*) FILTER (WHERE at_start <> 'lost' AND at_end = 'lost'), count(*) FILTER (WHERE at_end = 'active') FROM moved GROUP BY 1$$) AS growth,
+	count(*) FILTER (WHERE at_start = 'lost' AND at_end = 'active'), count(*) FILTER (WHERE at_start <> 'lost' AND at_end = 'lost'), count(*) FILTER (WHERE at_end = 'active'), count(*) FILTER (WHERE at_start = 'active' AND at_end = 'lost') FROM moved GROUP BY 1$$) AS growth,
 	pg_temp.differ('TABLE shop.churn', $$SELECT month, count(*) FILTER (WHERE at_start = 'active'), count(*) FILTER (WHERE at_start = 'active' AND at_end = 'lost'),
 	round(count(*) FILTER (WHERE at_start = 'active' AND at_end = 'lost')::numeric / nullif(count(*) FILTER (WHERE at_start = 'active'), 0), 6) FROM moved GROUP BY 1$$) AS churn,
 	(SELECT bool_and(active_at_end = active_at_start + new_customers + reactivated_customers - leaving_customers) FROM shop.growth) AS adds_up,
@@ -382,6 +508,13 @@ SELECT stage FROM bad.lifecycle WHERE customer_id = 1;
 SELECT pg_temp.differ('SELECT customer_id, stage, stage_since, stage_until, rfm, segment, p_alive, predicted, total, next_order_at, first_channel, last_channel FROM shop.customer_360', $$
 	SELECT customer_id, stage, stage_since, stage_until, rfm, segment, p_alive, predicted, total, next_order_at, (SELECT channel FROM t WHERE t.customer_id = l.customer_id ORDER BY touched_at, touch_id LIMIT 1), (SELECT channel FROM t WHERE t.customer_id = l.customer_id ORDER BY touched_at DESC, touch_id DESC LIMIT 1)
 	FROM shop.lifecycle AS l LEFT JOIN shop.rfm USING (customer_id) LEFT JOIN shop.ltv USING (customer_id)$$) AS customer_360;
+SELECT count(*) AS rows, bool_and(f = c) AS same FROM shop.customer_360 AS c, shop.customer_360(c.customer_id) AS f WHERE c.customer_id IN (10, 17, 9001);
+SELECT count(*) FROM shop.customer_360(-1);
+SELECT pg_temp.differ('SELECT customer_id, order_id, number, new_or_repeat, days_since_last, net_base_so_far FROM shop.customer_orders', $$
+	SELECT customer_id, order_id, before + 1, CASE WHEN before = 0 THEN 'new' ELSE 'repeat' END, round(extract(epoch FROM ordered_at - last) / 86400, 2), so_far
+	FROM o, LATERAL (SELECT count(*) AS before, max(ordered_at) AS last FROM o AS b WHERE b.customer_id = o.customer_id AND (b.ordered_at, b.order_id) < (o.ordered_at, o.order_id)) AS b,
+		LATERAL (SELECT CASE WHEN count(*) = count(base) THEN sum(base) END AS so_far FROM o AS b WHERE b.customer_id = o.customer_id AND (b.ordered_at, b.order_id) <= (o.ordered_at, o.order_id)) AS s
+	WHERE customer_id IS NOT NULL$$) AS customer_orders;
 CREATE FUNCTION pg_temp.scanned(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE line text;
 BEGIN

@@ -34,15 +34,65 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION @.attribution(timestamptz, timestamptz) IS 'what the touches before the orders of a period have won, and those before first orders: values for crm.channels()';
 
+-- The paths that the models learn from: of each order of a period, and of
+-- those who came and have not ordered since, as it ends.
+CREATE OR REPLACE FUNCTION @.paths(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (path text[], conversions integer, value numeric, nulls integer, new_customers integer)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH sold AS MATERIALIZED (
+		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END AS visitor_id, o.ordered_at, coalesce(o.net_base, 0) AS value,
+			(o.ordered_at = crm.first_order(l.purchases) AND NOT EXISTS (SELECT FROM @.orders AS e
+				WHERE e.customer_id = o.customer_id AND e.ordered_at = o.ordered_at AND e.counts AND e.order_id < o.order_id))::integer AS is_first
+		FROM @.orders AS o LEFT JOIN @.orders_lifecycle AS l ON l.customer = o.customer_id
+		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at),
+	journeys AS MATERIALIZED (
+		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, crm.journey(t.channel, t.touched_at) AS journey
+		FROM @.settings AS s, @.customer_touches AS t WHERE t.touched_at >= from_at - s.lookback AND t.touched_at < to_at GROUP BY 1, 2),
+	ordered AS (
+		SELECT o.customer_id, o.ordered_at, o.value, o.is_first, j.journey FROM sold AS o LEFT JOIN journeys AS j ON j.customer_id = o.customer_id WHERE o.visitor_id IS NULL
+		UNION ALL
+		SELECT NULL, o.ordered_at, o.value, 0, j.journey FROM sold AS o LEFT JOIN journeys AS j ON j.customer_id IS NULL AND j.visitor_id = o.visitor_id WHERE o.visitor_id IS NOT NULL),
+	left_open AS (
+		SELECT j.journey, o.last_order FROM journeys AS j
+		LEFT JOIN (SELECT c.customer_id, pg_catalog.max(c.ordered_at) AS last_order FROM sold AS c WHERE c.customer_id IS NOT NULL GROUP BY 1) AS o ON o.customer_id = j.customer_id
+		WHERE j.customer_id IS NOT NULL
+		UNION ALL
+		SELECT j.journey, o.last_order FROM journeys AS j
+		LEFT JOIN (SELECT v.visitor_id, pg_catalog.max(v.ordered_at) AS last_order FROM sold AS v WHERE v.visitor_id IS NOT NULL GROUP BY 1) AS o ON o.visitor_id = j.visitor_id
+		WHERE j.customer_id IS NULL)
+	SELECT coalesce(crm.path(o.journey, o.ordered_at, s.lookback), '{}'), 1, o.value, 0, coalesce(o.is_first, 0) FROM @.settings AS s, ordered AS o
+	UNION ALL
+	SELECT p.path, 0, 0, 1, 0
+	FROM @.settings AS s, left_open AS l, LATERAL (SELECT crm.null_path(l.journey, l.last_order, least(to_at, pg_catalog.now()), s.lookback) AS path OFFSET 0) AS p
+	WHERE p.path IS NOT NULL;
+END;
+COMMENT ON FUNCTION @.paths(timestamptz, timestamptz) IS 'the channels before each order of a period, and of the visits that came to none: what crm.markov_model() and crm.shapley() take';
+
+-- A branch of a model that is not asked for is not computed.
 CREATE OR REPLACE FUNCTION @.channel_attribution(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (channel text, model text, orders numeric(18,4), revenue numeric(20,4), new_customers numeric(18,4))
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
+	WITH known AS (SELECT NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= from_at AND u.ordered_at < to_at) AS known),
+	paths AS MATERIALIZED (SELECT p.path, p.conversions, p.value, p.nulls, p.new_customers FROM @.paths(channel_attribution.from_at, channel_attribution.to_at) AS p)
 	SELECT o.channel, o.model, o.conversions::numeric(18,4), CASE WHEN k.known THEN o.value END::numeric(20,4), coalesce(n.conversions, 0)::numeric(18,4)
-	FROM @.attribution(channel_attribution.from_at, channel_attribution.to_at) AS a
-	CROSS JOIN (SELECT NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= from_at AND u.ordered_at < to_at) AS known) AS k
+	FROM @.attribution(channel_attribution.from_at, channel_attribution.to_at) AS a CROSS JOIN known AS k
 	CROSS JOIN LATERAL crm.channels(a.orders) AS o
-	LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel AND n.model = o.model;
+	LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel AND n.model = o.model
+	UNION ALL
+	SELECT o.channel, 'markov', o.conversions::numeric(18,4), CASE WHEN k.known THEN o.value END::numeric(20,4), coalesce(n.conversions, 0)::numeric(18,4)
+	FROM (SELECT crm.markov_model(p.path, p.conversions, p.value, p.nulls, s.markov_order) AS orders,
+			crm.markov_model(p.path, p.new_customers, 0, p.nulls, s.markov_order) FILTER (WHERE p.new_customers + p.nulls > 0) AS new_customers
+		FROM @.settings AS s, paths AS p) AS a CROSS JOIN known AS k
+	CROSS JOIN LATERAL crm.channels(a.orders) AS o
+	LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel
+	UNION ALL
+	SELECT o.channel, 'shapley', o.conversions::numeric(18,4), CASE WHEN k.known THEN o.value END::numeric(20,4), coalesce(n.conversions, 0)::numeric(18,4)
+	FROM (SELECT crm.shapley(p.path, p.conversions, p.value, p.nulls) AS orders, crm.shapley(p.path, p.new_customers, 0, 0) FILTER (WHERE p.new_customers > 0) AS new_customers
+		FROM paths AS p) AS a CROSS JOIN known AS k
+	CROSS JOIN LATERAL crm.channels(a.orders) AS o
+	LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel;
 END;
 COMMENT ON FUNCTION @.channel_attribution(timestamptz, timestamptz) IS 'orders, revenue and new customers of a period by the channel that won them, for each model of attribution';
 
@@ -79,14 +129,13 @@ BEGIN ATOMIC
 	WITH seen AS (
 		SELECT t.channel, t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, pg_catalog.min(t.touched_at) AS first_at
 		FROM @.customer_touches AS t WHERE t.touched_at >= from_at AND t.touched_at < to_at GROUP BY 1, 2, 3),
-	bought AS MATERIALIZED (
-		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END AS visitor_id, pg_catalog.max(o.ordered_at) AS last_at
-		FROM @.orders AS o WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY 1, 2),
 	visited AS (
 		SELECT p.channel, pg_catalog.count(*) AS visitors, pg_catalog.count(*) FILTER (WHERE coalesce(c.last_at, v.last_at) >= p.first_at) AS converted
 		FROM seen AS p
-		LEFT JOIN bought AS c ON c.customer_id = p.customer_id
-		LEFT JOIN bought AS v ON v.customer_id IS NULL AND v.visitor_id = p.visitor_id
+		LEFT JOIN (SELECT o.customer_id, pg_catalog.max(o.ordered_at) AS last_at FROM @.orders AS o
+			WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY 1) AS c ON c.customer_id = p.customer_id
+		LEFT JOIN (SELECT o.visitor_id, pg_catalog.max(o.ordered_at) AS last_at FROM @.orders AS o
+			WHERE o.counts AND o.customer_id IS NULL AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY 1) AS v ON v.visitor_id = p.visitor_id
 		GROUP BY p.channel),
 	sold AS (
 		SELECT o.channel, pg_catalog.count(*) AS orders, CASE WHEN pg_catalog.count(*) = pg_catalog.count(o.net_base) THEN pg_catalog.sum(o.net_base) END AS revenue
@@ -94,9 +143,11 @@ BEGIN ATOMIC
 	total AS (SELECT CASE WHEN pg_catalog.count(*) = pg_catalog.count(revenue) THEN pg_catalog.sum(revenue) END AS revenue FROM sold),
 	spent AS (
 		SELECT m.channel, CASE WHEN pg_catalog.count(*) = pg_catalog.count(m.amount) THEN pg_catalog.sum(m.amount) END AS spend
-		FROM (SELECT p.channel, @.to_base(p.amount, p.currency, p.day) AS amount FROM @.spend AS p
-			WHERE p.day::timestamp AT TIME ZONE (SELECT s.time_zone FROM @.settings AS s) >= from_at
-				AND p.day::timestamp AT TIME ZONE (SELECT s.time_zone FROM @.settings AS s) < to_at) AS m
+		-- to_base(), at less cost
+		FROM (SELECT p.channel, pg_catalog.round(p.amount * CASE WHEN p.currency = s.base_currency THEN 1 ELSE (
+					SELECT r.rate FROM @.rates AS r WHERE r.currency = p.currency AND r.day <= p.day ORDER BY r.day DESC LIMIT 1) END, c.decimals) AS amount
+			FROM @.spend AS p, @.settings AS s JOIN @.currencies AS c ON c.currency = s.base_currency
+			WHERE p.day::timestamp AT TIME ZONE s.time_zone >= from_at AND p.day::timestamp AT TIME ZONE s.time_zone < to_at) AS m
 		GROUP BY m.channel),
 	won AS MATERIALIZED (
 		SELECT a.channel, a.orders, a.revenue, a.new_customers
@@ -127,6 +178,18 @@ SELECT channel, type, visitors, converted, conversion_rate::numeric(9,6) AS conv
 	attributed_revenue::numeric(20,4) AS attributed_revenue, attributed_new_customers::numeric(18,4) AS attributed_new_customers,
 	spend::numeric(20,4) AS spend, cac::numeric(18,4) AS cac, roas::numeric(18,4) AS roas
 FROM @.channel_performance('-infinity', 'infinity');
+
+CREATE OR REPLACE VIEW @.channel_months AS
+SELECT m.month::date AS month, p.channel, p.type, p.visitors, p.converted, p.conversion_rate::numeric(9,6) AS conversion_rate, p.orders, p.revenue::numeric(20,4) AS revenue,
+	p.revenue_share::numeric(9,6) AS revenue_share, p.credit::numeric(9,6) AS credit, p.attributed_orders::numeric(18,4) AS attributed_orders,
+	p.attributed_revenue::numeric(20,4) AS attributed_revenue, p.attributed_new_customers::numeric(18,4) AS attributed_new_customers,
+	p.spend::numeric(20,4) AS spend, p.cac::numeric(18,4) AS cac, p.roas::numeric(18,4) AS roas
+FROM @.settings AS s
+CROSS JOIN LATERAL (
+	SELECT pg_catalog.generate_series(pg_catalog.date_trunc('month', least((SELECT pg_catalog.min(o.ordered_at) FROM @.orders AS o WHERE o.counts), (SELECT pg_catalog.min(t.touched_at) FROM @.touches AS t)) AT TIME ZONE s.time_zone),
+		pg_catalog.now() AT TIME ZONE s.time_zone, interval '1 month') AS month) AS m
+CROSS JOIN LATERAL @.channel_performance(m.month AT TIME ZONE s.time_zone, (m.month + interval '1 month') AT TIME ZONE s.time_zone) AS p
+WHERE p.visitors > 0 OR p.orders > 0 OR p.attributed_orders > 0 OR p.spend > 0;
 
 -- Credit is kept by period, from the orders or from market research.
 CREATE TABLE IF NOT EXISTS @.channel_credits (
@@ -192,6 +255,57 @@ LEFT JOIN (SELECT o.visitor_id, pg_catalog.min(o.ordered_at) AS first_at FROM @.
 CROSS JOIN LATERAL (SELECT pg_catalog.date_trunc('month', coalesce(crm.first_order(l.purchases), g.first_at) AT TIME ZONE s.time_zone)::date AS month) AS f
 GROUP BY p.month;
 
+-- Sessions: what one person does on the site without a long pause.  Mail that is
+-- opened is no visit.  A session begins in the period, and is told by what
+-- happened before its end.
+CREATE OR REPLACE FUNCTION @.sessions(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (customer_id bigint, visitor_id text, started_at timestamptz, ended_at timestamptz, touches bigint, channel text, landing text, product_id bigint, ordered_at timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH e AS (
+		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, t.touched_at AS at, t.touch_id, t.channel, t.kind, t.product_id, s.session_timeout
+		FROM @.settings AS s, @.customer_touches AS t
+		WHERE t.touched_at >= from_at - s.session_timeout AND t.touched_at < to_at AND t.kind NOT IN ('email_opened', 'email_clicked')
+		UNION ALL
+		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END, o.ordered_at, NULL, NULL, NULL, NULL, s.session_timeout
+		FROM @.settings AS s, @.orders AS o
+		WHERE o.counts AND (o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL) AND o.ordered_at >= from_at - s.session_timeout AND o.ordered_at < to_at),
+	-- the last touch before each event, which that touch's session may go on to
+	n AS (
+		SELECT e.*, coalesce(pg_catalog.max(e.at) FILTER (WHERE e.touch_id IS NOT NULL) OVER w >= e.at - e.session_timeout, false) AS goes_on FROM e
+		WINDOW w AS (PARTITION BY e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)),
+	g AS (
+		SELECT n.*, pg_catalog.count(*) FILTER (WHERE n.touch_id IS NOT NULL AND NOT n.goes_on) OVER (PARTITION BY n.customer_id, n.visitor_id ORDER BY n.at, n.touch_id ROWS UNBOUNDED PRECEDING) AS number FROM n)
+	SELECT g.customer_id, g.visitor_id, pg_catalog.min(g.at), pg_catalog.max(g.at), pg_catalog.count(g.touch_id),
+		pg_catalog.max(g.channel) FILTER (WHERE NOT g.goes_on), pg_catalog.max(g.kind) FILTER (WHERE NOT g.goes_on), pg_catalog.max(g.product_id) FILTER (WHERE NOT g.goes_on),
+		pg_catalog.min(g.at) FILTER (WHERE g.touch_id IS NULL)
+	FROM g WHERE g.goes_on OR g.touch_id IS NOT NULL
+	GROUP BY g.customer_id, g.visitor_id, g.number HAVING pg_catalog.min(g.at) >= from_at;
+END;
+COMMENT ON FUNCTION @.sessions(timestamptz, timestamptz) IS 'visits of a period: touches of one person with no long pause between them, where they began and whether they led to an order';
+
+CREATE OR REPLACE VIEW @.sessions AS
+SELECT customer_id, visitor_id, started_at, ended_at, touches, channel, landing, product_id, ordered_at FROM @.sessions('-infinity', 'infinity');
+
+CREATE OR REPLACE FUNCTION @.bounce_rate(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (channel text, landing text, category text, sessions bigint, bounces bigint, bounce_rate numeric(9,6), converted_sessions bigint, session_conversion_rate numeric(9,6))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT n.channel, n.landing, p.category, pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE n.touches = 1 AND n.ordered_at IS NULL),
+		(pg_catalog.count(*) FILTER (WHERE n.touches = 1 AND n.ordered_at IS NULL)::numeric / pg_catalog.count(*))::numeric(9,6),
+		pg_catalog.count(n.ordered_at), (pg_catalog.count(n.ordered_at)::numeric / pg_catalog.count(*))::numeric(9,6)
+	FROM @.sessions(bounce_rate.from_at, bounce_rate.to_at) AS n LEFT JOIN @.products AS p USING (product_id)
+	GROUP BY n.channel, n.landing, p.category;
+END;
+COMMENT ON FUNCTION @.bounce_rate(timestamptz, timestamptz) IS 'of the sessions of a period, the part that ended where it began, and that led to an order; by channel and landing';
+
+CREATE OR REPLACE VIEW @.bounce_rate AS
+SELECT n.month, n.channel, pg_catalog.count(*) AS sessions, pg_catalog.count(*) FILTER (WHERE n.touches = 1 AND n.ordered_at IS NULL) AS bounces,
+	(pg_catalog.count(*) FILTER (WHERE n.touches = 1 AND n.ordered_at IS NULL)::numeric / pg_catalog.count(*))::numeric(9,6) AS bounce_rate,
+	pg_catalog.count(n.ordered_at) AS converted_sessions, (pg_catalog.count(n.ordered_at)::numeric / pg_catalog.count(*))::numeric(9,6) AS session_conversion_rate
+FROM (SELECT pg_catalog.date_trunc('month', s.started_at AT TIME ZONE (SELECT time_zone FROM @.settings))::date AS month, s.channel, s.touches, s.ordered_at FROM @.sessions AS s) AS n
+GROUP BY n.month, n.channel;
+
 -- Retention
 
 CREATE OR REPLACE FUNCTION @.cohort_retention(from_at timestamptz, to_at timestamptz, as_of timestamptz DEFAULT pg_catalog.now())
@@ -229,11 +343,10 @@ SELECT cohort, month_number, month, customers, retained, retention::numeric(9,6)
 CREATE OR REPLACE VIEW @.customer_moves AS
 WITH s AS MATERIALIZED (SELECT time_zone, @.policy() AS policy, pg_catalog.now() AS as_of FROM @.settings),
 o AS (
-	SELECT o.customer_id, o.ordered_at, o.order_id, pg_catalog.date_trunc('month', o.ordered_at AT TIME ZONE s.time_zone)::date AS month,
-		crm.purchases(o.ordered_at, 0::numeric) OVER w AS p,
-		pg_catalog.lead(pg_catalog.date_trunc('month', o.ordered_at AT TIME ZONE s.time_zone)::date) OVER w AS next_month
-	FROM @.orders AS o, s
-	WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < s.as_of
+	SELECT o.customer_id, o.ordered_at, o.order_id, o.month, crm.purchases(o.ordered_at, 0::numeric) OVER w AS p, pg_catalog.lead(o.month) OVER w AS next_month
+	FROM (
+		SELECT o.customer_id, o.ordered_at, o.order_id, pg_catalog.date_trunc('month', o.ordered_at AT TIME ZONE s.time_zone)::date AS month
+		FROM s, @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < s.as_of) AS o
 	WINDOW w AS (PARTITION BY o.customer_id ORDER BY o.ordered_at, o.order_id)),
 -- the last order of each month, and until when it keeps the customer from being lost
 l AS (
@@ -255,9 +368,9 @@ WHERE m.lost_month > m.month AND m.until < s.as_of AND (m.next_month IS NULL OR 
 
 CREATE OR REPLACE VIEW @.growth AS
 SELECT month, (pg_catalog.sum(change) OVER w - change)::bigint AS active_at_start, new_customers, returning_customers, reactivated_customers, leaving_customers,
-	pg_catalog.sum(change) OVER w::bigint AS active_at_end
+	pg_catalog.sum(change) OVER w::bigint AS active_at_end, churned_customers
 FROM (
-	SELECT g.month, pg_catalog.count(*) FILTER (WHERE m.at_start = 'none') AS new_customers,
+	SELECT g.month, pg_catalog.count(*) FILTER (WHERE m.at_start = 'active' AND m.at_end = 'lost') AS churned_customers, pg_catalog.count(*) FILTER (WHERE m.at_start = 'none') AS new_customers,
 		pg_catalog.count(*) FILTER (WHERE m.ordered AND m.at_start = 'active' AND m.at_end = 'active') AS returning_customers,
 		pg_catalog.count(*) FILTER (WHERE m.at_start = 'lost' AND m.at_end = 'active') AS reactivated_customers,
 		pg_catalog.count(*) FILTER (WHERE m.at_start <> 'lost' AND m.at_end = 'lost') AS leaving_customers,
@@ -289,9 +402,8 @@ END;
 COMMENT ON FUNCTION @.growth(timestamptz, timestamptz) IS 'customers who came, stayed, came back and left in a period';
 
 CREATE OR REPLACE VIEW @.churn AS
-SELECT g.month, g.active_at_start AS customers, coalesce(m.churned, 0) AS churned, (coalesce(m.churned, 0)::numeric / nullif(g.active_at_start, 0))::numeric(9,6) AS churn_rate
-FROM @.growth AS g LEFT JOIN (
-	SELECT month, pg_catalog.count(*) AS churned FROM @.customer_moves WHERE at_start = 'active' AND at_end = 'lost' GROUP BY month) AS m USING (month);
+SELECT month, active_at_start AS customers, churned_customers AS churned, (churned_customers::numeric / nullif(active_at_start, 0))::numeric(9,6) AS churn_rate
+FROM @.growth;
 
 CREATE OR REPLACE FUNCTION @.churn(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (customers bigint, churned bigint, churn_rate numeric(9,6))
@@ -313,14 +425,15 @@ CREATE OR REPLACE FUNCTION @.cross_sell(from_at timestamptz, to_at timestamptz, 
 RETURNS TABLE (product_id bigint, name text, other_product_id bigint, other_name text, orders bigint, support numeric(9,6), confidence numeric(9,6), lift numeric(12,4))
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
+	-- each product of an order with those before it: one sort, and no join of the items with themselves
 	WITH b AS MATERIALIZED (
-		SELECT DISTINCT i.order_id, i.product_id FROM @.orders AS o JOIN @.order_items AS i USING (order_id)
-		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at),
-	n AS (SELECT pg_catalog.count(DISTINCT b.order_id) AS n FROM b),
-	s AS (SELECT b.product_id, pg_catalog.count(*) AS n FROM b GROUP BY b.product_id),
-	pairs AS (
-		SELECT x.product_id AS a, y.product_id AS b, pg_catalog.count(*) AS n
-		FROM b AS x JOIN b AS y ON y.order_id = x.order_id AND y.product_id > x.product_id
+		SELECT l.product_id, pg_catalog.array_agg(l.product_id) OVER (PARTITION BY l.order_id ORDER BY l.product_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS others
+		FROM (SELECT DISTINCT i.order_id, i.product_id FROM @.orders AS o JOIN @.order_items AS i USING (order_id)
+			WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at) AS l),
+	s AS MATERIALIZED (SELECT b.product_id, pg_catalog.count(*) AS n, pg_catalog.count(*) FILTER (WHERE b.others IS NULL) AS first FROM b GROUP BY b.product_id),
+	n AS (SELECT pg_catalog.sum(s.first) AS n FROM s),
+	pairs AS MATERIALIZED (
+		SELECT u.a, u.b, pg_catalog.count(*) AS n FROM (SELECT pg_catalog.unnest(b.others) AS a, b.product_id AS b FROM b) AS u
 		GROUP BY 1, 2 HAVING pg_catalog.count(*) >= min_orders)
 	SELECT d.a, p.name, d.b, q.name, d.n, (d.n::numeric / n.n)::numeric(9,6), (d.n::numeric / sa.n)::numeric(9,6), (d.n::numeric * n.n / sa.n / sb.n)::numeric(12,4)
 	FROM (SELECT pairs.a, pairs.b, pairs.n FROM pairs UNION ALL SELECT pairs.b, pairs.a, pairs.n FROM pairs) AS d
@@ -337,10 +450,12 @@ FROM @.cross_sell('-infinity', 'infinity');
 -- went on to, and the one with the next price.
 CREATE OR REPLACE VIEW @.up_sell AS
 WITH p AS MATERIALIZED (
-	SELECT product_id, name, category, price, coalesce(currency, (SELECT base_currency FROM @.settings)) AS currency, active FROM @.products
-	WHERE category IS NOT NULL AND price IS NOT NULL),
+	SELECT product_id, name, category, price, currency, active, pg_catalog.dense_rank() OVER (ORDER BY category, currency) AS shelf
+	FROM (SELECT product_id, name, category, price, coalesce(currency, (SELECT base_currency FROM @.settings)) AS currency, active FROM @.products
+		WHERE category IS NOT NULL AND price IS NOT NULL) AS q),
+-- what a customer bought, with what he had bought of the same shelf before
 f AS MATERIALIZED (
-	SELECT b.customer_id, b.product_id, b.first_at, p.category, p.currency, p.price, p.active
+	SELECT b.product_id, pg_catalog.array_agg(b.product_id) OVER (PARTITION BY b.customer_id, p.shelf ORDER BY b.first_at GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
 	FROM (
 		SELECT o.customer_id, i.product_id, pg_catalog.min(o.ordered_at) AS first_at FROM @.orders AS o JOIN @.order_items AS i USING (order_id)
 		WHERE o.counts AND o.customer_id IS NOT NULL GROUP BY 1, 2) AS b
@@ -348,11 +463,9 @@ f AS MATERIALIZED (
 buyers AS (SELECT product_id, pg_catalog.count(*) AS n FROM f GROUP BY product_id),
 d AS (
 	SELECT a.product_id AS a, b.product_id AS b, pg_catalog.row_number() OVER (PARTITION BY a.product_id ORDER BY b.price, b.product_id) = 1 AS next
-	FROM p AS a JOIN p AS b ON b.category = a.category AND b.currency = a.currency AND b.price > a.price AND b.active),
-moved AS (
-	SELECT x.product_id AS a, y.product_id AS b, pg_catalog.count(*) AS n
-	FROM f AS x JOIN f AS y ON y.customer_id = x.customer_id AND y.category = x.category AND y.currency = x.currency
-	WHERE y.price > x.price AND y.first_at > x.first_at AND y.active GROUP BY 1, 2)
+	FROM p AS a JOIN p AS b ON b.shelf = a.shelf AND b.price > a.price AND b.active),
+moved AS MATERIALIZED (
+	SELECT u.a, u.b, pg_catalog.count(*) AS n FROM (SELECT pg_catalog.unnest(f.before) AS a, f.product_id AS b FROM f) AS u GROUP BY 1, 2)
 SELECT a.product_id, a.name, a.category, a.currency, a.price, b.product_id AS up_product_id, b.name AS up_name, b.price AS up_price,
 	(b.price - a.price)::numeric(18,4) AS price_difference, coalesce(n.n, 0) AS buyers, coalesce(m.n, 0) AS moved_up,
 	(coalesce(m.n, 0)::numeric / n.n)::numeric(9,6) AS moved_up_rate, d.next AS next_price
@@ -370,7 +483,7 @@ BEGIN ATOMIC
 			pg_catalog.sum(i.quantity)::bigint AS units, pg_catalog.sum(i.amount)::numeric(20,4) AS revenue
 		FROM @.orders AS o JOIN @.order_items AS i USING (order_id)
 		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at
-		GROUP BY o.country, o.region, o.city, i.product_id, o.currency) AS s
+		GROUP BY i.product_id, o.city, o.region, o.country, o.currency) AS s
 	JOIN @.products AS p USING (product_id);
 END;
 COMMENT ON FUNCTION @.regional_sales(timestamptz, timestamptz) IS 'what was sold where in a period, for each currency';
@@ -394,19 +507,23 @@ e AS (
 	UNION ALL
 	SELECT NULL, o.visitor_id, o.ordered_at, NULL, NULL, NULL, o.ordered_at FROM @.orders AS o
 	WHERE o.counts AND o.customer_id IS NULL AND o.visitor_id IN (SELECT c.visitor_id FROM c WHERE c.visitor_id IS NOT NULL)),
--- of one moment: the cart comes before the order
+-- Of one moment: the cart comes before the order.  One order of the rows serves
+-- all that is asked of them; what follows the last touch of a cart is an order,
+-- or comes too late for it.
 n AS (
-	SELECT e.*, pg_catalog.lag(e.at) OVER w AS before, pg_catalog.lag(e.touch_id) OVER w IS NOT NULL AS after_cart,
-		pg_catalog.min(e.ordered_at) OVER (PARTITION BY e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS next_order_at
+	SELECT e.*, pg_catalog.row_number() OVER w AS place, pg_catalog.lag(e.at) OVER w AS before, pg_catalog.lag(e.touch_id) OVER w IS NOT NULL AS after_cart,
+		pg_catalog.lead(e.at) OVER w AS after, pg_catalog.lead(e.touch_id) OVER w IS NOT NULL AS before_cart, pg_catalog.lead(e.ordered_at) OVER w AS next_order_at
 	FROM e WINDOW w AS (PARTITION BY e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id)),
 g AS (
-	SELECT n.*, pg_catalog.count(*) FILTER (WHERE NOT (n.after_cart AND n.at <= n.before + s.cart_recovered_within))
-		OVER (PARTITION BY n.customer_id, n.visitor_id ORDER BY n.at, n.touch_id) AS number
-	FROM n, s WHERE n.touch_id IS NOT NULL),
+	SELECT n.customer_id, n.visitor_id, n.place, n.at, n.channel, n.product_id, n.next_order_at,
+		n.before_cart AND n.after <= n.at + s.cart_recovered_within AS goes_on,
+		pg_catalog.count(*) FILTER (WHERE NOT (n.after_cart AND n.at <= n.before + s.cart_recovered_within))
+			OVER (PARTITION BY n.customer_id, n.visitor_id ORDER BY n.at, n.touch_id) AS number
+	FROM s, n WHERE n.touch_id IS NOT NULL),
 k AS (
 	SELECT g.customer_id, g.visitor_id, g.number, pg_catalog.min(g.at) AS started_at, pg_catalog.max(g.at) AS last_at, pg_catalog.count(*) AS touches,
-		(pg_catalog.array_agg(g.channel ORDER BY g.at DESC, g.touch_id DESC))[1] AS channel,
-		(pg_catalog.array_agg(g.product_id ORDER BY g.at DESC, g.touch_id DESC) FILTER (WHERE g.product_id IS NOT NULL))[1] AS product_id,
+		pg_catalog.max(g.channel) FILTER (WHERE NOT g.goes_on) AS channel,
+		(pg_catalog.max(ARRAY[g.place, g.product_id]) FILTER (WHERE g.product_id IS NOT NULL))[2] AS product_id,
 		pg_catalog.min(g.next_order_at) AS next_order_at
 	FROM g GROUP BY g.customer_id, g.visitor_id, g.number)
 SELECT k.customer_id, k.visitor_id, k.started_at, k.last_at, k.touches, k.channel, k.product_id,
@@ -438,6 +555,62 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION @.abandoned_carts(timestamptz, timestamptz) IS 'how many of the carts of a period were abandoned, and how many of those recovered';
 
+-- Goals: a figure of a period, from what it was before to what it shall be
+
+CREATE TABLE IF NOT EXISTS @.goals (
+	goal_id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+	metric text NOT NULL CHECK (metric IN ('revenue', 'orders', 'new_customers', 'visitors', 'average_order_value', 'purchase_frequency', 'conversion_rate', 'churn_rate')),
+	from_at timestamptz NOT NULL,
+	to_at timestamptz NOT NULL,
+	baseline numeric,
+	target numeric NOT NULL,
+	note text,
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CHECK (from_at < to_at)
+);
+
+CREATE OR REPLACE FUNCTION @.metric(name text, from_at timestamptz, to_at timestamptz) RETURNS numeric
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE metric.name
+		WHEN 'revenue' THEN (SELECT CASE WHEN pg_catalog.count(*) = pg_catalog.count(o.net_base) THEN coalesce(pg_catalog.sum(o.net_base), 0) END FROM @.orders AS o WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at)
+		WHEN 'orders' THEN (SELECT pg_catalog.count(*) FROM @.orders AS o WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at)
+		WHEN 'new_customers' THEN (SELECT pg_catalog.count(*) FROM @.orders_lifecycle AS l WHERE crm.first_order(l.purchases) >= from_at AND crm.first_order(l.purchases) < to_at)
+		WHEN 'visitors' THEN (SELECT c.visitors FROM @.conversion_rate(metric.from_at, metric.to_at) AS c)
+		WHEN 'average_order_value' THEN (SELECT CASE WHEN pg_catalog.count(*) = pg_catalog.count(o.net_base) THEN pg_catalog.avg(o.net_base) END FROM @.orders AS o WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at)
+		WHEN 'purchase_frequency' THEN (SELECT p.purchase_frequency FROM @.purchase_frequency(metric.from_at, metric.to_at) AS p)
+		WHEN 'conversion_rate' THEN (SELECT c.conversion_rate FROM @.conversion_rate(metric.from_at, metric.to_at) AS c)
+		WHEN 'churn_rate' THEN (SELECT c.churn_rate FROM @.churn(metric.from_at, metric.to_at) AS c) END;
+END;
+COMMENT ON FUNCTION @.metric(text, timestamptz, timestamptz) IS 'a figure of a period, by name, in the base currency; NULL if it is unknown';
+
+CREATE OR REPLACE FUNCTION @.set_goal(metric text, change numeric, from_at timestamptz, to_at timestamptz, note text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	before CONSTANT numeric := @.metric(set_goal.metric, from_at - (to_at - from_at), from_at);
+	id bigint;
+BEGIN
+	IF before IS NULL THEN
+		RAISE EXCEPTION USING errcode = 'no_data_found', message = format('the figure "%s" of the period before is not known', metric),
+			hint = 'Write a row with a target of its own into the table goals.';
+	END IF;
+	INSERT INTO @.goals AS g (metric, from_at, to_at, baseline, target, note)
+	VALUES (set_goal.metric, set_goal.from_at, set_goal.to_at, before, before * (1 + change), set_goal.note) RETURNING g.goal_id INTO id;
+	RETURN id;
+END
+$function$;
+COMMENT ON FUNCTION @.set_goal(text, numeric, timestamptz, timestamptz, text) IS 'a goal: 0.2 is a fifth more than in the period of the same length before, -0.1 a tenth less; gives its number';
+REVOKE EXECUTE ON FUNCTION @.set_goal(text, numeric, timestamptz, timestamptz, text) FROM PUBLIC;
+
+-- What adds up is projected to the end at the pace so far; a ratio is what it is.
+CREATE OR REPLACE VIEW @.goal_progress AS
+SELECT g.goal_id, g.metric, g.from_at, g.to_at, g.baseline::numeric(20,4) AS baseline, g.target::numeric(20,4) AS target, g.value::numeric(20,4) AS value, g.elapsed::numeric(9,6) AS elapsed,
+	g.projected::numeric(20,4) AS projected, CASE WHEN g.target >= g.baseline OR g.baseline IS NULL THEN g.projected >= g.target ELSE g.projected <= g.target END AS on_track, g.note
+FROM (
+	SELECT v.*, CASE WHEN v.metric IN ('revenue', 'orders', 'new_customers') THEN v.value / nullif(v.elapsed, 0) ELSE v.value END AS projected
+	FROM (SELECT b.*, least(greatest(extract(epoch FROM pg_catalog.now() - b.from_at) / extract(epoch FROM b.to_at - b.from_at), 0), 1) AS elapsed,
+			CASE WHEN b.from_at < pg_catalog.now() THEN @.metric(b.metric, b.from_at, least(b.to_at, pg_catalog.now())) END AS value FROM @.goals AS b OFFSET 0) AS v) AS g;
+
 -- What is wrong with the data
 
 CREATE OR REPLACE VIEW @.data_quality AS
@@ -458,7 +631,9 @@ FROM @.customers AS c CROSS JOIN LATERAL (VALUES
 	('country is not two capital letters', c.country !~ '^[A-Z]{2}$', c.country),
 	('birth date is odd', c.birth_date > c.created_at::timestamp::date OR c.birth_date < date '1900-01-01', c.birth_date::text),
 	('name is blank', pg_catalog.btrim(c.first_name) = '' OR pg_catalog.btrim(c.last_name) = '', NULL)) AS p(problem, holds, detail)
-WHERE c.merged_into IS NULL AND p.holds
+-- most rows have none of them, which is told without making rows of it
+WHERE c.merged_into IS NULL AND (c.email IS NULL AND c.phone IS NULL OR c.country !~ '^[A-Z]{2}$' OR c.birth_date > c.created_at::timestamp::date
+	OR c.birth_date < date '1900-01-01' OR pg_catalog.btrim(c.first_name) = '' OR pg_catalog.btrim(c.last_name) = '') AND p.holds
 UNION ALL
 SELECT p.problem, 'orders', o.order_id, p.detail
 FROM @.orders AS o
@@ -471,7 +646,8 @@ CROSS JOIN LATERAL (VALUES
 	('no rate for the currency', o.net_base IS NULL, o.currency),
 	('ordered in the future', o.ordered_at > pg_catalog.now(), o.ordered_at::text),
 	('times out of order', o.shipped_at < o.ordered_at OR o.delivered_at < o.shipped_at OR o.paid_at < o.ordered_at, NULL)) AS p(problem, holds, detail)
-WHERE NOT o.test AND p.holds
+WHERE NOT o.test AND (o.customer_id IS NULL OR o.units = 0 OR o.amount = 0 OR o.amount > a.much OR o.net_base IS NULL OR o.ordered_at > pg_catalog.now()
+	OR o.shipped_at < o.ordered_at OR o.delivered_at < o.shipped_at OR o.paid_at < o.ordered_at) AND p.holds
 UNION ALL
 SELECT p.problem, 'products', r.product_id, r.name
 FROM @.products AS r CROSS JOIN LATERAL (VALUES ('no price', r.price IS NULL), ('no category', r.category IS NULL)) AS p(problem, holds)

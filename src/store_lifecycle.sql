@@ -10,12 +10,19 @@ ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS ltv_horizon interval NOT NULL DE
 	CONSTRAINT settings_ltv_horizon_check CHECK (ltv_horizon > interval '0');
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS margin numeric(6,4) NOT NULL DEFAULT 1
 	CONSTRAINT settings_margin_check CHECK (margin > 0);
-ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS attribution_model text NOT NULL DEFAULT 'last_non_direct'
-	CONSTRAINT settings_attribution_model_check CHECK (attribution_model IN ('first', 'last', 'last_non_direct', 'linear', 'position', 'time_decay'));
+ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS attribution_model text NOT NULL DEFAULT 'last_non_direct';
+-- there are more models than there were
+ALTER TABLE @.settings DROP CONSTRAINT IF EXISTS settings_attribution_model_check;
+ALTER TABLE @.settings ADD CONSTRAINT settings_attribution_model_check
+	CHECK (attribution_model IN ('first', 'last', 'last_non_direct', 'linear', 'position', 'time_decay', 'markov', 'shapley'));
+ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS markov_order integer NOT NULL DEFAULT 1
+	CONSTRAINT settings_markov_order_check CHECK (markov_order BETWEEN 1 AND 4);
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS lookback interval NOT NULL DEFAULT '30 days'
 	CONSTRAINT settings_lookback_check CHECK (lookback >= interval '0');
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS half_life interval NOT NULL DEFAULT '7 days'
 	CONSTRAINT settings_half_life_check CHECK (half_life > interval '0');
+ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS session_timeout interval NOT NULL DEFAULT '30 minutes'
+	CONSTRAINT settings_session_timeout_check CHECK (session_timeout > interval '0');
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS cart_abandoned_after interval NOT NULL DEFAULT '1 hour'
 	CONSTRAINT settings_cart_abandoned_after_check CHECK (cart_abandoned_after >= interval '0');
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS cart_recovered_within interval NOT NULL DEFAULT '7 days'
@@ -35,6 +42,15 @@ BEGIN ATOMIC
 	WHERE t.tgrelid = $r$@.orders$r$::regclass AND t.tgfoid = 'crm.track_orders'::regproc AND t.tgname = 'crm_track_insert';
 END;
 COMMENT ON FUNCTION @.policy() IS 'when a customer is loyal, at risk and lost: what crm.track was told';
+
+CREATE OR REPLACE FUNCTION @.set_lifecycle_policy(policy crm.lifecycle_policy) RETURNS bigint
+LANGUAGE sql STRICT
+BEGIN ATOMIC
+	SELECT crm.set_policy($r$@.orders$r$::regclass, set_lifecycle_policy.policy);
+END;
+COMMENT ON FUNCTION @.set_lifecycle_policy(crm.lifecycle_policy)
+	IS 'from now on customers are loyal, at risk and lost by that policy; number of customers of whom something changed. For the owner of the store';
+REVOKE EXECUTE ON FUNCTION @.set_lifecycle_policy(crm.lifecycle_policy) FROM PUBLIC;
 
 -- Whose stage is not stored has no order: a lead since it is known.
 CREATE OR REPLACE VIEW @.lifecycle AS

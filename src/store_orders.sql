@@ -265,8 +265,9 @@ BEGIN
 	UPDATE @.orders AS o SET counts = v.counts, net_base = v.net_base
 	FROM (
 		SELECT p.order_id, NOT p.test AND p.status <> 'cancelled' AND (s.counts_from = 'placed' OR p.paid_at IS NOT NULL) AS counts,
-			@.to_base(p.amount - p.refunded_amount, p.currency, (p.ordered_at AT TIME ZONE s.time_zone)::date) AS net_base
-		FROM @.orders AS p, @.settings AS s
+			CASE WHEN p.currency = s.base_currency THEN p.amount - p.refunded_amount ELSE round((p.amount - p.refunded_amount) * (
+				SELECT r.rate FROM @.rates AS r WHERE r.currency = p.currency AND r.day <= (p.ordered_at AT TIME ZONE s.time_zone)::date ORDER BY r.day DESC LIMIT 1), b.decimals) END AS net_base
+		FROM @.orders AS p, @.settings AS s JOIN @.currencies AS b ON b.currency = s.base_currency
 		WHERE (currencies IS NULL OR p.currency = ANY (currencies)) AND p.ordered_at >= from_day::timestamp AT TIME ZONE s.time_zone) AS v
 	WHERE o.order_id = v.order_id AND (o.counts, o.net_base) IS DISTINCT FROM (v.counts, v.net_base);
 	GET DIAGNOSTICS changed = ROW_COUNT;

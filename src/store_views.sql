@@ -21,7 +21,7 @@ CREATE OR REPLACE VIEW @.sales AS
 SELECT day, pg_catalog.date_trunc('week', day::timestamp)::date AS week, pg_catalog.date_trunc('month', day::timestamp)::date AS month,
 	channel, country, region, city, currency,
 	pg_catalog.count(*) AS orders, pg_catalog.sum(units)::bigint AS units, pg_catalog.sum(gross)::numeric(20,4) AS gross, pg_catalog.sum(refunded)::numeric(20,4) AS refunded,
-	pg_catalog.sum(net)::numeric(20,4) AS net, pg_catalog.sum(net_sales)::numeric(20,4) AS net_sales
+	(pg_catalog.sum(gross) - pg_catalog.sum(refunded))::numeric(20,4) AS net, pg_catalog.sum(net_sales)::numeric(20,4) AS net_sales
 FROM @.valid_orders
 GROUP BY day, channel, country, region, city, currency;
 
@@ -39,10 +39,11 @@ BEGIN
 				FROM @.refunds AS f WHERE f.order_id = i.order_id AND f.line = i.line) AS r
 		WHERE o.ordered_at >= from_at AND o.ordered_at < to_at
 		GROUP BY 1, o.currency ORDER BY 1, o.currency;
-	ELSIF by IN ('day', 'week', 'month', 'channel', 'country', 'region', 'city') THEN
+	ELSIF by IN ('day', 'week', 'month', 'weekday', 'hour', 'channel', 'country', 'region', 'city') THEN
 		RETURN QUERY
 		SELECT CASE by WHEN 'day' THEN o.day::text WHEN 'week' THEN date_trunc('week', o.day::timestamp)::date::text
-				WHEN 'month' THEN date_trunc('month', o.day::timestamp)::date::text WHEN 'channel' THEN o.channel
+				WHEN 'month' THEN date_trunc('month', o.day::timestamp)::date::text WHEN 'weekday' THEN extract(isodow FROM o.day)::text
+				WHEN 'hour' THEN to_char(o.ordered_at AT TIME ZONE (SELECT s.time_zone FROM @.settings AS s), 'HH24') WHEN 'channel' THEN o.channel
 				WHEN 'country' THEN o.country WHEN 'region' THEN o.region ELSE o.city END AS part, o.currency,
 			count(*), sum(o.units)::bigint, sum(o.gross)::numeric(20,4), sum(o.refunded)::numeric(20,4), sum(o.net)::numeric(20,4), sum(o.net_sales)::numeric(20,4)
 		FROM @.valid_orders AS o
@@ -50,12 +51,12 @@ BEGIN
 		GROUP BY 1, o.currency ORDER BY 1, o.currency;
 	ELSE
 		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('sales by "%s" are not known', by),
-			hint = 'By day, week, month, product, category, channel, country, region or city.';
+			hint = 'By day, week, month, weekday (1: Monday), hour, product, category, channel, country, region or city.';
 	END IF;
 END
 $function$;
 COMMENT ON FUNCTION @.sales(timestamptz, timestamptz, text)
-	IS 'orders and revenue of a period by day, week, month, product, category, channel, country, region or city, and currency';
+	IS 'orders and revenue of a period by day, week, month, weekday (1: Monday), hour, product, category, channel, country, region or city, and currency';
 
 CREATE OR REPLACE FUNCTION @.average_order_value(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (currency text, orders bigint, gross numeric(20,4), net numeric(20,4), average_order_value numeric(18,4), average_net_value numeric(18,4))
@@ -184,9 +185,13 @@ FROM (
 		pg_catalog.min(touched_at) FILTER (WHERE kind IN ('view', 'signup', 'login')) AS interest_at,
 		pg_catalog.min(touched_at) FILTER (WHERE kind IN ('cart', 'checkout')) AS decision_at
 	FROM @.customer_touches GROUP BY 1, 2) AS v
+LEFT JOIN (
+	SELECT u.visitor_id, pg_catalog.array_agg(u.ordered_at) AS times FROM @.orders AS u
+	WHERE u.counts AND u.customer_id IS NULL AND u.visitor_id IS NOT NULL GROUP BY u.visitor_id) AS g ON g.visitor_id = v.visitor_id
 LEFT JOIN LATERAL (
-	SELECT pg_catalog.min(ordered_at) AS action_at FROM @.valid_orders AS o
-	WHERE o.customer_id = v.customer_id AND o.ordered_at >= v.attraction_at) AS o ON true;
+	SELECT CASE WHEN v.customer_id IS NOT NULL
+		THEN (SELECT pg_catalog.min(o.ordered_at) FROM @.orders AS o WHERE o.counts AND o.customer_id = v.customer_id AND o.ordered_at >= v.attraction_at)
+		ELSE (SELECT pg_catalog.min(a) FROM pg_catalog.unnest(g.times) AS a WHERE a >= v.attraction_at) END AS action_at) AS o ON true;
 
 CREATE OR REPLACE FUNCTION @.funnel(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (place integer, stage text, visitors bigint, lost bigint, rate numeric(9,6), rate_of_all numeric(9,6), median_hours double precision)
@@ -216,38 +221,42 @@ SELECT place, stage, visitors, lost, rate::numeric(9,6) AS rate, rate_of_all::nu
 
 -- Customers
 
+-- Each part is a subquery of its own, by the customer: for one of them indexes
+-- are all that is read, and there is no order of joins for the planner to find.
 CREATE OR REPLACE VIEW @.customer_360 AS
 SELECT c.customer_id, c.first_name, c.last_name, nullif(pg_catalog.concat_ws(' ', c.first_name, c.last_name), '') AS name, c.email::text AS email, c.phone::text AS phone,
 	c.job_title, c.birth_date, c.gender, c.language, c.country, c.region, c.city, nullif(pg_catalog.array_to_string(c.tags, ', '), '') AS tags, c.attributes::text AS attributes,
-	a.name AS account, c.created_via, c.source, c.created_at,
+	(SELECT a.name FROM @.accounts AS a WHERE a.account_id = c.account_id) AS account, c.created_via, c.source, c.created_at,
 	o.orders > 0 AS is_customer, o.orders, o.first_order_at, o.last_order_at, o.open_orders, o.currency, o.gross, o.refunded, o.net, o.average_order_value, o.net_base,
 	f.category AS favourite_category,
 	t.touches, t.first_channel, t.last_touch_at,
-	coalesce(n.email, false) AND NOT EXISTS (SELECT FROM @.suppressions AS x
-		WHERE x.channel = 'email' AND x.hash = (SELECT @.suppression_hash(k.key, 'email', c.email::text) FROM @.suppression_key AS k)) AS may_email,
-	coalesce(n.sms, false) AND NOT EXISTS (SELECT FROM @.suppressions AS x
-		WHERE x.channel = 'sms' AND x.hash = (SELECT @.suppression_hash(k.key, 'sms', c.phone::text) FROM @.suppression_key AS k)) AS may_sms,
-	coalesce(n.phone, false) AND NOT EXISTS (SELECT FROM @.suppressions AS x
-		WHERE x.channel = 'phone' AND x.hash = (SELECT @.suppression_hash(k.key, 'phone', c.phone::text) FROM @.suppression_key AS k)) AS may_phone,
+	coalesce(n.email, false) AND 'email' <> ALL (x.channels) AS may_email,
+	coalesce(n.sms, false) AND 'sms' <> ALL (x.channels) AS may_sms,
+	coalesce(n.phone, false) AND 'phone' <> ALL (x.channels) AS may_phone,
 	y.stage, y.phase, y.stage_since, y.stage_until, r.rfm, r.segment, v.p_alive, v.predicted, v.total, v.next_order_at, t.last_channel
 FROM @.customers AS c
-LEFT JOIN @.lifecycle AS y ON y.customer_id = c.customer_id
-LEFT JOIN @.rfm AS r ON r.customer_id = c.customer_id
-LEFT JOIN @.ltv AS v ON v.customer_id = c.customer_id
-LEFT JOIN @.accounts AS a USING (account_id)
+LEFT JOIN LATERAL (SELECT * FROM @.lifecycle AS l WHERE l.customer_id = c.customer_id OFFSET 0) AS y ON true
+LEFT JOIN LATERAL (SELECT * FROM @.rfm AS l WHERE l.customer_id = c.customer_id OFFSET 0) AS r ON true
+LEFT JOIN LATERAL (SELECT * FROM @.ltv AS l WHERE l.customer_id = c.customer_id OFFSET 0) AS v ON true
 CROSS JOIN LATERAL (
-	SELECT pg_catalog.count(*) AS orders, pg_catalog.min(v.ordered_at) AS first_order_at, pg_catalog.max(v.ordered_at) AS last_order_at,
-		(SELECT pg_catalog.count(*) FROM @.orders AS p WHERE p.customer_id = c.customer_id AND NOT p.test AND p.status IN ('placed', 'paid', 'shipped')) AS open_orders,
-		CASE WHEN pg_catalog.min(v.currency) = pg_catalog.max(v.currency) THEN pg_catalog.min(v.currency) END AS currency,
-		CASE WHEN pg_catalog.min(v.currency) = pg_catalog.max(v.currency) THEN pg_catalog.sum(v.gross) END::numeric(20,4) AS gross,
-		CASE WHEN pg_catalog.min(v.currency) = pg_catalog.max(v.currency) THEN pg_catalog.sum(v.refunded) END::numeric(20,4) AS refunded,
-		CASE WHEN pg_catalog.min(v.currency) = pg_catalog.max(v.currency) THEN pg_catalog.sum(v.net) END::numeric(20,4) AS net,
-		CASE WHEN pg_catalog.min(v.currency) = pg_catalog.max(v.currency) THEN pg_catalog.avg(v.gross) END::numeric(18,4) AS average_order_value,
-		CASE WHEN pg_catalog.count(v.net_base) = pg_catalog.count(*) THEN pg_catalog.sum(v.net_base) END::numeric(20,4) AS net_base
-	FROM @.valid_orders AS v WHERE v.customer_id = c.customer_id) AS o
+	SELECT b.orders, b.first_order_at, b.last_order_at, b.open_orders, b.currency,
+		CASE WHEN b.currency IS NOT NULL THEN b.gross END::numeric(20,4) AS gross,
+		CASE WHEN b.currency IS NOT NULL THEN b.refunded END::numeric(20,4) AS refunded,
+		CASE WHEN b.currency IS NOT NULL THEN b.gross - b.refunded END::numeric(20,4) AS net,
+		CASE WHEN b.currency IS NOT NULL THEN b.gross / b.orders END::numeric(18,4) AS average_order_value,
+		b.net_base::numeric(20,4) AS net_base
+	FROM (
+		SELECT pg_catalog.count(*) FILTER (WHERE p.counts) AS orders, pg_catalog.min(p.ordered_at) FILTER (WHERE p.counts) AS first_order_at,
+			pg_catalog.max(p.ordered_at) FILTER (WHERE p.counts) AS last_order_at,
+			pg_catalog.count(*) FILTER (WHERE NOT p.test AND p.status IN ('placed', 'paid', 'shipped')) AS open_orders,
+			CASE WHEN pg_catalog.min(p.currency) FILTER (WHERE p.counts) = pg_catalog.max(p.currency) FILTER (WHERE p.counts)
+				THEN pg_catalog.min(p.currency) FILTER (WHERE p.counts) END AS currency,
+			pg_catalog.sum(p.amount) FILTER (WHERE p.counts) AS gross, pg_catalog.sum(p.refunded_amount) FILTER (WHERE p.counts) AS refunded,
+			CASE WHEN pg_catalog.bool_and(p.net_base IS NOT NULL) FILTER (WHERE p.counts) THEN pg_catalog.sum(p.net_base) FILTER (WHERE p.counts) END AS net_base
+		FROM @.orders AS p WHERE p.customer_id = c.customer_id) AS b) AS o
 LEFT JOIN LATERAL (
-	SELECT p.category FROM @.valid_orders AS v JOIN @.order_items AS i USING (order_id) JOIN @.products AS p USING (product_id)
-	WHERE v.customer_id = c.customer_id AND p.category IS NOT NULL
+	SELECT p.category FROM @.orders AS b JOIN @.order_items AS i USING (order_id) JOIN @.products AS p USING (product_id)
+	WHERE b.customer_id = c.customer_id AND b.counts AND p.category IS NOT NULL
 	GROUP BY p.category ORDER BY pg_catalog.sum(i.quantity) DESC, p.category LIMIT 1) AS f ON true
 CROSS JOIN LATERAL (
 	SELECT pg_catalog.count(*) AS touches, pg_catalog.max(u.touched_at) AS last_touch_at, (pg_catalog.array_agg(u.channel ORDER BY u.touched_at, u.touch_id))[1] AS first_channel,
@@ -263,7 +272,45 @@ CROSS JOIN LATERAL (
 	FROM (SELECT DISTINCT ON (s.channel) s.channel, s.granted FROM @.consents AS s
 		WHERE s.customer_id = c.customer_id AND s.purpose = 'marketing' AND s.at <= pg_catalog.now()
 		ORDER BY s.channel, s.at DESC, s.consent_id DESC) AS l) AS n
+CROSS JOIN LATERAL (
+	SELECT ARRAY(
+		SELECT s.channel FROM @.suppression_key AS k, LATERAL (VALUES ('email', c.email::text), ('sms', c.phone::text), ('phone', c.phone::text)) AS a(channel, address), @.suppressions AS s
+		WHERE s.channel = a.channel AND s.hash = @.suppression_hash(k.key, a.channel, a.address)) AS channels OFFSET 0) AS x
 WHERE c.merged_into IS NULL;
+
+CREATE OR REPLACE FUNCTION @.customer_360(customer_id bigint) RETURNS SETOF @.customer_360
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $function$
+BEGIN
+	RETURN QUERY SELECT * FROM @.customer_360 AS c WHERE c.customer_id = customer_360.customer_id;
+END
+$function$;
+COMMENT ON FUNCTION @.customer_360(bigint) IS 'a customer in a row, as the view has it, by a plan that the session keeps';
+
+-- What is most of a customer: of equal ones the first.
+CREATE OR REPLACE VIEW @.customer_preferences AS
+SELECT o.customer_id, o.orders, i.category, o.channel, o.weekday, o.hour, CASE WHEN i.price_rank < 1.0 / 3 THEN 'low' WHEN i.price_rank < 2.0 / 3 THEN 'middle' WHEN i.price_rank >= 0 THEN 'high' END AS price_band
+FROM (
+	SELECT l.customer_id, pg_catalog.count(*) AS orders, pg_catalog.mode() WITHIN GROUP (ORDER BY l.channel) AS channel,
+		pg_catalog.mode() WITHIN GROUP (ORDER BY extract(isodow FROM l.at)::integer) AS weekday, pg_catalog.mode() WITHIN GROUP (ORDER BY extract(hour FROM l.at)::integer) AS hour
+	FROM (SELECT b.customer_id, b.channel, b.ordered_at AT TIME ZONE (SELECT time_zone FROM @.settings) AS at FROM @.orders AS b WHERE b.counts AND b.customer_id IS NOT NULL) AS l
+	GROUP BY l.customer_id) AS o
+LEFT JOIN (
+	SELECT c.customer_id, (pg_catalog.array_agg(c.category ORDER BY c.units DESC, c.category))[1] AS category, pg_catalog.sum(c.ranks) / pg_catalog.sum(c.units) AS price_rank
+	FROM (
+		SELECT b.customer_id, p.category, pg_catalog.sum(i.quantity) AS units, pg_catalog.sum(i.quantity * p.rank) AS ranks
+		FROM @.orders AS b JOIN @.order_items AS i USING (order_id)
+		JOIN (SELECT product_id, category, pg_catalog.percent_rank() OVER (PARTITION BY category ORDER BY price) AS rank FROM @.products WHERE category IS NOT NULL) AS p USING (product_id)
+		WHERE b.counts AND b.customer_id IS NOT NULL GROUP BY b.customer_id, p.category) AS c
+	GROUP BY c.customer_id) AS i ON i.customer_id = o.customer_id;
+
+-- What a customer has ordered, one after the other.
+CREATE OR REPLACE VIEW @.customer_orders AS
+SELECT customer_id, order_id, ordered_at, channel, currency, units, gross, refunded, net, net_base, pg_catalog.row_number() OVER w AS number,
+	CASE WHEN pg_catalog.row_number() OVER w = 1 THEN 'new' ELSE 'repeat' END AS new_or_repeat,
+	(extract(epoch FROM ordered_at - pg_catalog.lag(ordered_at) OVER w) / 86400)::numeric(12,2) AS days_since_last,
+	CASE WHEN pg_catalog.count(*) OVER w = pg_catalog.count(net_base) OVER w THEN pg_catalog.sum(net_base) OVER w END::numeric(20,4) AS net_base_so_far
+FROM @.valid_orders WHERE customer_id IS NOT NULL
+WINDOW w AS (PARTITION BY customer_id ORDER BY ordered_at, order_id ROWS UNBOUNDED PRECEDING);
 
 CREATE OR REPLACE VIEW @.customer_timeline AS
 SELECT o.customer_id, h.at, 'order' AS kind, h.status AS what, h.order_id, CASE WHEN h.status = 'placed' THEN o.amount END::numeric(18,4) AS amount, o.currency, o.channel
