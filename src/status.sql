@@ -90,7 +90,7 @@ LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT c.relkind = 'r' AND NOT pg_catalog.row_security_active(c.oid) AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE')
 		AND pg_catalog.cardinality(columns) = (
-			SELECT count(*) FROM ROWS FROM (pg_catalog.unnest(columns), pg_catalog.unnest(types)) AS w (name, type)
+			SELECT pg_catalog.count(*) FROM ROWS FROM (pg_catalog.unnest(columns), pg_catalog.unnest(types)) AS w (name, type)
 			JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = w.name AND a.atttypid = w.type
 			WHERE a.attnum > 0 AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT'))
 	FROM pg_catalog.pg_class AS c WHERE c.oid = relation;

@@ -105,16 +105,18 @@ ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS credit_method text NOT NULL DEFA
 CREATE TABLE IF NOT EXISTS @.credit_tiers (
 	revenue_share numeric(9,6) NOT NULL CHECK (revenue_share BETWEEN 0 AND 1),
 	conversion_rate numeric(9,6) NOT NULL CHECK (conversion_rate BETWEEN 0 AND 1),
-	credit numeric(9,6) NOT NULL CHECK (credit >= 0),
+	credit numeric(9,6) NOT NULL CHECK (credit BETWEEN 0 AND 1),
 	PRIMARY KEY (revenue_share, conversion_rate)
 );
 INSERT INTO @.credit_tiers (revenue_share, conversion_rate, credit)
 SELECT t.revenue_share, t.conversion_rate, t.credit FROM crm.channel_tiers() AS t WHERE NOT EXISTS (SELECT FROM @.credit_tiers);
 
+-- Where refunds are more than sales there is no share of the revenue, and no credit by it.
 CREATE OR REPLACE FUNCTION @.credit(revenue_share numeric, conversion_rate numeric) RETURNS numeric
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN (SELECT s.credit_method FROM @.settings AS s) = 'linear' THEN crm.channel_credit_linear(credit.revenue_share, credit.conversion_rate)
+	SELECT CASE WHEN credit.revenue_share NOT BETWEEN 0 AND 1 OR credit.conversion_rate NOT BETWEEN 0 AND 1 THEN NULL
+		WHEN (SELECT s.credit_method FROM @.settings AS s) = 'linear' THEN crm.channel_credit_linear(credit.revenue_share, credit.conversion_rate)
 		ELSE crm.channel_credit(credit.revenue_share, credit.conversion_rate,
 			coalesce((SELECT pg_catalog.array_agg(ARRAY[t.revenue_share, t.conversion_rate, t.credit]) FROM @.credit_tiers AS t), '{}'::numeric[])) END;
 END;
@@ -210,7 +212,8 @@ LANGUAGE sql
 BEGIN ATOMIC
 	WITH written AS (
 		INSERT INTO @.channel_credits AS c (channel, from_at, to_at, source, revenue_share, conversion_rate, credit)
-		SELECT p.channel, record_channel_credit.from_at, record_channel_credit.to_at, 'orders', p.revenue_share, p.conversion_rate, p.credit
+		SELECT p.channel, record_channel_credit.from_at, record_channel_credit.to_at, 'orders',
+			CASE WHEN p.revenue_share BETWEEN 0 AND 1 THEN p.revenue_share END, CASE WHEN p.conversion_rate BETWEEN 0 AND 1 THEN p.conversion_rate END, p.credit
 		FROM @.channel_performance(record_channel_credit.from_at, record_channel_credit.to_at) AS p WHERE p.channel <> '(none)'
 		ON CONFLICT (channel, from_at, to_at, source) DO UPDATE
 			SET revenue_share = excluded.revenue_share, conversion_rate = excluded.conversion_rate, credit = excluded.credit, recorded_at = pg_catalog.now()

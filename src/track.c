@@ -1436,6 +1436,10 @@ crm_track_orders(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("trigger \"%s\" has no transition tables", trigger->tgname)));
+	/* most updates: no row of any was kept */
+	if (updates == NULL && TRIGGER_FIRED_BY_UPDATE(data->tg_event) &&
+		TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) && data->tg_oldtable == NULL)
+		return PointerGetDatum(NULL);
 
 	/* a partition that was detached is no part of the orders any more */
 	if (!relation->rd_rel->relispartition &&
