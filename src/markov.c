@@ -378,7 +378,7 @@ MarkovAddModel(MarkovState *state, const MarkovModel *model)
 
 /* One of up to so many if sweeps, of which it got so many, do not get far. */
 #define SOME_STATES		2048
-#define FEW_SWEEPS		100
+#define FEW_SWEEPS		2000
 
 /* A chain whose states are eliminated, and their numbers in the model. */
 typedef struct DenseChain
