@@ -715,6 +715,30 @@ crm_attribution_channels(PG_FUNCTION_ARGS)
 }
 
 /*
+ * Arguments 0, 1 and 3 of credit(): a journey, the time of the order and the
+ * lookback, of which only the first may be NULL.  Returns the journey, or NULL,
+ * and the touches that count, of which there are none if it is NULL.
+ */
+Journey *
+CreditJourney(FunctionCallInfo fcinfo, TouchRange *range)
+{
+	TimestampTz converted_at = PG_GETARG_TIMESTAMPTZ(1);
+	const Interval *lookback = PG_GETARG_INTERVAL_P(3);
+	Journey    *journey;
+
+	if (PG_ARGISNULL(0))
+	{
+		/* a lookback that is wrong is refused */
+		(void) LookbackStart(converted_at, lookback);
+		range->first = range->count = 0;
+		return NULL;
+	}
+	journey = PG_GETARG_JOURNEY_P(0);
+	*range = JourneyRange(journey, converted_at, lookback);
+	return journey;
+}
+
+/*
  * Return the credit of one order, one row for each channel that has some, in
  * the order of their first touches; the shares are those of the range.
  */
@@ -787,8 +811,8 @@ Datum
 crm_credit(PG_FUNCTION_ARGS)
 {
 	CreditTerms terms;
-	Journey    *journey = NULL;
-	TouchRange	range = {0, 0};
+	Journey    *journey;
+	TouchRange	range;
 	text	   *model;
 	int64	   *shares = NULL;
 	int			rule;
@@ -814,13 +838,7 @@ crm_credit(PG_FUNCTION_ARGS)
 				 errmsg("unknown attribution model \"%s\"", text_to_cstring(model)),
 				 errhint("It is one of \"first\", \"last\", \"last_non_direct\", \"linear\", \"position\", \"time_decay\" and \"shapley\".")));
 
-	if (!PG_ARGISNULL(0))
-	{
-		journey = PG_GETARG_JOURNEY_P(0);
-		range = JourneyRange(journey, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INTERVAL_P(3));
-	}
-	else
-		(void) LookbackStart(PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INTERVAL_P(3));
+	journey = CreditJourney(fcinfo, &range);
 	if (range.count > 0)
 	{
 		shares = palloc_extended(sizeof(int64) * range.count, MCXT_ALLOC_HUGE);

@@ -107,6 +107,16 @@ attribution_name(const Attribution *a, int32_t number, uint32_t *length)
 	return name_table_get(attribution_ends(a), attribution_names(a), number, length);
 }
 
+/* The number of a channel, -1 if it is not there. */
+static inline int32_t
+attribution_find_channel(const Attribution *a, const char *name, size_t length)
+{
+	int32_t		number = name_table_find(attribution_ends(a), attribution_names(a), a->models,
+										 a->channels, name, length);
+
+	return number < 0 ? -1 : number - a->models;
+}
+
 extern size_t attribution_text_size(const Attribution *a);
 extern char *attribution_print(const Attribution *a, char *text);
 extern bool cell_take(const char **s, CreditCell *cell);

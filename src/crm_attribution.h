@@ -48,6 +48,7 @@ extern void TermsHalfLife(CreditTerms *terms, const Interval *half_life);
 extern void NotNull(FunctionCallInfo fcinfo, int argument, const char *name);
 extern WideSum WideFromUnits(int64 units);
 
+extern Journey *CreditJourney(FunctionCallInfo fcinfo, TouchRange *range);
 extern void CreditRows(FunctionCallInfo fcinfo, const Journey *journey, TouchRange range,
 					   const int64 *shares);
 extern Datum ConversionsNumeric(int64 whole, int64 fraction);

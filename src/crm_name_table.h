@@ -30,12 +30,13 @@ name_table_put(uint32_t *ends, char *bytes, int32_t number, const char *name, ui
 	ends[number] = start + length;
 }
 
-/* The number of a name, -1 if it has none.  The names ascend by their bytes. */
+/* The number of a name, -1 if it has none, among names that ascend by their bytes. */
 static inline int32_t
-name_table_find(const uint32_t *ends, const char *bytes, int32_t count, const char *name, size_t length)
+name_table_find(const uint32_t *ends, const char *bytes, int32_t first, int32_t count,
+				const char *name, size_t length)
 {
-	int32_t		low = 0;
-	int32_t		high = count;
+	int32_t		low = first;
+	int32_t		high = first + count;
 
 	while (low < high)
 	{

@@ -51,7 +51,7 @@ journey_find(const Journey *journey, int64_t at)
 int32_t
 journey_find_channel(const Journey *journey, const char *name, size_t length)
 {
-	return name_table_find(journey_ends(journey), journey_names(journey), journey->channels, name, length);
+	return name_table_find(journey_ends(journey), journey_names(journey), 0, journey->channels, name, length);
 }
 
 /*

@@ -1534,8 +1534,8 @@ Datum
 crm_markov_credit(PG_FUNCTION_ARGS)
 {
 	MarkovModel *model;
-	Journey    *journey = NULL;
-	TouchRange	range = {0, 0};
+	Journey    *journey;
+	TouchRange	range;
 	int64	   *shares = NULL;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
@@ -1544,13 +1544,7 @@ crm_markov_credit(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	}
 	model = PG_GETARG_MARKOV_MODEL_P(2);
-	if (!PG_ARGISNULL(0))
-	{
-		journey = PG_GETARG_JOURNEY_P(0);
-		range = JourneyRange(journey, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INTERVAL_P(3));
-	}
-	else
-		(void) LookbackStart(PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INTERVAL_P(3));
+	journey = CreditJourney(fcinfo, &range);
 	if (range.count > 0)
 	{
 		double	   *of_channel = palloc_extended(sizeof(double) * journey->channels, MCXT_ALLOC_HUGE);

@@ -23,7 +23,7 @@ markov_size(int order, int32_t channels, int32_t states, int64_t edges, size_t n
 int32_t
 markov_find_channel(const MarkovModel *model, const char *name, size_t length)
 {
-	return name_table_find(markov_ends(model), markov_names(model), model->channels, name, length);
+	return name_table_find(markov_ends(model), markov_names(model), 0, model->channels, name, length);
 }
 
 /* The number of a state, -1 if no path has that window. */

@@ -657,30 +657,13 @@ FindModel(const Attribution *a, const char *model)
 static double
 ChannelWeight(const Attribution *a, int32 model, const char *name, uint32 length)
 {
-	KnownName	wanted = {name, length, 0};
-	int32		low = a->models;
-	int32		high = a->models + a->channels;
+	int32		channel = attribution_find_channel(a, name, length);
+	WideSum		sum;
 
-	while (low < high)
-	{
-		int32		middle = low + (high - low) / 2;
-		KnownName	other = {NULL, 0, 0};
-		int			order;
-
-		other.text = attribution_name(a, middle, &other.length);
-		order = NameCompare(&other, &wanted);
-		if (order == 0)
-		{
-			WideSum		sum = a->cells[(Size) (middle - a->models) * a->models + model].conversions;
-
-			return sum.high < 0 ? 0 : (double) sum.high * 0x1p64 + (double) sum.low;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return 0;
+	if (channel < 0)
+		return 0;
+	sum = a->cells[(Size) channel * a->models + model].conversions;
+	return sum.high < 0 ? 0 : (double) sum.high * 0x1p64 + (double) sum.low;
 }
 
 /*
@@ -697,8 +680,8 @@ Datum
 crm_shapley_credit(PG_FUNCTION_ARGS)
 {
 	Attribution *a;
-	Journey    *journey = NULL;
-	TouchRange	range = {0, 0};
+	Journey    *journey;
+	TouchRange	range;
 	int64	   *shares = NULL;
 	int32		model;
 
@@ -714,13 +697,7 @@ crm_shapley_credit(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("attribution does not have the model \"%s\"", MODEL_SHAPLEY_RATE),
 				 errhint("It is in the result of crm.shapley_rate(). Credit by crm.shapley() takes the name \"shapley\" in place of an attribution.")));
-	if (!PG_ARGISNULL(0))
-	{
-		journey = PG_GETARG_JOURNEY_P(0);
-		range = JourneyRange(journey, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INTERVAL_P(3));
-	}
-	else
-		(void) LookbackStart(PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INTERVAL_P(3));
+	journey = CreditJourney(fcinfo, &range);
 	if (range.count > 0)
 	{
 		/* of each channel's first touch: as for all, and as for its value */
