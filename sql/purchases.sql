@@ -78,11 +78,11 @@ SELECT crm.observed_days(p, 'infinity') FROM summary;
 SELECT crm.active_days(p) = extract(julian FROM date '294276-12-31') AS active_days, crm.average_gap(p)
 FROM (SELECT crm.purchases(at, 1) FROM unnest(ARRAY['4714-11-24 BC', '294276-12-31']::date[]) at) s (p);
 SELECT crm.observed_days(p, '294276-12-31 00:00+00') FROM (SELECT crm.purchases('4714-11-24 BC'::date, 1)) s (p);
--- more orders than a bigint has
-SELECT crm.purchases_add('{"orders": 9223372036854775807, "revenue": 0, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "first_value": 0, "first_count": 9223372036854775807}', at, 0)
-FROM unnest(ARRAY['2025-03-01']::date[]) at;
-SELECT crm.purchases_add('{"orders": 9223372036854775807, "revenue": 0, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "first_value": 0, "first_count": 9223372036854775807}', at, 0)
+-- more orders than a bigint has; more at the first moment than are counted
+SELECT crm.purchases_add('{"orders": 9223372036854775807, "revenue": 0, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-02T00:00:00Z", "first_value": 0, "first_count": 1}', at, 0)
 FROM unnest(ARRAY['2025-03-02']::date[]) at;
+SELECT crm.purchases_add('{"orders": 4294967295, "revenue": 0, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "first_value": 0, "first_count": 4294967295}', at, 0)
+FROM unnest(ARRAY['2025-03-01']::date[]) at;
 
 -- Times: timestamp and date are read as UTC, whatever the TimeZone.
 SET timezone = 'America/Los_Angeles';
@@ -143,7 +143,13 @@ SELECT input, refusal(input) FROM (VALUES
 	('{"orders": 1, "revenue": 1, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "first_value": 2, "first_count": 1}'),
 	('{"orders": 1, "revenue": 1, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "first_value": 1, "first_count": 2}'),
 	('{"orders": 2, "revenue": 2, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "first_value": 1, "first_count": 1}'),
-	('{"orders": 1, "revenue": 1, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "first_purchase": "2025-03-02T00:00:00Z", "last_purchase": "2025-03-02T00:00:00Z", "first_value": 1, "first_count": 1}'),
+	('{"orders": 1, "revenue": 1, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "period_months": 0, "first_value": 1, "first_count": 1}'),
+	('{"orders": 1, "revenue": 1, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "period_months": 2147483648, "first_value": 1, "first_count": 1}'),
+	('{"orders": 1, "revenue": 1, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "period_microseconds": 1.5, "first_value": 1, "first_count": 1}'),
+	('{"orders": 1, "revenue": 1, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "period_months": 1, "period_microseconds": 1, "first_value": 1, "first_count": 1}'),
+	('{"orders": 1, "revenue": 1, "refunds": 0, "first_order": "-4713-11-25T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "period_months": 1, "first_value": 1, "first_count": 1}'),
+	('{"orders": 2, "revenue": 2, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-02T00:00:00Z", "period_months": 1, "first_value": 1, "first_count": 1}'),
+	('{"orders": 4294967297, "revenue": 1, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-02T00:00:00Z", "first_value": 1, "first_count": 4294967296}'),
 	('{"orders": 1, "revenue": 1, "refunds": 0, "first_order": "300000-03-01T00:00:00Z", "last_order": "300000-03-01T00:00:00Z", "first_value": 1, "first_count": 1}'),
 	('{"orders": 1, "revenue": 9223372036854775807, "refunds": 0, "first_order": "2025-03-01T00:00:00Z", "last_order": "2025-03-01T00:00:00Z", "first_value": 1, "first_count": 1}')
 	) v (input);
@@ -179,6 +185,18 @@ SELECT crm.order_count(p), crm.revenue(p), crm.first_order(p), crm.last_order(p)
 FROM (SELECT crm.purchases(at, amount, '1 day') FROM (VALUES
 	('2025-03-01 09:30+00'::timestamptz, 10.00), ('2025-03-01 21:30+00', 20.00), ('2025-03-05 12:00+00', 30.00), ('2025-03-05 13:00+00', -1.00)) o (at, amount)) s (p);
 \x off
+-- Merged: purchases of the same period add up, also with what has refunds only;
+-- one more order is a purchase at the start of its period.
+SELECT crm.rollup(p) FROM (VALUES
+	((SELECT crm.purchases(at, 10.00, '1 month') FROM unnest(ARRAY['2025-01-31', '2025-02-01']::date[]) at)),
+	((SELECT crm.purchases(at, 20.00, '1 month') FROM unnest(ARRAY['2025-04-30', '2024-12-15']::date[]) at)),
+	((SELECT crm.purchases('2025-05-01'::date, -1)))) v (p);
+SELECT crm.purchases_add(p, at, 5.00), crm.active_days(crm.purchases_add(p, at, 5.00))
+FROM (SELECT crm.purchases('2025-01-31'::date, 10.00, '1 month')) s (p), unnest(ARRAY['2025-01-01 00:00+00', '2024-12-31 23:59+00', '2025-03-15 12:00+00']::timestamptz[]) at;
+SELECT crm.purchases_add(p, '4714-11-24 00:00+00 BC', 5.00) FROM (SELECT crm.purchases('2025-01-31'::date, 10.00, '1 month')) s (p);
+-- those of different periods do not
+SELECT crm.rollup(p) FROM (SELECT crm.purchases('2025-01-31'::date, 10, '1 month') UNION ALL SELECT crm.purchases('2025-01-31'::date, 10, '3 months')) v (p);
+SELECT crm.purchases_merge(crm.purchases('2025-01-31'::date, 10, '1 day'), crm.purchases('2025-01-31'::date, 10));
 -- no row, NULLs, refunds only
 SELECT crm.purchases(at, 1.0, '1 day') FROM (VALUES (now())) o (at) WHERE false;
 SELECT crm.purchases(NULL::timestamptz, 1.0, '1 day'), crm.purchases(now(), NULL::numeric, '1 day');

@@ -47,6 +47,31 @@ days_of_date(int64_t year, int month, int day)
 
 #define USECS_OF_DAY	INT64_C(86400000000)
 
+/* Months since 2000-01 to the month of a time. */
+int64_t
+time_month(int64_t at)
+{
+	int64_t		days = at / USECS_OF_DAY - (at % USECS_OF_DAY < 0);
+	int64_t		year;
+	int			month;
+	int			day;
+
+	date_of_days(days, &year, &month, &day);
+	return (year - 2000) * 12 + month - 1;
+}
+
+/* The first moment of a month; false if that is before the first of all times. */
+bool
+time_of_month(int64_t month, int64_t *at)
+{
+	int64_t		years = month / 12 - (month % 12 < 0);
+
+	if (month < -81000 || month > 4000000)
+		return false;
+	*at = days_of_date(2000 + years, (int) (month - years * 12) + 1, 1) * USECS_OF_DAY;
+	return *at >= TIME_MIN;
+}
+
 /*
  * Write a time as "2025-03-01T09:30:00.000001Z", with quotes, the fraction only
  * if there is one; its end.  Takes TIME_TEXT_SIZE bytes at most.

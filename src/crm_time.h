@@ -17,5 +17,7 @@
 
 extern char *time_put(char *text, int64_t at);
 extern bool time_take(const char **s, int64_t *at);
+extern int64_t time_month(int64_t at);
+extern bool time_of_month(int64_t month, int64_t *at);
 
 #endif							/* CRM_TIME_H */

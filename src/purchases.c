@@ -55,19 +55,37 @@ PG_FUNCTION_INFO_V1(crm_repeat_value);
 PG_FUNCTION_INFO_V1(crm_active_days);
 PG_FUNCTION_INFO_V1(crm_observed_days);
 
-static inline void
+static void
 CheckPurchases(PurchasesError error)
 {
-	if (likely(error == PURCHASES_OK))
-		return;
-	if (error == PURCHASES_TIME_NOT_FINITE)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("time of an order must be finite")));
-	ereport(ERROR,
-			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-			 errmsg("sum of purchases out of range"),
-			 errdetail("Revenue and refunds must each stay below 922337203685477.5808.")));
+	switch (error)
+	{
+		case PURCHASES_OK:
+			break;
+		case PURCHASES_TIME_NOT_FINITE:
+			ereport(ERROR,
+					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+					 errmsg("time of an order must be finite")));
+			break;
+		case PURCHASES_PERIOD_OUT_OF_RANGE:
+			ereport(ERROR,
+					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+					 errmsg("start of the period is out of range")));
+			break;
+		case PURCHASES_PERIODS_DIFFER:
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("cannot merge purchases of different periods"),
+					 errdetail("One counts the orders of a period as one purchase; the other counts those of another period, or each order."),
+					 errhint("Compute both with the same period.")));
+			break;
+		case PURCHASES_SUM_TOO_LARGE:
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("sum of purchases out of range"),
+					 errdetail("Revenue and refunds must each stay below 922337203685477.5808, and purchases at the moment of the first below 4294967296.")));
+			break;
+	}
 }
 
 /*
@@ -227,8 +245,8 @@ crm_purchases_merge(PG_FUNCTION_ARGS)
 typedef struct PeriodState
 {
 	Purchases	total;			/* its orders and first_count count orders */
-	int32		months;			/* the period: months, or microseconds */
-	int64		usecs;
+	int64		period;			/* so many units */
+	PurchasesUnit unit;
 	int32		count;			/* starts in use */
 	int32		room;
 	int32		sorted;			/* the first so many are sorted and unique */
@@ -236,99 +254,38 @@ typedef struct PeriodState
 	Timestamp	few[4];			/* the array until it grows */
 } PeriodState;
 
-/*
- * Where periods are counted from.  Months: 2000-01-01, so that months,
- * quarters and years are those of date_trunc().  Days and below: Monday,
- * 2000-01-03, so that a week is ISO's.
- */
-#define PERIOD_ORIGIN	(2 * USECS_PER_DAY)
-
-/* The length of a period of days and time; 0 for one of months. */
-static int64
-PeriodUsecs(const Interval *period)
+/* An interval as a period. */
+static inline PurchasesUnit
+PeriodFromInterval(const Interval *interval, int64 *period)
 {
-	int64		usecs;
-
-	if (period->month != 0)
+	if (interval->month != 0)
 	{
-		if (period->month < 0 || period->day != 0 || period->time != 0)
+		if (interval->month < 0 || interval->day != 0 || interval->time != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("period must be a positive number of months, or of days and time"),
 					 errdetail("A month has no fixed length: the two can't be mixed.")));
-		return 0;
+		*period = interval->month;
+		return PURCHASES_MONTHS;
 	}
-	if (pg_mul_s64_overflow(period->day, USECS_PER_DAY, &usecs) ||
-		pg_add_s64_overflow(usecs, period->time, &usecs) || usecs <= 0)
+	if (pg_mul_s64_overflow(interval->day, USECS_PER_DAY, period) ||
+		pg_add_s64_overflow(*period, interval->time, period) || *period <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("period must be greater than zero")));
-	return usecs;
+	return PURCHASES_MICROSECONDS;
 }
 
 static void
-PeriodInit(PeriodState *state, int32 months, int64 usecs)
+PeriodInit(PeriodState *state, PurchasesUnit unit, int64 period)
 {
 	purchases_init(&state->total);
-	state->months = months;
-	state->usecs = usecs;
+	state->unit = unit;
+	state->period = period;
 	state->count = 0;
 	state->sorted = 0;
 	state->room = lengthof(state->few);
 	state->starts = state->few;
-}
-
-/* The start of the period that a time falls into, by the clock of UTC. */
-static Timestamp
-PeriodStart(const PeriodState *state, Timestamp at)
-{
-	Timestamp	start;
-	int64		past;
-
-	if (TIMESTAMP_NOT_FINITE(at))
-		CheckPurchases(PURCHASES_TIME_NOT_FINITE);
-
-	if (state->months > 0)
-	{
-		struct pg_tm tm;
-		fsec_t		fsec;
-		int64		month;
-
-		if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) != 0)
-			CheckPurchases(PURCHASES_TIME_NOT_FINITE);
-		month = ((int64) tm.tm_year - 2000) * MONTHS_PER_YEAR + tm.tm_mon - 1;
-		past = month % state->months;
-		if (past < 0)
-			past += state->months;
-		month -= past;
-		start = month / MONTHS_PER_YEAR;
-		past = month % MONTHS_PER_YEAR;
-		if (past < 0)
-		{
-			past += MONTHS_PER_YEAR;
-			start--;
-		}
-		memset(&tm, 0, sizeof(tm));
-		tm.tm_year = (int) start + 2000;
-		tm.tm_mon = (int) past + 1;
-		tm.tm_mday = 1;
-		if (tm2timestamp(&tm, 0, NULL, &start) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-					 errmsg("start of the period is out of range")));
-		return start;
-	}
-
-	if (pg_sub_s64_overflow(at, PERIOD_ORIGIN, &past))
-		CheckPurchases(PURCHASES_TIME_NOT_FINITE);
-	past %= state->usecs;
-	if (past < 0)
-		past += state->usecs;
-	if (pg_sub_s64_overflow(at, past, &start) || start < MIN_TIMESTAMP)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("start of the period is out of range")));
-	return start;
 }
 
 static int
@@ -408,7 +365,8 @@ PeriodAdd(FunctionCallInfo fcinfo, bool is_date, bool is_float)
 {
 	MemoryContext context = PeriodContext(fcinfo);
 	PeriodState *state = PG_ARGISNULL(0) ? NULL : (PeriodState *) PG_GETARG_POINTER(0);
-	Interval   *period;
+	PurchasesUnit unit;
+	int64		period;
 	Timestamp	at;
 	Timestamp	start;
 	int64		amount;
@@ -418,13 +376,13 @@ PeriodAdd(FunctionCallInfo fcinfo, bool is_date, bool is_float)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("period must not be null")));
-	period = PG_GETARG_INTERVAL_P(3);
+	unit = PeriodFromInterval(PG_GETARG_INTERVAL_P(3), &period);
 	if (state == NULL)
 	{
 		state = MemoryContextAlloc(context, sizeof(PeriodState));
-		PeriodInit(state, period->month, PeriodUsecs(period));
+		PeriodInit(state, unit, period);
 	}
-	else if (period->month != state->months || PeriodUsecs(period) != state->usecs)
+	else if (unit != state->unit || period != state->period)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("period must be the same for all orders of a group")));
@@ -435,8 +393,11 @@ PeriodAdd(FunctionCallInfo fcinfo, bool is_date, bool is_float)
 	at = is_date ? crm_date2timestamp(PG_GETARG_DATEADT(1)) : PG_GETARG_TIMESTAMP(1);
 	amount = is_float ? AmountFromFloat8(PG_GETARG_FLOAT8(2), &scale) :
 		AmountFromNumericDatum(PG_GETARG_DATUM(2), &scale);
-	start = PeriodStart(state, at);
-	CheckPurchases(purchases_add_by_period(&state->total, at, start, amount, scale));
+	if (TIMESTAMP_NOT_FINITE(at))
+		CheckPurchases(PURCHASES_TIME_NOT_FINITE);
+	if (!purchases_period_start(unit, period, at, &start))
+		CheckPurchases(PURCHASES_PERIOD_OUT_OF_RANGE);
+	CheckPurchases(purchases_add_by_period(&state->total, unit, period, at, start, amount, scale));
 	if (amount >= 0)
 		PeriodInsert(state, start, context);
 	PG_RETURN_POINTER(state);
@@ -490,9 +451,9 @@ crm_purchases_period_merge(PG_FUNCTION_ARGS)
 	if (state == NULL)
 	{
 		state = MemoryContextAlloc(context, sizeof(PeriodState));
-		PeriodInit(state, other->months, other->usecs);
+		PeriodInit(state, other->unit, other->period);
 	}
-	else if (state->months != other->months || state->usecs != other->usecs)
+	else if (state->unit != other->unit || state->period != other->period)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("period must be the same for all orders of a group")));
@@ -523,8 +484,8 @@ crm_purchases_period_serialize(PG_FUNCTION_ARGS)
 				 errhint("Set max_parallel_workers_per_gather to 0.")));
 	pq_begintypsend(&buffer);
 	pq_sendbytes(&buffer, (char *) &state->total, sizeof(Purchases));
-	pq_sendint32(&buffer, state->months);
-	pq_sendint64(&buffer, state->usecs);
+	pq_sendint32(&buffer, state->unit);
+	pq_sendint64(&buffer, state->period);
 	pq_sendint32(&buffer, state->count);
 	pq_sendbytes(&buffer, (char *) state->starts, state->count * (int) sizeof(Timestamp));
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buffer));
@@ -542,8 +503,8 @@ crm_purchases_period_deserialize(PG_FUNCTION_ARGS)
 	initStringInfo(&buffer);
 	appendBinaryStringInfo(&buffer, VARDATA_ANY(serial), VARSIZE_ANY_EXHDR(serial));
 	memcpy(&state->total, pq_getmsgbytes(&buffer, sizeof(Purchases)), sizeof(Purchases));
-	state->months = pq_getmsgint(&buffer, 4);
-	state->usecs = pq_getmsgint64(&buffer);
+	state->unit = pq_getmsgint(&buffer, 4);
+	state->period = pq_getmsgint64(&buffer);
 	state->count = pq_getmsgint(&buffer, 4);
 	state->sorted = state->room = state->count;
 	state->starts = palloc_extended(sizeof(Timestamp) * Max(state->count, 1), MCXT_ALLOC_HUGE);

@@ -23,7 +23,7 @@ CREATE TYPE crm.purchases (
 	OUTPUT = crm.purchases_out,
 	RECEIVE = crm.purchases_recv,
 	SEND = crm.purchases_send,
-	INTERNALLENGTH = 96,
+	INTERNALLENGTH = 64,
 	ALIGNMENT = double,
 	STORAGE = plain
 );

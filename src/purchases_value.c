@@ -17,33 +17,54 @@ purchases_init(Purchases *p)
 	p->version = PURCHASES_VERSION;
 }
 
-/* From here on p keeps the times of its purchases. */
-static void
-keep_periods(Purchases *p)
-{
-	p->first_purchase = p->first_order;
-	p->last_purchase = p->last_order;
-	p->by_period = 1;
-}
+/*
+ * Where periods are counted from.  Months: 2000-01-01, so that months,
+ * quarters and years are those of date_trunc().  Days and below: Monday,
+ * 2000-01-03, so that a week is ISO's.
+ */
+#define PERIOD_ORIGIN	(2 * INT64_C(86400000000))
 
 /*
- * The rare part of counting an order, once its amount is in the revenue: a
- * refund, the first order, one that is not after it, or one with a period.
+ * The start of the period that a time falls into, by the clock of UTC; false
+ * if that is before the first of all times.  The period is greater than zero.
  */
-PurchasesError
-purchases_add_rest(Purchases *p, int64_t ordered_at, int64_t purchase_at, int64_t amount)
+bool
+purchases_period_start(PurchasesUnit unit, int64_t period, int64_t at, int64_t *start)
 {
-	if (amount < 0)
-		return __builtin_sub_overflow(p->refunds, amount, &p->refunds) ?
-			PURCHASES_SUM_TOO_LARGE : PURCHASES_OK;
+	int64_t		past;
 
+	if (unit == PURCHASES_MONTHS)
+	{
+		int64_t		month = time_month(at);
+
+		past = month % period;
+		return time_of_month(month - (past < 0 ? past + period : past), start);
+	}
+	past = (at - PERIOD_ORIGIN) % period;
+	return !__builtin_sub_overflow(at, past < 0 ? past + period : past, start) &&
+		*start >= PURCHASES_MIN_TIME;
+}
+
+/* When the purchase that an order of p belongs to was made. */
+int64_t
+purchases_time(const Purchases *p, int64_t ordered_at)
+{
+	int64_t		start = ordered_at;
+
+	if (p->unit != PURCHASES_NO_PERIOD)
+		(void) purchases_period_start(p->unit, p->period, ordered_at, &start);
+	return start;
+}
+
+/* Count one purchase, once its amount is in the revenue. */
+static PurchasesError
+add_purchase(Purchases *p, int64_t ordered_at, int64_t purchase_at, int64_t amount)
+{
 	if (__builtin_add_overflow(p->orders, 1, &p->orders))
 		return PURCHASES_SUM_TOO_LARGE;
 	if (p->orders == 1)
 	{
 		p->first_order = p->last_order = ordered_at;
-		if (p->by_period)
-			p->first_purchase = p->last_purchase = purchase_at;
 		p->first_value = amount;
 		p->first_count = 1;
 		return PURCHASES_OK;
@@ -53,103 +74,107 @@ purchases_add_rest(Purchases *p, int64_t ordered_at, int64_t purchase_at, int64_
 		p->first_value = amount;
 		p->first_count = 1;
 	}
-	else if (purchase_at == purchases_first(p))
-	{
-		if (__builtin_add_overflow(p->first_value, amount, &p->first_value))
-			return PURCHASES_SUM_TOO_LARGE;
-		p->first_count++;
-	}
+	else if (purchase_at == purchases_first(p) &&
+			 (__builtin_add_overflow(p->first_value, amount, &p->first_value) ||
+			  __builtin_add_overflow(p->first_count, 1, &p->first_count)))
+		return PURCHASES_SUM_TOO_LARGE;
 	if (ordered_at < p->first_order)
 		p->first_order = ordered_at;
 	if (ordered_at > p->last_order)
 		p->last_order = ordered_at;
-	if (p->by_period)
-	{
-		if (purchase_at < p->first_purchase)
-			p->first_purchase = purchase_at;
-		if (purchase_at > p->last_purchase)
-			p->last_purchase = purchase_at;
-	}
 	return PURCHASES_OK;
 }
 
+static PurchasesError
+add_refund(Purchases *p, int64_t amount)
+{
+	return __builtin_sub_overflow(p->refunds, amount, &p->refunds) ?
+		PURCHASES_SUM_TOO_LARGE : PURCHASES_OK;
+}
+
 /*
- * Count one order as a purchase at the start of its period.  The caller counts
- * the periods: orders and first_count count orders here.
+ * The rare part of counting an order, once its amount is in the revenue: a
+ * refund, the first order, one that is not after it, or one more of a value by
+ * period, where it is a purchase of its own.
  */
 PurchasesError
-purchases_add_by_period(Purchases *p, int64_t ordered_at, int64_t purchase_at,
-						int64_t amount, int scale)
+purchases_add_rest(Purchases *p, int64_t ordered_at, int64_t amount)
 {
-	if (ordered_at < PURCHASES_MIN_TIME || ordered_at >= PURCHASES_END_TIME)
-		return PURCHASES_TIME_NOT_FINITE;
+	int64_t		purchase_at = ordered_at;
+
+	if (amount < 0)
+		return add_refund(p, amount);
+	if (p->unit != PURCHASES_NO_PERIOD &&
+		!purchases_period_start(p->unit, p->period, ordered_at, &purchase_at))
+		return PURCHASES_PERIOD_OUT_OF_RANGE;
+	return add_purchase(p, ordered_at, purchase_at, amount);
+}
+
+/*
+ * Count one order as a purchase at the start of its period, which is that of
+ * all orders of p.  The caller counts the periods: orders and first_count
+ * count orders here.
+ */
+PurchasesError
+purchases_add_by_period(Purchases *p, PurchasesUnit unit, int64_t period,
+						int64_t ordered_at, int64_t purchase_at, int64_t amount, int scale)
+{
 	if (scale > p->scale)
 		p->scale = scale;
 	if (__builtin_add_overflow(p->revenue, amount, &p->revenue))
 		return PURCHASES_SUM_TOO_LARGE;
-	if (amount >= 0 && !p->by_period)
-		keep_periods(p);
-	return purchases_add_rest(p, ordered_at, purchase_at, amount);
+	if (amount < 0)
+		return add_refund(p, amount);
+	p->unit = unit;
+	p->period = period;
+	return add_purchase(p, ordered_at, purchase_at, amount);
 }
 
 /*
- * Add other to p: commutative and associative.
+ * Add other to p: commutative and associative.  Both must have the same
+ * period, or none, unless one has no orders.
  */
 PurchasesError
 purchases_merge(Purchases *p, const Purchases *other)
 {
 	int64_t		first;
-	int64_t		last;
 
+	if (p->orders > 0 && other->orders > 0 &&
+		(p->unit != other->unit || p->period != other->period))
+		return PURCHASES_PERIODS_DIFFER;
 	if (__builtin_add_overflow(p->revenue, other->revenue, &p->revenue) ||
 		__builtin_add_overflow(p->refunds, other->refunds, &p->refunds))
 		return PURCHASES_SUM_TOO_LARGE;
 	if (other->scale > p->scale)
 		p->scale = other->scale;
-	if (other->by_period && !p->by_period)
-		keep_periods(p);
 	if (other->orders == 0)
 		return PURCHASES_OK;
-
-	first = purchases_first(other);
-	last = purchases_last(other);
 	if (p->orders == 0)
 	{
+		p->unit = other->unit;
+		p->period = other->period;
+		p->orders = other->orders;
 		p->first_order = other->first_order;
 		p->last_order = other->last_order;
 		p->first_value = other->first_value;
 		p->first_count = other->first_count;
-		p->orders = other->orders;
-		if (p->by_period)
-		{
-			p->first_purchase = first;
-			p->last_purchase = last;
-		}
 		return PURCHASES_OK;
 	}
 
+	first = purchases_first(other);
 	if (first < purchases_first(p))
 	{
 		p->first_value = other->first_value;
 		p->first_count = other->first_count;
 	}
-	else if (first == purchases_first(p))
-	{
-		if (__builtin_add_overflow(p->first_value, other->first_value, &p->first_value) ||
-			__builtin_add_overflow(p->first_count, other->first_count, &p->first_count))
-			return PURCHASES_SUM_TOO_LARGE;
-	}
+	else if (first == purchases_first(p) &&
+			 (__builtin_add_overflow(p->first_value, other->first_value, &p->first_value) ||
+			  __builtin_add_overflow(p->first_count, other->first_count, &p->first_count)))
+		return PURCHASES_SUM_TOO_LARGE;
 	if (other->first_order < p->first_order)
 		p->first_order = other->first_order;
 	if (other->last_order > p->last_order)
 		p->last_order = other->last_order;
-	if (p->by_period)
-	{
-		if (first < p->first_purchase)
-			p->first_purchase = first;
-		if (last > p->last_purchase)
-			p->last_purchase = last;
-	}
 	return __builtin_add_overflow(p->orders, other->orders, &p->orders) ?
 		PURCHASES_SUM_TOO_LARGE : PURCHASES_OK;
 }
@@ -160,6 +185,7 @@ purchases_check(const Purchases *p)
 {
 	uint64_t	gross;
 	int64_t		grain;
+	int64_t		start;
 
 	if (p->version != PURCHASES_VERSION)
 		return "its version is unknown";
@@ -168,8 +194,10 @@ purchases_check(const Purchases *p)
 	grain = text_power_of_ten(PURCHASES_MAX_SCALE - p->scale);
 	if (p->revenue % grain != 0 || p->refunds % grain != 0 || p->first_value % grain != 0)
 		return "its amounts have more decimals than it says";
-	if (p->by_period > 1)
-		return "its periods are unknown";
+	if (p->unit == PURCHASES_NO_PERIOD ? p->period != 0 :
+		p->unit == PURCHASES_MONTHS ? p->period < 1 || p->period > INT32_MAX :
+		p->unit != PURCHASES_MICROSECONDS || p->period < 1)
+		return "its period is unknown";
 	if (p->orders < 0)
 		return "\"orders\" is negative";
 	if (p->refunds < 0)
@@ -181,24 +209,19 @@ purchases_check(const Purchases *p)
 
 	if (p->orders == 0)
 	{
-		if (gross != 0 || p->by_period ||
+		if (gross != 0 || p->unit != PURCHASES_NO_PERIOD ||
 			p->first_order != 0 || p->last_order != 0 ||
-			p->first_purchase != 0 || p->last_purchase != 0 ||
 			p->first_value != 0 || p->first_count != 0)
 			return "it has no orders, but what comes with orders";
 		return NULL;
 	}
 
 	if (p->first_order < PURCHASES_MIN_TIME || p->last_order >= PURCHASES_END_TIME ||
-		purchases_first(p) < PURCHASES_MIN_TIME)
+		(p->unit != PURCHASES_NO_PERIOD && (p->first_order >= PURCHASES_END_TIME ||
+											!purchases_period_start(p->unit, p->period, p->first_order, &start))))
 		return "a time is out of range";
 	if (p->last_order < p->first_order)
 		return "\"last_order\" is before \"first_order\"";
-	if (!p->by_period && (p->first_purchase != 0 || p->last_purchase != 0))
-		return "it has times of purchases, but no periods";
-	if (purchases_last(p) < purchases_first(p) ||
-		purchases_first(p) > p->first_order || purchases_last(p) > p->last_order)
-		return "\"first_purchase\" or \"last_purchase\" is out of order";
 	if (p->first_count < 1 || p->first_count > p->orders)
 		return "\"first_count\" must be from 1 to \"orders\"";
 	if (p->first_value < 0 || (uint64_t) p->first_value > gross)
@@ -219,9 +242,22 @@ purchases_check(const Purchases *p)
  *  "first_order": "2025-03-01T09:30:00Z", "last_order": "2025-11-20T18:05:00Z",
  *  "first_value": 20.00, "first_count": 1}
  *
- * "first_purchase" and "last_purchase" follow "last_order" if orders were
+ * "period_months" or "period_microseconds" follows "last_order" if orders were
  * counted by period; without orders there are only the first three keys.
  */
+
+static const char *const period_keys[] = {
+	[PURCHASES_MONTHS] = "period_months",
+	[PURCHASES_MICROSECONDS] = "period_microseconds"
+};
+
+/* Set what has fewer bits here than in the text and binary forms; false if that is too few. */
+static bool
+set_first_count(Purchases *p, int64_t count)
+{
+	p->first_count = (uint32_t) count;
+	return p->first_count == count;
+}
 
 static char *
 print_time(char *text, const char *key, int64_t at)
@@ -247,11 +283,8 @@ purchases_print(const Purchases *p, char *text)
 	{
 		text = print_time(text, "first_order", p->first_order);
 		text = print_time(text, "last_order", p->last_order);
-		if (p->by_period)
-		{
-			text = print_time(text, "first_purchase", p->first_purchase);
-			text = print_time(text, "last_purchase", p->last_purchase);
-		}
+		if (p->unit != PURCHASES_NO_PERIOD)
+			text += sprintf(text, ", \"%s\": %lld", period_keys[p->unit], (long long) p->period);
 		text = print_amount(text, "first_value", p->first_value, p->scale);
 		text += sprintf(text, ", \"first_count\": %lld", (long long) p->first_count);
 	}
@@ -268,6 +301,7 @@ purchases_parse(const char *text, Purchases *p)
 	const char *s = text;
 	int			scales[3] = {0, 0, 0};
 	int			none;
+	int64_t		first_count;
 
 	purchases_init(p);
 	if (!text_take(&s, "{") || !text_take_key(&s, "orders", true) ||
@@ -286,20 +320,19 @@ purchases_parse(const char *text, Purchases *p)
 			return "\"first_order\", a time like \"2025-03-01T09:30:00Z\", must follow";
 		if (!text_take_key(&s, "last_order", false) || !time_take(&s, &p->last_order))
 			return "\"last_order\", a time like \"2025-03-01T09:30:00Z\", must follow";
-		if (text_take_key(&s, "first_purchase", false))
-		{
-			p->by_period = 1;
-			if (!time_take(&s, &p->first_purchase))
-				return "\"first_purchase\" must be a time like \"2025-03-01T09:30:00Z\"";
-			if (!text_take_key(&s, "last_purchase", false) || !time_take(&s, &p->last_purchase))
-				return "\"last_purchase\", a time like \"2025-03-01T09:30:00Z\", must follow";
-		}
+		for (int unit = PURCHASES_MONTHS; unit <= PURCHASES_MICROSECONDS; unit++)
+			if (p->unit == PURCHASES_NO_PERIOD && text_take_key(&s, period_keys[unit], false))
+			{
+				p->unit = unit;
+				if (!text_take_number(&s, 0, &p->period, &none))
+					return "a period must be a whole number";
+			}
 		if (!text_take_key(&s, "first_value", false) ||
 			!text_take_number(&s, PURCHASES_MAX_SCALE, &p->first_value, &scales[2]))
 			return "\"first_value\", a number of up to four decimals, must follow";
 		if (!text_take_key(&s, "first_count", false) ||
-			!text_take_number(&s, 0, &p->first_count, &none))
-			return "\"first_count\", a whole number, must follow";
+			!text_take_number(&s, 0, &first_count, &none) || !set_first_count(p, first_count))
+			return "\"first_count\", a whole number below 4294967296, must follow";
 	}
 	if (!text_take(&s, "}") || *text_skip_space(s) != '\0')
 		return "it must end with }";
@@ -315,14 +348,13 @@ purchases_to_wire(const Purchases *p, unsigned char *wire)
 {
 	*wire++ = p->version;
 	*wire++ = p->scale;
-	*wire++ = p->by_period;
+	*wire++ = p->unit;
 	wire = wire_put_int64(wire, p->orders);
 	wire = wire_put_int64(wire, p->revenue);
 	wire = wire_put_int64(wire, p->refunds);
 	wire = wire_put_int64(wire, p->first_order);
 	wire = wire_put_int64(wire, p->last_order);
-	wire = wire_put_int64(wire, p->first_purchase);
-	wire = wire_put_int64(wire, p->last_purchase);
+	wire = wire_put_int64(wire, p->period);
 	wire = wire_put_int64(wire, p->first_value);
 	wire_put_int64(wire, p->first_count);
 }
@@ -331,20 +363,23 @@ purchases_to_wire(const Purchases *p, unsigned char *wire)
 const char *
 purchases_from_wire(const unsigned char *wire, size_t length, Purchases *p)
 {
+	int64_t		first_count;
+
 	if (length != PURCHASES_WIRE_SIZE)
 		return "its length is wrong";
 	purchases_init(p);
 	p->version = *wire++;
 	p->scale = *wire++;
-	p->by_period = *wire++;
+	p->unit = *wire++;
 	wire = wire_get_int64(wire, &p->orders);
 	wire = wire_get_int64(wire, &p->revenue);
 	wire = wire_get_int64(wire, &p->refunds);
 	wire = wire_get_int64(wire, &p->first_order);
 	wire = wire_get_int64(wire, &p->last_order);
-	wire = wire_get_int64(wire, &p->first_purchase);
-	wire = wire_get_int64(wire, &p->last_purchase);
+	wire = wire_get_int64(wire, &p->period);
 	wire = wire_get_int64(wire, &p->first_value);
-	wire_get_int64(wire, &p->first_count);
+	wire_get_int64(wire, &first_count);
+	if (!set_first_count(p, first_count))
+		return "\"first_count\" is out of range";
 	return purchases_check(p);
 }

@@ -7,6 +7,9 @@
 #include "../../src/crm_time.c"
 #include "../../src/purchases_value.c"
 
+#define SEVEN	"\0\0\0\0\0\0\0"
+#define ZERO	SEVEN "\0"
+
 const FuzzSeed fuzz_seeds[] = {
 	SEED("t{\"orders\": 0, \"revenue\": 0, \"refunds\": 0}"),
 	SEED("t{\"orders\": 3, \"revenue\": 79.50, \"refunds\": 10.00, "
@@ -14,15 +17,18 @@ const FuzzSeed fuzz_seeds[] = {
 		 "\"first_value\": 20.00, \"first_count\": 1}"),
 	SEED("t{\"orders\": 2, \"revenue\": -1.0000, \"refunds\": 3.0000, "
 		 "\"first_order\": \"-4713-11-24T00:00:00Z\", \"last_order\": \"294276-12-31T23:59:59.999999Z\", "
-		 "\"first_purchase\": \"-4713-11-24T00:00:00Z\", \"last_purchase\": \"294276-12-01T00:00:00Z\", "
+		 "\"period_microseconds\": 86400000000, "
 		 "\"first_value\": 2.0000, \"first_count\": 1}"),
 	SEED("t{\"orders\": 1, \"revenue\": 922337203685477.5807, \"refunds\": 0.0000, "
 		 "\"first_order\": \"2000-02-29T00:00:00Z\", \"last_order\": \"2000-02-29T00:00:00Z\", "
 		 "\"first_value\": 922337203685477.5807, \"first_count\": 1}"),
-	SEED("b\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-		 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
-	SEED("b\1\4\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0\x9"
-		 "\0\0\0\0\0\0\0\6\0\0\0\0\0\0\0\x8\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\1"),
+	SEED("t{\"orders\": 2, \"revenue\": 4.5, \"refunds\": 0.0, "
+		 "\"first_order\": \"-4713-12-24T00:00:00Z\", \"last_order\": \"2025-12-31T23:59:59Z\", "
+		 "\"period_months\": 3, \"first_value\": 2.0, \"first_count\": 1}"),
+	/* version, scale, unit; orders, revenue, refunds, first and last order, period, first value and count */
+	SEED("b\1\0\0" ZERO ZERO ZERO ZERO ZERO ZERO ZERO ZERO),
+	SEED("b\1\4\0" SEVEN "\2" SEVEN "\5" SEVEN "\1" SEVEN "\7" SEVEN "\x9" ZERO SEVEN "\3" SEVEN "\1"),
+	SEED("b\1\4\2" SEVEN "\2" SEVEN "\5" SEVEN "\1" SEVEN "\7" SEVEN "\x9" SEVEN "\1" SEVEN "\3" SEVEN "\1"),
 	SEED("o\2\0\0\0\0\1\0\0\0\1\3\0\0\0\0\2\0\0\0\2\4\xFF\xFF\xFF\xFF\x80\x80\0\0\3"),
 	{NULL, 0}
 };
@@ -70,11 +76,28 @@ check_merge(const Purchases *p)
 		check_value(&sum);
 }
 
-static PurchasesError
-count_order(Purchases *p, bool by_period, int64_t at, int64_t start, int64_t amount, int scale)
+/* An order as the aggregates count it; false if it does not fit. */
+static bool
+count_order(Purchases *p, PurchasesUnit unit, int64_t period, int64_t at, int64_t start, int64_t amount, int scale)
 {
-	return by_period ? purchases_add_by_period(p, at, start, amount, scale) :
-		purchases_add(p, at, amount, scale);
+	return (unit == PURCHASES_NO_PERIOD ? purchases_add(p, at, amount, scale) :
+			purchases_add_by_period(p, unit, period, at, start, amount, scale)) == PURCHASES_OK;
+}
+
+/* The start of a period, by its definition: none is later, and none nearer. */
+static void
+check_start(PurchasesUnit unit, int64_t period, int64_t at, int64_t start)
+{
+	int64_t		again;
+
+	CHECK(start <= at);
+	CHECK(purchases_period_start(unit, period, start, &again) && again == start);
+	if (unit == PURCHASES_MICROSECONDS)
+		CHECK((uint64_t) at - (uint64_t) start < (uint64_t) period &&
+			  (start - INT64_C(172800000000)) % period == 0);
+	else
+		CHECK(time_month(start) % period == 0 && time_month(at) - time_month(start) < period &&
+			  time_of_month(time_month(start), &again) && again == start);
 }
 
 /*
@@ -87,15 +110,15 @@ try_orders(const uint8_t *data, size_t size)
 	Purchases	all;
 	Purchases	parts[2];
 	Purchases	merged;
+	PurchasesUnit unit;
 	int64_t		period;
-	bool		by_period;
 	bool		fits = true;
 
 	if (size < 1)
 		return;
 	/* the orders' own time, or the start of a period */
-	by_period = data[0] % 4 != 0;
-	period = by_period ? (int64_t) data[0] * data[0] * 1000003 : 1;
+	unit = data[0] % 4 == 0 ? PURCHASES_NO_PERIOD : data[0] % 4 == 1 ? PURCHASES_MONTHS : PURCHASES_MICROSECONDS;
+	period = unit == PURCHASES_MONTHS ? 1 + data[0] / 4 : 1 + (int64_t) data[0] * data[0] * 1000003;
 	data++;
 	size--;
 
@@ -121,22 +144,24 @@ try_orders(const uint8_t *data, size_t size)
 		if (data[0] & 0x40)
 			amount *= 8388608;
 		amount = amount / grain * grain;
-		start = at % period;
-		if (__builtin_sub_overflow(at, start < 0 ? start + period : start, &start))
-			continue;
 
 		if (at < PURCHASES_MIN_TIME || at >= PURCHASES_END_TIME)
 		{
 			merged = all;
-			CHECK(count_order(&merged, by_period, at, at, amount, scale) == PURCHASES_TIME_NOT_FINITE);
+			CHECK(purchases_add(&merged, at, amount, scale) == PURCHASES_TIME_NOT_FINITE);
 			continue;
 		}
-		if (start < PURCHASES_MIN_TIME)
-			continue;
-		if (count_order(&parts[part], by_period, at, start, amount, scale) != PURCHASES_OK)
+		start = at;
+		if (unit != PURCHASES_NO_PERIOD)
+		{
+			if (!purchases_period_start(unit, period, at, &start))
+				continue;
+			check_start(unit, period, at, start);
+		}
+		if (!count_order(&parts[part], unit, period, at, start, amount, scale))
 			return;
 		if (fits)
-			fits = count_order(&all, by_period, at, start, amount, scale) == PURCHASES_OK;
+			fits = count_order(&all, unit, period, at, start, amount, scale);
 	}
 	check_value(&parts[0]);
 	check_value(&parts[1]);

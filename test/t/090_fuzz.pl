@@ -39,8 +39,8 @@ my %examples = (
 		'{"orders": 3, "revenue": 79.50, "refunds": 10.00, "first_order": "2025-03-01T09:30:00Z",'
 		  . ' "last_order": "2025-11-20T18:05:00.000001Z", "first_value": 20.00, "first_count": 1}',
 		'{"orders": 2, "revenue": -1.0000, "refunds": 3.0000, "first_order": "-4713-11-24T00:00:00Z",'
-		  . ' "last_order": "294276-12-31T23:59:59.999999Z", "first_purchase": "-4713-11-24T00:00:00Z",'
-		  . ' "last_purchase": "294276-12-01T00:00:00Z", "first_value": 2.0000, "first_count": 1}' ],
+		  . ' "last_order": "294276-12-31T23:59:59.999999Z", "period_microseconds": 86400000000,'
+		  . ' "first_value": 2.0000, "first_count": 1}' ],
 	ltv_model => [
 		'{"model": "bg_nbd", "parameters": [0.243, 4.414, 0.793, 2.426], "spend": [6.25, 3.74, 15.44]}',
 		'{"model": "pareto_nbd", "unit": "days", "parameters": [1e-300, 1e+300, 5.5e-320, 0.1]}',
