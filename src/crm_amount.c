@@ -9,20 +9,6 @@
 #include "common/int.h"
 #include "utils/builtins.h"
 
-/*
- * The header of a numeric, as on disk since 9.1 (see the head of numeric.c:
- * its layout is not in a public header, but it can't change either, since
- * pg_upgrade keeps the files).
- */
-#define NUMERIC_KIND			0xC000
-#define NUMERIC_LONG_NEGATIVE	0x4000
-#define NUMERIC_IS_SHORT		0x8000
-#define NUMERIC_IS_SPECIAL		0xC000	/* NaN and the infinities */
-#define NUMERIC_SHORT_NEGATIVE	0x2000
-#define NUMERIC_SHORT_SCALE(h)	(((h) & 0x1F80) >> 7)
-#define NUMERIC_SHORT_WEIGHT(h) ((int) ((h) & 0x003F) - (int) (((h) & 0x0040) ? 0x40 : 0))
-#define NUMERIC_LONG_SCALE(h)	((h) & 0x3FFF)
-
 static int64
 AmountTooLarge(void)
 {
@@ -33,95 +19,23 @@ AmountTooLarge(void)
 	return 0;					/* keep compiler quiet */
 }
 
-/*
- * Decode a numeric without detoasting it into a copy, or say what keeps it from
- * being an amount.  One with more than four decimals that are not zero may be
- * out of range too.
- *
- * *scale becomes the number of decimals to show, at most AMOUNT_SCALE.
- */
+/* The same for a numeric that is not as short as they are in a row. */
 AmountDecoded
-AmountDecodeNumericDatum(Datum value, int64 *result, int *scale)
+AmountDecodeLongDatum(Datum value, int64 *result, int *scale)
 {
 	struct varlena *packed = PG_DETOAST_DATUM_PACKED(value);
-	const char *data = VARDATA_ANY(packed);
-	int			size = VARSIZE_ANY_EXHDR(packed);
-	uint16		header;
-	bool		negative;
-	int			weight;
-	int			places;
-	uint64		amount = 0;
-
-	/* a packed datum is not aligned */
-	memcpy(&header, data, sizeof(header));
-	data += sizeof(header);
-	size -= sizeof(header);
-
-	if ((header & NUMERIC_KIND) == NUMERIC_IS_SPECIAL)
-		return AMOUNT_NOT_FINITE;
-	if ((header & NUMERIC_KIND) == NUMERIC_IS_SHORT)
-	{
-		negative = (header & NUMERIC_SHORT_NEGATIVE) != 0;
-		*scale = NUMERIC_SHORT_SCALE(header);
-		weight = NUMERIC_SHORT_WEIGHT(header);
-	}
-	else
-	{
-		int16		long_weight;
-
-		negative = (header & NUMERIC_KIND) == NUMERIC_LONG_NEGATIVE;
-		*scale = NUMERIC_LONG_SCALE(header);
-		memcpy(&long_weight, data, sizeof(long_weight));
-		weight = long_weight;
-		data += sizeof(long_weight);
-		size -= sizeof(long_weight);
-	}
-	*scale = Min(*scale, AMOUNT_SCALE);
-	*result = 0;
-	if (size == 0)
-		return AMOUNT_EXACT;
-
-	/*
-	 * The first digit counts 10000^weight, and trailing zero digits are never
-	 * stored.  places is how many digits an amount has from the first on; 10
-	 * to the 16 times 9999 already is out of range, so there are at most five.
-	 */
-	places = weight + 2;
-	if (size / (int) sizeof(int16) > Max(places, 0))
-		return AMOUNT_TOO_FINE;
-	if (places > 5)
-		return AMOUNT_OUT_OF_RANGE;
-	for (; places > 0; places--)
-	{
-		int16		digit = 0;
-
-		if (size > 0)
-		{
-			memcpy(&digit, data, sizeof(digit));
-			data += sizeof(digit);
-			size -= sizeof(digit);
-		}
-		/* the last of five digits could pass 2^64, but not the first four */
-		if (amount > PG_INT64_MAX / AMOUNT_UNIT)
-			return AMOUNT_OUT_OF_RANGE;
-		amount = amount * AMOUNT_UNIT + digit;
-	}
-	if (amount > PG_INT64_MAX)
-		return AMOUNT_OUT_OF_RANGE;
+	AmountDecoded decoded = AmountDecode(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed), result, scale);
 
 	if ((Pointer) packed != DatumGetPointer(value))
 		pfree(packed);
-	*result = negative ? -(int64) amount : (int64) amount;
-	return AMOUNT_EXACT;
+	return decoded;
 }
 
-/* The same where all but an amount is an error. */
-int64
-AmountFromNumericDatum(Datum value, int *scale)
+/* What is wrong with a numeric, as an error. */
+void
+AmountRefuse(AmountDecoded decoded)
 {
-	int64		amount = 0;
-
-	switch (AmountDecodeNumericDatum(value, &amount, scale))
+	switch (decoded)
 	{
 		case AMOUNT_EXACT:
 			break;
@@ -133,14 +47,14 @@ AmountFromNumericDatum(Datum value, int *scale)
 					 errhint("Round the amount, or count it in a smaller unit.")));
 			break;
 		case AMOUNT_OUT_OF_RANGE:
-			return AmountTooLarge();
+			(void) AmountTooLarge();
+			break;
 		case AMOUNT_NOT_FINITE:
 			ereport(ERROR,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 					 errmsg("amount must be a finite number")));
 			break;
 	}
-	return amount;
 }
 
 /*
