@@ -55,6 +55,8 @@ PG_FUNCTION_INFO_V1(crm_customers);
 PG_FUNCTION_INFO_V1(crm_converged);
 PG_FUNCTION_INFO_V1(crm_alive);
 PG_FUNCTION_INFO_V1(crm_alive_raw);
+PG_FUNCTION_INFO_V1(crm_churn_risk);
+PG_FUNCTION_INFO_V1(crm_churn_risk_raw);
 PG_FUNCTION_INFO_V1(crm_expected_orders);
 PG_FUNCTION_INFO_V1(crm_expected_orders_raw);
 PG_FUNCTION_INFO_V1(crm_expected_orders_new);
@@ -1093,6 +1095,17 @@ Alive(FunctionCallInfo fcinfo, const LtvModel *model, const LtvCustomer *c)
 	return ltv_curves_alive(CurvesOf(fcinfo, model, 0, 0), c->x, c->t_x, c->t);
 }
 
+/* 1 less that, but where it would lose digits. */
+static inline double
+ChurnRisk(FunctionCallInfo fcinfo, const LtvModel *model, const LtvCustomer *c)
+{
+	double		alive = Alive(fcinfo, model, c);
+
+	if (alive < 0.99)
+		return 1 - alive;
+	return ltv_lost(model->process, model->parameters, c->x, c->t_x, c->t);
+}
+
 static inline double
 DiscountedOrders(FunctionCallInfo fcinfo, const LtvModel *model, const LtvCustomer *c,
 				 double horizon, double delta)
@@ -1208,7 +1221,7 @@ GetAnnualDiscountArg(FunctionCallInfo fcinfo, int n)
 	return call->delta;
 }
 
-/* The standard error of a quantity of that gradient, by the delta method. */
+/* The variance of a quantity of that gradient, by the delta method. */
 static double
 DeltaMethodVariance(const double *gradient, const double *covariance, int size)
 {
@@ -1217,7 +1230,8 @@ DeltaMethodVariance(const double *gradient, const double *covariance, int size)
 	for (int i = 0, at = 0; i < size; i++)
 		for (int j = 0; j <= i; j++, at++)
 			sum += (i == j ? 1 : 2) * gradient[i] * gradient[j] * covariance[at];
-	return Max(sum, 0);
+	/* rounding may bring it below zero */
+	return sum < 0 ? 0 : sum;
 }
 
 /*
@@ -1244,6 +1258,31 @@ crm_alive_raw(PG_FUNCTION_ARGS)
 	LtvCustomer c = GetCustomerArg(fcinfo, 1);
 
 	PG_RETURN_FLOAT8(Alive(fcinfo, model, &c));
+}
+
+/*
+ * churn_risk(ltv_model, purchases, timestamptz) returns float8: the probability
+ * that the customer is lost at as_of.
+ */
+Datum
+crm_churn_risk(PG_FUNCTION_ARGS)
+{
+	LtvModel   *model = GetModelInDaysArg(fcinfo);
+	LtvCustomer c;
+
+	if (!CustomerFromPurchases(PG_GETARG_PURCHASES_P(1), PG_GETARG_TIMESTAMPTZ(2), &c))
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(ChurnRisk(fcinfo, model, &c));
+}
+
+/* churn_risk(ltv_model, x, t_x, t) returns float8 */
+Datum
+crm_churn_risk_raw(PG_FUNCTION_ARGS)
+{
+	LtvModel   *model = PG_GETARG_LTV_MODEL_P(0);
+	LtvCustomer c = GetCustomerArg(fcinfo, 1);
+
+	PG_RETURN_FLOAT8(ChurnRisk(fcinfo, model, &c));
 }
 
 /*
@@ -1290,11 +1329,13 @@ static Datum
 ExpectedOrdersError(const LtvModel *model, const LtvCustomer *c, double horizon)
 {
 	double		gradient[LTV_PARAMETERS];
+	double		orders = ltv_expected_orders_gradient(model->process, model->parameters,
+													  c->x, c->t_x, c->t, horizon, gradient);
 
-	if (isinf(ltv_expected_orders_gradient(model->process, model->parameters, c->x, c->t_x, c->t,
-										   horizon, gradient)))
+	if (isinf(orders))
 		return Float8GetDatum(get_float8_infinity());
-	return Float8GetDatum(sqrt(DeltaMethodVariance(gradient, model->covariance, LTV_PARAMETERS)));
+	return Float8GetDatum(orders * sqrt(DeltaMethodVariance(gradient, model->covariance,
+															LTV_PARAMETERS)));
 }
 
 /*
@@ -1587,10 +1628,12 @@ LtvError(FunctionCallInfo fcinfo, const LtvModel *model, const LtvCustomer *c,
 		PG_RETURN_NULL();
 	if (isinf(orders))
 		PG_RETURN_FLOAT8(get_float8_infinity());
-	PG_RETURN_FLOAT8(hypot(value * sqrt(DeltaMethodVariance(by_process, model->covariance,
-															LTV_PARAMETERS)),
-						   orders * sqrt(DeltaMethodVariance(by_spend, model->spend_covariance,
-															 LTV_SPEND_PARAMETERS))));
+	for (int i = 0; i < LTV_SPEND_PARAMETERS; i++)
+		by_spend[i] /= value;
+	PG_RETURN_FLOAT8(orders * value *
+					 sqrt(DeltaMethodVariance(by_process, model->covariance, LTV_PARAMETERS) +
+						  DeltaMethodVariance(by_spend, model->spend_covariance,
+											  LTV_SPEND_PARAMETERS)));
 }
 
 /*

@@ -199,18 +199,16 @@ AS 'MODULE_PATHNAME', 'crm_alive_raw' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE 
 COMMENT ON FUNCTION crm.alive(crm.ltv_model, double precision, double precision, double precision) IS 'probability that the customer still is one';
 
 CREATE FUNCTION crm.churn_risk(m crm.ltv_model, p crm.purchases, as_of timestamptz) RETURNS double precision
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN 1 - crm.alive(m, p, as_of);
+AS 'MODULE_PATHNAME', 'crm_churn_risk' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION crm.churn_risk(crm.ltv_model, crm.purchases, timestamptz) IS 'probability that the customer is lost';
 
 CREATE FUNCTION crm.churn_risk(m crm.ltv_model, p crm.purchases) RETURNS double precision
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
-RETURN 1 - crm.alive(m, p, pg_catalog.now());
+RETURN crm.churn_risk(m, p, pg_catalog.now());
 COMMENT ON FUNCTION crm.churn_risk(crm.ltv_model, crm.purchases) IS 'probability that the customer is lost, as of now';
 
 CREATE FUNCTION crm.churn_risk(m crm.ltv_model, x double precision, t_x double precision, t double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN 1 - crm.alive(m, x, t_x, t);
+AS 'MODULE_PATHNAME', 'crm_churn_risk_raw' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION crm.churn_risk(crm.ltv_model, double precision, double precision, double precision) IS 'probability that the customer is lost';
 
 CREATE FUNCTION crm.expected_orders(m crm.ltv_model, p crm.purchases, as_of timestamptz, horizon interval) RETURNS double precision

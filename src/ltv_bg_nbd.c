@@ -117,6 +117,9 @@ bg_nbd_log_likelihood(bool modified, const double parameters[4],
 		gradient[2] = a * terms.by_a + lost * by[2];
 		gradient[3] = b * terms.by_b + lost * by[3];
 	}
+	/* without a coin at once: no order came; with one, or the customer was lost */
+	if (x == 0)
+		return modified ? log1p(b / (a + b) * expm1(-r * log_time)) : -r * log_time;
 	return bg_value(modified, parameters, x) - (r + x) * log_time + ltv_softplus(z);
 }
 
@@ -584,6 +587,99 @@ bg_nbd_orders(const double parameters[4], double horizon)
 	return exp(ltv_log_integral(&f, -INFINITY, INFINITY) - ltv_log_beta(a, b));
 }
 
+/*
+ * Quantities of which the means give derivatives.  By a and b those are of the
+ * logarithms of p and 1 - p, less their means over Beta(a, b): what is small
+ * is so before it is added up.  parameter[4] and [5] have those means.
+ */
+enum
+{
+	BG_LOG_P,
+	BG_LOG_Q,
+	BG_MEAN_BY_R,
+	BG_MEAN_BY_Z,
+	BG_MEANS
+};
+
+static void
+set_beta_means(LtvIntegrand *f, double a, double b)
+{
+	f->parameter[4] = -ltv_digamma_step(a, b);
+	f->parameter[5] = -ltv_digamma_step(b, a);
+	f->count = BG_MEANS;
+}
+
+/* Of the logarithm of 1 - (1+pz)^-r, derivatives by r and log z. */
+static void
+orders_quantities(const LtvIntegrand *f, double v, double *quantity)
+{
+	double		r = f->parameter[2];
+	double		z = f->parameter[3];
+	double		p;
+	double		q;
+	double		log_p;
+	double		log_q;
+	double		w;
+
+	ltv_from_logit(v, &p, &q, &log_p, &log_q);
+	quantity[BG_LOG_P] = log_p - f->parameter[4];
+	quantity[BG_LOG_Q] = log_q - f->parameter[5];
+	w = r * log1p(p * z);
+	quantity[BG_MEAN_BY_R] = w < 1e-17 ? 1 / r : w / r / expm1(w);
+	quantity[BG_MEAN_BY_Z] = w < 1e-17 ? 1 : r * (p * z / (1 + p * z)) / expm1(w);
+}
+
+/* The same of that of (1+pz)^-(r+1). */
+static void
+rate_quantities(const LtvIntegrand *f, double v, double *quantity)
+{
+	double		r = f->parameter[2];
+	double		z = f->parameter[3];
+	double		p;
+	double		q;
+	double		log_p;
+	double		log_q;
+
+	ltv_from_logit(v, &p, &q, &log_p, &log_q);
+	quantity[BG_LOG_P] = log_p - f->parameter[4];
+	quantity[BG_LOG_Q] = log_q - f->parameter[5];
+	quantity[BG_MEAN_BY_R] = -log1p(p * z);
+	quantity[BG_MEAN_BY_Z] = -(r + 1) * (p * z / (1 + p * z));
+}
+
+/* bg_nbd_orders() with the gradient of its logarithm. */
+static double
+orders_gradient(const double parameters[4], double horizon, double gradient[4])
+{
+	double		r = parameters[0];
+	double		z = horizon / parameters[1];
+	double		a = parameters[2];
+	double		b = parameters[3];
+	double		mean[BG_MEANS];
+	LtvIntegrand f = {.log_value = orders_integrand, .quantities = orders_quantities};
+
+	if (isinf(z))
+	{
+		gradient[0] = gradient[1] = 0;
+		gradient[2] = -a / (a - 1) * (b / (a + b - 1));
+		gradient[3] = b / (a + b - 1);
+		return bg_nbd_orders(parameters, horizon);
+	}
+	f.centre[0] = 0;
+	f.centre[1] = -log(z);
+	f.parameter[0] = a;
+	f.parameter[1] = b;
+	f.parameter[2] = r;
+	f.parameter[3] = z;
+	set_beta_means(&f, a, b);
+	ltv_log_integral_means(&f, -INFINITY, INFINITY, mean);
+	gradient[0] = r * mean[BG_MEAN_BY_R];
+	gradient[1] = -mean[BG_MEAN_BY_Z];
+	gradient[2] = a * mean[BG_LOG_P];
+	gradient[3] = b * mean[BG_LOG_Q];
+	return bg_nbd_orders(parameters, horizon);
+}
+
 /* Logarithm of the rate of orders at time u, but for r/alpha. */
 static double
 log_rate(double r, double a, double b, double z)
@@ -607,6 +703,22 @@ log_rate(double r, double a, double b, double z)
 	f.parameter[2] = r;
 	f.parameter[3] = z;
 	return ltv_log_integral(&f, -INFINITY, INFINITY) - ltv_log_beta(a, b);
+}
+
+/* The same with the means of rate_quantities(); z > 0 */
+static double
+log_rate_means(double r, double a, double b, double z, double mean[BG_MEANS])
+{
+	LtvIntegrand f = {.log_value = rate_integrand, .quantities = rate_quantities};
+
+	f.centre[0] = 0;
+	f.centre[1] = -log(z);
+	f.parameter[0] = a;
+	f.parameter[1] = b;
+	f.parameter[2] = r;
+	f.parameter[3] = z;
+	set_beta_means(&f, a, b);
+	return ltv_log_integral_means(&f, -INFINITY, INFINITY, mean) - ltv_log_beta(a, b);
 }
 
 /*
@@ -824,10 +936,11 @@ residual_orders(const double parameters[4], const double *alpha, int alphas, dou
 /*
  * Discounted orders within horizon of one who throws no coin at once: the
  * integral of exp(-delta u) times the rate at u, by v = log(1 + u/alpha).
- * Series are long, but shared by the points of a panel.
+ * Series are long, but shared by the points of a panel.  The gradient of its
+ * logarithm if wanted; that takes an integral for each point.
  */
 static double
-integral_of_rate(const double parameters[4], double horizon, double delta)
+integral_of_rate(const double parameters[4], double horizon, double delta, double gradient[4])
 {
 	double		r = parameters[0];
 	double		alpha = parameters[1];
@@ -837,6 +950,7 @@ integral_of_rate(const double parameters[4], double horizon, double delta)
 	double		start = 0;
 	double		end;
 	double		sum = 0;
+	double		moment[BG_MEANS] = {0};
 
 	end = log1p(fmin(horizon, LTV_NO_END / delta) / alpha);
 	for (int panels = 0; start < end && panels < LTV_MAX_PANELS; panels++)
@@ -862,8 +976,9 @@ integral_of_rate(const double parameters[4], double horizon, double delta)
 		rule = ltv_rule_for(length, drop);
 		points = 2 * rule->pairs;
 		most = -expm1(-start - length);
-		by_count = series_suits(r + 1, expm1(start + length), (r + 1) * (start + length),
-								5 * SERIES_TERMS);
+		by_count = gradient == NULL &&
+			series_suits(r + 1, expm1(start + length), (r + 1) * (start + length),
+						 5 * SERIES_TERMS);
 		for (int i = 0; i < points; i++)
 		{
 			v[i] = start + length / 2 * (1 + (i & 1 ? 1 : -1) * rule->node[i / 2]);
@@ -873,17 +988,31 @@ integral_of_rate(const double parameters[4], double horizon, double delta)
 			rates_by_count(r, a, b, most, points, share, rate);
 		for (int i = 0; i < points; i++)
 		{
+			double		mean[BG_MEANS];
+			double		mass;
 			double		log_value = by_count ? log(rate[i]) - (r + 1) * v[i]
+				: gradient != NULL ? log_rate_means(r, a, b, expm1(v[i]), mean)
 				: log_rate(r, a, b, expm1(v[i]));
 
 			last = exp(log_value - scale * expm1(v[i]));
-			sum += length / 2 * rule->weight[i / 2] * last * exp(v[i]);
+			mass = length / 2 * rule->weight[i / 2] * last * exp(v[i]);
+			sum += mass;
+			if (gradient != NULL)
+				for (int k = 0; k < BG_MEANS; k++)
+					moment[k] += mass * mean[k];
 		}
 
 		/* the last point is the panel's latest; the rate does not rise */
 		if (last * (exp(end) - exp(start)) < 1e-16 * sum)
 			break;
 		start = length < end - start ? start + length : end;
+	}
+	if (gradient != NULL)
+	{
+		gradient[0] = 1 + r * (moment[BG_MEAN_BY_R] / sum);
+		gradient[1] = -1 - moment[BG_MEAN_BY_Z] / sum;
+		gradient[2] = a * (moment[BG_LOG_P] / sum);
+		gradient[3] = b * (moment[BG_LOG_Q] / sum);
 	}
 	return r * sum;
 }
@@ -903,7 +1032,7 @@ bg_nbd_discounted_by_alpha(const double parameters[4], const double *alpha, int 
 		const double with_alpha[4] = {parameters[0], alpha[i], parameters[2], parameters[3]};
 
 		orders[i] = delta == 0 || horizon == 0 ? bg_nbd_orders(with_alpha, horizon)
-			: integral_of_rate(with_alpha, horizon, delta);
+			: integral_of_rate(with_alpha, horizon, delta, NULL);
 	}
 }
 
@@ -915,6 +1044,16 @@ bg_nbd_discounted(const double parameters[4], double horizon, double delta)
 
 	bg_nbd_discounted_by_alpha(parameters, &parameters[1], 1, horizon, delta, &orders);
 	return orders;
+}
+
+/* The same with the gradient of its logarithm; horizon > 0. */
+double
+bg_nbd_discounted_gradient(const double parameters[4], double horizon, double delta,
+						   double gradient[4])
+{
+	if (delta == 0)
+		return orders_gradient(parameters, horizon, gradient);
+	return integral_of_rate(parameters, horizon, delta, gradient);
 }
 
 /*

@@ -24,6 +24,9 @@ extern void bg_nbd_survivor(bool modified, const double parameters[4],
 							double x, double t, double survivor[4]);
 extern double bg_nbd_orders(const double parameters[4], double horizon);
 extern double bg_nbd_discounted(const double parameters[4], double horizon, double delta);
+/* with the gradient of its logarithm */
+extern double bg_nbd_discounted_gradient(const double parameters[4], double horizon, double delta,
+										 double gradient[4]);
 /* at most LTV_PANEL_NODES, within a factor of two */
 extern void bg_nbd_discounted_by_alpha(const double parameters[4], const double *alpha, int alphas,
 									   double horizon, double delta, double *orders);

@@ -86,6 +86,13 @@ ltv_alive(LtvProcess process, const double parameters[4],
 		: bg_nbd_alive(process == LTV_MBG_NBD, parameters, x, t_x, t);
 }
 
+/* Probability of having been lost by t. */
+double
+ltv_lost(LtvProcess process, const double parameters[4], double x, double t_x, double t)
+{
+	return ltv_logistic(log_lost_odds(process, parameters, x, t_x, t, NULL));
+}
+
 /* Expected orders in (t, t + horizon]. */
 double
 ltv_expected_orders(LtvProcess process, const double parameters[4],
@@ -115,47 +122,31 @@ ltv_discounted_orders(LtvProcess process, const double parameters[4],
 		survivor_orders(process, survivor, horizon, delta);
 }
 
-/* A step of the differences below: neither rounding nor curvature tell. */
-#define DIFFERENCE	1e-3
-
 /*
- * The same with its gradient.  That of the probability is exact; that of the
- * logarithm of a survivor's orders, smooth in the logarithms of parameters, is
- * by differences of the fourth order, to about 1e-9.  It is 0 where the value
- * is 0 or infinite.
+ * The same with the gradient of its logarithm, which is 0 where the value is 0
+ * or infinite.
  */
 double
 ltv_discounted_orders_gradient(LtvProcess process, const double parameters[4],
 							   double x, double t_x, double t,
 							   double horizon, double delta, double gradient[4])
 {
-	static const double factor[] = {1, -8, 0, 8, -1};
 	double		survivor[4];
 	double		by[4];
-	double		odds = log_lost_odds(process, parameters, x, t_x, t, by);
-	double		value;
+	double		of_orders[4];
+	double		lost = ltv_logistic(log_lost_odds(process, parameters, x, t_x, t, by));
+	double		value = ltv_discounted_orders(process, parameters, x, t_x, t, horizon, delta);
 
+	gradient[0] = gradient[1] = gradient[2] = gradient[3] = 0;
+	if (horizon == 0 || isinf(value))
+		return value;
 	survivor_of(process, parameters, x, t, survivor);
-	value = ltv_alive(process, parameters, x, t_x, t) *
-		survivor_orders(process, survivor, horizon, delta);
+	if (process == LTV_PARETO_NBD)
+		pareto_nbd_discounted_gradient(survivor, horizon, delta, of_orders);
+	else
+		bg_nbd_discounted_gradient(survivor, horizon, delta, of_orders);
 	for (int i = 0; i < 4; i++)
-	{
-		double		sum = 0;
-
-		gradient[i] = 0;
-		if (!(value > 0) || isinf(value))
-			continue;
-		for (int step = -2; step <= 2; step++)
-			if (step != 0)
-			{
-				double		at[4] = {survivor[0], survivor[1], survivor[2], survivor[3]};
-
-				at[i] *= exp(step * DIFFERENCE);
-				sum += factor[step + 2] * log(survivor_orders(process, at, horizon, delta));
-			}
-		gradient[i] = value * (sum / (12 * DIFFERENCE) * (parameters[i] / survivor[i]) -
-							   ltv_logistic(odds) * by[i]);
-	}
+		gradient[i] = of_orders[i] * (parameters[i] / survivor[i]) - lost * by[i];
 	return value;
 }
 

@@ -89,7 +89,15 @@ extern double ltv_log_likelihood_sum(LtvProcess process, const double parameters
 extern double ltv_alive(LtvProcess process, const double parameters[4],
 						double x, double t_x, double t);
 
-/* Expected orders in (t, t + horizon]; horizon may be INFINITY, and so the result. */
+/* That he is lost; good where that is tiny, and 1 less the other is not. */
+extern double ltv_lost(LtvProcess process, const double parameters[4],
+					   double x, double t_x, double t);
+
+/*
+ * Expected orders in (t, t + horizon]; horizon may be INFINITY, and so the
+ * result.  The second writes the gradient of its logarithm, as the value may be
+ * too small for a gradient's square to be a number.
+ */
 extern double ltv_expected_orders(LtvProcess process, const double parameters[4],
 								  double x, double t_x, double t, double horizon);
 extern double ltv_expected_orders_gradient(LtvProcess process, const double parameters[4],
@@ -99,7 +107,8 @@ extern double ltv_expected_orders_gradient(LtvProcess process, const double para
 /*
  * The same, an order u after t counting exp(-delta u): delta >= 0 is
  * continuously compounded, per unit of time.  An infinite horizon gives the
- * discounted expected residual transactions (DERT), finite if delta > 0.
+ * discounted expected residual transactions (DERT), finite if delta > 0.  The
+ * gradient is again that of the logarithm.
  */
 extern double ltv_discounted_orders(LtvProcess process, const double parameters[4],
 									double x, double t_x, double t,

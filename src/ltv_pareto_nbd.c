@@ -426,6 +426,20 @@ pareto_nbd_log_lost_odds(const double parameters[4], double x, double t_x, doubl
 	return logarithm;
 }
 
+/*
+ * Probability of a first order by t, the density of which at y is that of not
+ * having been lost times r/(alpha+y) (alpha/(alpha+y))^r: like the odds of
+ * having been lost, rates of orders and of loss in each other's place.
+ */
+static double
+pareto_nbd_some_order(const double parameters[4], double t)
+{
+	const double swapped[4] = {parameters[2], parameters[3], parameters[0], parameters[1]};
+
+	return exp(lost_odds(swapped, 0, 0, t, 0, NULL) -
+			   parameters[0] * log1p(t / parameters[1]) - parameters[2] * log1p(t / parameters[3]));
+}
+
 /* Log-likelihood of one customer, with its gradient if wanted. */
 double
 pareto_nbd_log_likelihood(const double parameters[4],
@@ -442,6 +456,8 @@ pareto_nbd_log_likelihood(const double parameters[4],
 	double		by[4];
 	double		z = pareto_nbd_log_lost_odds(parameters, x, customer->t_x, t,
 											 gradient != NULL ? by : NULL);
+	double		value = ltv_log_gamma_step(r, x) - x * log(alpha) - (r + x) * log_alpha -
+		s * log_beta + ltv_softplus(z);
 
 	if (gradient != NULL)
 	{
@@ -454,8 +470,9 @@ pareto_nbd_log_likelihood(const double parameters[4],
 		for (int i = 0; i < 4; i++)
 			gradient[i] += lost * by[i];
 	}
-	return ltv_log_gamma_step(r, x) - x * log(alpha) - (r + x) * log_alpha -
-		s * log_beta + ltv_softplus(z);
+	if (x == 0 && value > LTV_NEARLY_CERTAIN)
+		return log1p(-pareto_nbd_some_order(parameters, t));
+	return value;
 }
 
 /* value, gradient and the Hessian's upper triangle */
@@ -717,8 +734,8 @@ pareto_nbd_orders(const double parameters[4], double horizon)
 	double		w = (1 - s) * v;
 
 	if (isinf(horizon))
-		return s > 1 ? r * beta / (alpha * (s - 1)) : INFINITY;
-	return r * beta / alpha * v * (w == 0 ? 1 : expm1(w) / w);
+		return s > 1 ? r * (beta / alpha) / (s - 1) : INFINITY;
+	return r * (beta / alpha) * v * (w == 0 ? 1 : expm1(w) / w);
 }
 
 /*
@@ -756,8 +773,53 @@ pareto_nbd_discounted(const double parameters[4], double horizon, double delta)
 	f.centre[0] = -log(scale);
 	f.parameter[0] = parameters[2];
 	f.parameter[1] = scale;
-	return parameters[0] * beta / parameters[1] *
+	return parameters[0] * (beta / parameters[1]) *
 		exp(ltv_log_integral(&f, 0, log1p(horizon / beta)));
+}
+
+/* By s and log beta the derivatives of the integrand's logarithm are -v and s (1 - e^-v). */
+static void
+pareto_discounted_quantities(const LtvIntegrand *f, double v, double *quantity)
+{
+	(void) f;
+	quantity[0] = v;
+	quantity[1] = -expm1(-v);
+}
+
+/* The same with the gradient of its logarithm; horizon > 0. */
+double
+pareto_nbd_discounted_gradient(const double parameters[4], double horizon, double delta,
+							   double gradient[4])
+{
+	double		s = parameters[2];
+	double		scale = delta * parameters[3];
+	double		mean[2] = {0, 0};
+	LtvIntegrand f = {
+		.log_value = pareto_discounted_integrand,
+		.centre = {NAN, NAN},
+		.quantities = pareto_discounted_quantities,
+		.count = 2
+	};
+
+	gradient[0] = 1;
+	gradient[1] = -1;
+	if (delta == 0 && isinf(horizon))
+	{
+		gradient[2] = -s / (s - 1);
+		gradient[3] = 1;
+		return pareto_nbd_orders(parameters, horizon);
+	}
+	if (scale <= 1e16)
+	{
+		if (delta > 0)
+			f.centre[0] = -log(scale = fmax(1e-300, scale));
+		f.parameter[0] = s;
+		f.parameter[1] = scale;
+		ltv_log_integral_means(&f, 0, log1p(horizon / parameters[3]), mean);
+	}
+	gradient[2] = -s * mean[0];
+	gradient[3] = s * mean[1];
+	return pareto_nbd_discounted(parameters, horizon, delta);
 }
 
 /*

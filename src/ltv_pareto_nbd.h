@@ -22,6 +22,9 @@ extern void pareto_nbd_survivor(const double parameters[4],
 								double x, double t, double survivor[4]);
 extern double pareto_nbd_orders(const double parameters[4], double horizon);
 extern double pareto_nbd_discounted(const double parameters[4], double horizon, double delta);
+/* with the gradient of its logarithm */
+extern double pareto_nbd_discounted_gradient(const double parameters[4], double horizon,
+											 double delta, double gradient[4]);
 extern double pareto_nbd_probability(const double parameters[4], long n, double horizon);
 
 #endif							/* CRM_LTV_PARETO_NBD_H */

@@ -218,9 +218,12 @@ find_mode(const LtvIntegrand *f, double from, double to)
 	return low;
 }
 
-/* Integral of exp(f - top) from the mode to the edge, panel by panel. */
-static double
-integrate_side(const LtvIntegrand *f, double mode, double top, double edge)
+/*
+ * Integral of exp(f - top) from the mode to the edge, panel by panel; if moment
+ * is not NULL, the integrals of its products with the quantities are added to that.
+ */
+static inline double
+integrate_side(const LtvIntegrand *f, double mode, double top, double edge, double *moment)
 {
 	double		direction = edge > mode ? 1 : -1;
 	double		start = mode;
@@ -264,9 +267,21 @@ integrate_side(const LtvIntegrand *f, double mode, double top, double edge)
 		half = (stop - start) / 2;
 		middle = start + half;
 		for (int i = 0; i < rule->pairs; i++)
-			part += rule->weight[i] *
-				(exp(f->log_value(f, middle - half * rule->node[i], NULL) - top) +
-				 exp(f->log_value(f, middle + half * rule->node[i], NULL) - top));
+			for (int side = -1; side <= 1; side += 2)
+			{
+				double		v = middle + side * half * rule->node[i];
+				double		mass = rule->weight[i] * exp(f->log_value(f, v, NULL) - top);
+
+				part += mass;
+				if (moment != NULL && mass > 0)
+				{
+					double		quantity[LTV_MAX_MEANS];
+
+					f->quantities(f, v, quantity);
+					for (int k = 0; k < f->count; k++)
+						moment[k] += fabs(half) * mass * quantity[k];
+				}
+			}
 		sum += part * fabs(half);
 		start = stop;
 		height = height_then;
@@ -287,9 +302,28 @@ ltv_log_integral(const LtvIntegrand *f, double from, double to)
 	double		sum = 0;
 
 	if (mode > from)
-		sum += integrate_side(f, mode, top, find_edge(f, mode, top, from, -1));
+		sum += integrate_side(f, mode, top, find_edge(f, mode, top, from, -1), NULL);
 	if (mode < to)
-		sum += integrate_side(f, mode, top, find_edge(f, mode, top, to, 1));
+		sum += integrate_side(f, mode, top, find_edge(f, mode, top, to, 1), NULL);
+	return top + log(sum);
+}
+
+/* The same, with the means of the quantities, the function being the density. */
+double
+ltv_log_integral_means(const LtvIntegrand *f, double from, double to, double *mean)
+{
+	double		mode = find_mode(f, from, to);
+	double		top = f->log_value(f, mode, NULL);
+	double		sum = 0;
+
+	for (int k = 0; k < f->count; k++)
+		mean[k] = 0;
+	if (mode > from)
+		sum += integrate_side(f, mode, top, find_edge(f, mode, top, from, -1), mean);
+	if (mode < to)
+		sum += integrate_side(f, mode, top, find_edge(f, mode, top, to, 1), mean);
+	for (int k = 0; k < f->count; k++)
+		mean[k] /= sum;
 	return top + log(sum);
 }
 

@@ -89,6 +89,12 @@ ltv_logistic(double z)
 	return (z > 0 ? 1 : e) / (1 + e);
 }
 
+/*
+ * Where the logarithm of a probability is closer to 0, that of what it lacks of
+ * 1 is the better way to it.
+ */
+#define LTV_NEARLY_CERTAIN	(-0.1)
+
 /* p = 1/(1 + exp(-v)), q = 1 - p, and their logarithms, none by subtraction */
 static inline void
 ltv_from_logit(double v, double *p, double *q, double *log_p, double *log_q)
@@ -121,9 +127,17 @@ typedef struct LtvIntegrand
 	double		(*log_value) (const struct LtvIntegrand *integrand, double v, double *slope);
 	double		centre[2];
 	double		parameter[6];
+
+	/* what the means are wanted of, if they are: as analytic as the function */
+	void		(*quantities) (const struct LtvIntegrand *integrand, double v, double *quantity);
+	int			count;
 } LtvIntegrand;
 
+#define LTV_MAX_MEANS	4
+
 extern double ltv_log_integral(const LtvIntegrand *integrand, double from, double to);
+extern double ltv_log_integral_means(const LtvIntegrand *integrand, double from, double to,
+									 double *mean);
 
 /*
  * Gauss-Legendre on [-1, 1]: the positive half of the nodes, with weights.

@@ -92,6 +92,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	alive = ltv_alive(process, p, x, t_x, t);
 	CHECK(alive >= 0 && alive <= 1);
+	value = ltv_lost(process, p, x, t_x, t);
+	CHECK(value >= 0 && value <= 1 && fabs(value + alive - 1) < 1e-10);
 	expected = ltv_expected_orders_gradient(process, p, x, t_x, t, horizon, gradient);
 	CHECK(expected >= 0 && expected <= alive * (p[0] + x) / (p[1] + t) * horizon * (1 + 1e-10) + 1e-300);
 	CHECK(expected == ltv_expected_orders(process, p, x, t_x, t, horizon));
@@ -107,10 +109,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		value = ltv_discounted_orders(process, p, x, t_x, t, horizon, delta);
 		CHECK(value <= expected * (1 + 1e-10) + 1e-300 &&
 			  value >= expected * exp(-delta * horizon) * (1 - 1e-10) - 1e-300);
+		CHECK(ltv_discounted_orders_gradient(process, p, x, t_x, t, horizon, delta, gradient) == value);
+		for (int i = 0; i < 4; i++)
+			CHECK(isfinite(gradient[i]));
 		if (delta > 0)
 		{
 			double		all = ltv_discounted_orders(process, p, x, t_x, t, INFINITY, delta);
 
+			ltv_discounted_orders_gradient(process, p, x, t_x, t, INFINITY, delta, gradient);
+			for (int i = 0; i < 4; i++)
+				CHECK(isfinite(gradient[i]));
 			CHECK(isfinite(all) && all >= value * (1 - 1e-10) - 1e-300);
 			CHECK(all <= alive * (p[0] + x) / (p[1] + t) / delta * (1 + 1e-10) + 1e-300);
 			used = 0;

@@ -7,8 +7,8 @@
  * its bound.
  *
  * Errors are relative.  Of log-likelihoods and their derivatives, to 1 where
- * they are less; of the gradients of predictions, to the prediction where they
- * are less.  What is below DBL_MIN must come out as no more than that.
+ * they are less, but for one customer without repeat purchases; of gradients of
+ * predictions, to the greatest of the components.  What is below DBL_MIN must come out as no more than that.
  */
 #include <float.h>
 #include <stdio.h>
@@ -51,10 +51,11 @@ static Check checks[] = {
 	{"log_likelihood_gradient", 1e-10},
 	{"log_likelihood_hessian", 1e-8},
 	{"alive", 1e-10},
+	{"lost", 1e-10},
 	{"expected_orders", 1e-10},
-	{"expected_orders_gradient", 1e-7},
+	{"expected_orders_gradient", 1e-10},
 	{"discounted_orders", 1e-10},
-	{"discounted_orders_gradient", 1e-7},
+	{"discounted_orders_gradient", 1e-10},
 	{"order_probability", 1e-10},
 	{"spend_log_likelihood", 1e-10},
 	{"spend_log_likelihood_gradient", 1e-10},
@@ -145,10 +146,11 @@ error_of_row(const Row *row)
 	int			i = row->component / 4;
 	int			j = row->component % 4;
 	double		value;
+	double		most = 0;
 
 	if (strcmp(row->function, "log_likelihood") == 0)
 	{
-		double		error = fmax(error_of(ltv_log_likelihood(process, p, row->x, row->t_x, row->t), row->value, 1),
+		double		error = fmax(error_of(ltv_log_likelihood(process, p, row->x, row->t_x, row->t), row->value, row->x > 0),
 								 error_of(ltv_log_likelihood_sum(process, p, &customer, 1, NULL, NULL), row->value, 1));
 
 		return fmax(error, error_of(mean_of_alike(process, p, &customer, gradient, hessian), row->value, 1));
@@ -177,6 +179,8 @@ error_of_row(const Row *row)
 		return fmax(error_of(ltv_alive(process, p, row->x, row->t_x, row->t), row->value, 0),
 					error_of(by_curves(row->function, process, p, row->x, row->t_x, row->t, 0, 0),
 							 row->value, 0));
+	if (strcmp(row->function, "lost") == 0)
+		return error_of(ltv_lost(process, p, row->x, row->t_x, row->t), row->value, 0);
 	if (strcmp(row->function, "expected_orders") == 0)
 	{
 		double		error = error_of(by_curves(row->function, process, p, row->x, row->t_x, row->t,
@@ -192,7 +196,12 @@ error_of_row(const Row *row)
 	{
 		value = ltv_discounted_orders_gradient(process, p, row->x, row->t_x, row->t,
 											   row->horizon, row->delta, gradient);
-		return value < 1e-290 ? 0 : error_of(gradient[row->component], row->value, value);
+		/* 0 or infinite, or else the gradient is that of the logarithm */
+		if (value < 1e-290 || isinf(value))
+			return 0;
+		for (int k = 0; k < 4; k++)
+			most = fmax(most, fabs(gradient[k]));
+		return error_of(value * gradient[row->component], row->value, value * most);
 	}
 	if (strcmp(row->function, "discounted_orders") == 0)
 		return fmax(error_of(ltv_discounted_orders(process, p, row->x, row->t_x, row->t,
