@@ -366,8 +366,12 @@ def one(name, process, q, n, x, t_x, t, h, delta):
     X, TX, T, H, D = exact([x, t_x, t, h, delta])
     if name == "log_likelihood":
         value = likelihood(model, qq, X, TX, T)
+        if abs(value) < mpf(10) ** -27:
+            value = mpf(0)
     elif name == "alive":
         value = mp.exp(model.alive(qq, X, TX, T) - likelihood(model, qq, X, TX, T))
+    elif name == "lost":
+        value = mp.exp(model.lost(qq, X, TX, T) - likelihood(model, qq, X, TX, T))
     elif name in ("expected_orders", "discounted_orders"):
         value = discounted_orders(model, qq, X, TX, T, H, D)
     else:
@@ -544,6 +548,8 @@ def main():
                 emit("expected_spend_gradient", "gamma_gamma", q, 0, x, m, 0, 0, 0, k,
                      derivative(lambda p: spend_expected(p, X, M), Q, k))
     all_time_to_come()
+    slopes()
+    small_differences()
     print(rows, "rows", file=sys.stderr)
 
 
@@ -555,6 +561,38 @@ def all_time_to_come():
     for _ in range(ROUNDS // 2):
         q, c = [parameter(rng) for _ in range(4)], customer(rng)
         one("discounted_orders", rng.choice(["bg_nbd", "mbg_nbd"]), q, 0, *c, mp.inf, delta_of(rng))
+
+
+def slopes():
+    """What standard errors are made of: the corners, the poles of endless horizons, the hard grid."""
+    rng = random.Random(1965)
+    for q, c, h in CORNERS[2:]:
+        gradients("expected_orders_gradient", rng.choice(list(MODELS)), q, *c, h, 0.0)
+    for process in MODELS:
+        for near in (1.01, 2.5):
+            gradients("expected_orders_gradient", process, [0.5, 10.0, near, 2.0], 2, 5.0, 10.0, mp.inf, 0.0)
+    for _ in range(ROUNDS // 10):
+        q, c = [parameter(rng) for _ in range(4)], customer(rng)
+        gradients("expected_orders_gradient", rng.choice(list(MODELS)), q, *c, horizon_of(rng), 0.0)
+        gradients("discounted_orders_gradient", "pareto_nbd", q, *c, rng.choice([horizon_of(rng), mp.inf]),
+                  delta_of(rng))
+
+
+def small_differences():
+    """Losses close to 0, and log-likelihoods: not to be had as 1 less something."""
+    rng = random.Random(1983)
+    for q, c, _ in CORNERS:
+        for process in MODELS:
+            if process != "bg_nbd" or c[0] > 0:
+                one("lost", process, q, 0, *c, 0.0, 0.0)
+    for _ in range(ROUNDS):
+        q, (x, t_x, t) = [parameter(rng) for _ in range(4)], customer(rng)
+        if x > 0:
+            one("lost", rng.choice(list(MODELS)), q, 0, x, rng.choice([t_x, t * (1 - 1e-9)]), t, 0.0, 0.0)
+    for q, t in (([1.0, 1e3, 1e3, 1e-3], HOUR), ([1e-3, 1.0, 1e3, 1e-3], 30.0), ([1e-3, 1e3, 1e3, 1e3], HOUR),
+                 ([1e-3, 1e-3, 1e3, 1e-3], 18262.5), ([1e-3, 1e-3, 1e-3, 1e3], HOUR), ([0.01, 10.0, 3.0, 1.0], 365.0)):
+        for process in MODELS:
+            one("log_likelihood", process, q, 0, 0, 0.0, t, 0.0, 0.0)
 
 
 if __name__ == "__main__":
