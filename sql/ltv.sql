@@ -136,6 +136,11 @@ SELECT near(crm.expected_orders_error(m, 1000, 1, 2.25, 1e-9) / orders, length, 
 FROM known('bg_nbd', ARRAY[2, 0.5, 0.8, 3]) AS m, crm.expected_orders(m, 1000, 1, 2.25, 1e-9) AS orders,
 	LATERAL (SELECT sqrt((2 / 1002.0 - 2 * ln(2.75 / 1.5)) ^ 2 + (1002 * 0.5 * 1.25 / 1.5 / 2.75 - 0.5 / 2.75) ^ 2 + 1 + (3 / 1002.0) ^ 2) AS length) l;
 
+-- all the time to come, infinitely many orders, of one whose P(alive) is too small for a number
+SELECT model, crm.alive(known(model, parameters), 3910, 1, 365) AS alive, crm.expected_orders(known(model, parameters), 3910, 1, 365, 'Infinity') AS orders, crm.dert(known(model, parameters), 3910, 1, 365, 0) AS dert,
+	crm.expected_orders_error(known(model, parameters), 3910, 1, 365, 'Infinity') AS error, crm.expected_orders(known(model, parameters), 3910, 1, 365, 30) AS month
+FROM unnest('{bg_nbd, mbg_nbd, pareto_nbd}'::text[]) model, (VALUES ('{0.8, 0.002, 0.6, 500}'::float8[])) v (parameters);
+
 -- With purchases, in days: the same as their numbers, whatever the calendar.
 CREATE TABLE bought (name text, p crm.purchases);
 INSERT INTO bought VALUES

@@ -149,7 +149,8 @@ ltv_curves_orders(LtvCurves *curves, double x, double t_x, double t, double hori
 		double		survivor[LTV_PARAMETERS];
 
 		pareto_nbd_survivor(p, x, t, survivor);
-		return ltv_curves_alive(curves, x, t_x, t) * pareto_nbd_orders(survivor, horizon);
+		return ltv_orders_if_alive(ltv_curves_alive(curves, x, t_x, t),
+								   pareto_nbd_orders(survivor, horizon));
 	}
 	if (!curve_suits(x, horizon / (p[1] + t)))
 		return ltv_expected_orders(curves->process, p, x, t_x, t, horizon);

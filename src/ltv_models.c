@@ -118,8 +118,8 @@ ltv_discounted_orders(LtvProcess process, const double parameters[4],
 	double		survivor[4];
 
 	survivor_of(process, parameters, x, t, survivor);
-	return ltv_alive(process, parameters, x, t_x, t) *
-		survivor_orders(process, survivor, horizon, delta);
+	return ltv_orders_if_alive(ltv_alive(process, parameters, x, t_x, t),
+							   survivor_orders(process, survivor, horizon, delta));
 }
 
 /*

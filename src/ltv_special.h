@@ -90,6 +90,16 @@ ltv_logistic(double z)
 }
 
 /*
+ * Orders of one who may be lost.  Infinitely many are that however unlikely:
+ * an alive of 0 is a probability too small for a number.
+ */
+static inline double
+ltv_orders_if_alive(double alive, double orders)
+{
+	return isinf(orders) ? orders : alive * orders;
+}
+
+/*
  * Where the logarithm of a probability is closer to 0, that of what it lacks of
  * 1 is the better way to it.
  */
