@@ -61,6 +61,9 @@ struct JourneyPool
 	JourneyPool **head;			/* where that list begins */
 	MemoryContextCallback forget;
 	JourneyGroup *groups;
+	JourneyGroup *spare;		/* of a block of groups, those not given out yet */
+	int32		spares;
+	int32		block;			/* the size of that block */
 	int64		count;
 	int64		room;
 	GroupTouch *list;			/* as they came */

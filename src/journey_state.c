@@ -216,12 +216,29 @@ JourneyPoolGet(FmgrInfo *flinfo, MemoryContext context)
 	return pool;
 }
 
-/* A new group, without a touch yet. */
+/* as many groups as a block has at most */
+#define MANY_GROUPS	1024
+
+/*
+ * A new group, without a touch yet.
+ *
+ * Groups come from blocks, apart from what the server allocates for each: its
+ * lookup of a group, which is what most of the time goes into, and the parting
+ * below then have less memory each to find in the caches.
+ */
 JourneyGroup *
 JourneyPoolGroup(JourneyPool *pool)
 {
-	JourneyGroup *group = MemoryContextAlloc(pool->context, sizeof(JourneyGroup));
+	JourneyGroup *group;
 
+	if (pool->spares == 0)
+	{
+		pool->block = pool->block == 0 ? 1 : Min(pool->block * 2, MANY_GROUPS);
+		pool->spare = MemoryContextAlloc(pool->context, sizeof(JourneyGroup) * pool->block);
+		pool->spares = pool->block;
+	}
+	group = pool->spare++;
+	pool->spares--;
 	group->pool = pool;
 	group->next = pool->groups;
 	group->first = 0;
