@@ -1346,16 +1346,15 @@ crm_markov_channels(PG_FUNCTION_ARGS)
 #define STATE_SEPARATOR		" > "
 
 /*
- * The name of a state: its channels in the order of time.  One that could be
- * taken for something else is put in quotes.
+ * Write the name of a state: its channels in the order of time.  One that could
+ * be taken for something else is put in quotes.
  */
-static Datum
-StateName(const MarkovModel *model, int32 state)
+static void
+StateName(const MarkovModel *model, int32 state, StringInfo text)
 {
 	const uint32 *window = markov_windows(model) + (Size) state * model->order;
-	StringInfoData text;
 
-	initStringInfo(&text);
+	resetStringInfo(text);
 	for (int i = 0; i < model->order && window[i] != MARKOV_NO_CHANNEL; i++)
 	{
 		uint32		length;
@@ -1363,19 +1362,18 @@ StateName(const MarkovModel *model, int32 state)
 		char	   *copy = pnstrdup(name, length);
 
 		if (i > 0)
-			appendStringInfoString(&text, STATE_SEPARATOR);
+			appendStringInfoString(text, STATE_SEPARATOR);
 		if (length == 0 || copy[0] == '"' || strchr(copy, '>') != NULL ||
 			strcmp(copy, STATE_START) == 0 || strcmp(copy, STATE_CONVERSION) == 0 ||
 			strcmp(copy, STATE_NULL) == 0)
 		{
-			enlargeStringInfo(&text, name_text_size(name, length));
-			text.len = name_put(text.data + text.len, name, length) - text.data;
+			enlargeStringInfo(text, name_text_size(name, length));
+			text->len = name_put(text->data + text->len, name, length) - text->data;
 		}
 		else
-			appendBinaryStringInfo(&text, name, length);
+			appendBinaryStringInfo(text, name, length);
 		pfree(copy);
 	}
-	return PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
 }
 
 static void
@@ -1387,6 +1385,21 @@ TransitionRow(FunctionCallInfo fcinfo, Datum from, Datum to, int64 count, int64 
 
 	if (count > 0)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* A transition to a state. */
+static void
+StateRow(FunctionCallInfo fcinfo, const MarkovModel *model, Datum from, int32 state,
+		 int64 count, int64 visits, StringInfo text)
+{
+	Datum		to;
+
+	/* there may be millions: each leaves nothing behind */
+	CHECK_FOR_INTERRUPTS();
+	StateName(model, state, text);
+	to = PointerGetDatum(cstring_to_text_with_len(text->data, text->len));
+	TransitionRow(fcinfo, from, to, count, visits);
+	pfree(DatumGetPointer(to));
 }
 
 /*
@@ -1402,30 +1415,30 @@ crm_transitions(PG_FUNCTION_ARGS)
 	Datum		conversion = CStringGetTextDatum(STATE_CONVERSION);
 	Datum		null = CStringGetTextDatum(STATE_NULL);
 	int64		paths = model->total.conversions + model->total.nulls;
+	StringInfoData text;
 
 	InitMaterializedSRF(fcinfo, 0);
+	initStringInfo(&text);
 	for (int32 i = 0; i < model->states; i++)
 		if (model->node[i].starts > 0)
-			TransitionRow(fcinfo, start, StateName(model, i), model->node[i].starts, paths);
+			StateRow(fcinfo, model, start, i, model->node[i].starts, paths, &text);
 	TransitionRow(fcinfo, start, conversion, model->none.conversions, paths);
 	TransitionRow(fcinfo, start, null, model->none.nulls, paths);
 	for (int32 i = 0; i < model->states; i++)
 	{
 		const MarkovNode *node = &model->node[i];
-		Datum		from = StateName(model, i);
+		Datum		from;
 
-		CHECK_FOR_INTERRUPTS();
+		StateName(model, i, &text);
+		from = PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
 		for (int64 e = node[0].first_edge; e < node[1].first_edge; e++)
-		{
-			Datum		to = StateName(model, markov_to(model)[e]);
-
-			TransitionRow(fcinfo, from, to, markov_counts(model)[e], node->visits);
-			pfree(DatumGetPointer(to));
-		}
+			StateRow(fcinfo, model, from, markov_to(model)[e], markov_counts(model)[e],
+					 node->visits, &text);
 		TransitionRow(fcinfo, from, conversion, node->end.conversions, node->visits);
 		TransitionRow(fcinfo, from, null, node->end.nulls, node->visits);
 		pfree(DatumGetPointer(from));
 	}
+	pfree(text.data);
 	return (Datum) 0;
 }
 
