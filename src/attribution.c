@@ -530,6 +530,7 @@ AttributionParse(const char *s, char *name, AttributionState *state)
 		return "\"channels\" must follow";
 	for (int32 i = 0; !text_take(&s, "]"); i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if ((i > 0 && !text_take(&s, ",")) || !text_take(&s, "[") || !name_take(&s, name, &length))
 			return "a channel must begin with its name";
 		if (AttributionChannel(state, name, length) != i)

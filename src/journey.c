@@ -212,7 +212,10 @@ crm_journey_in(PG_FUNCTION_ARGS)
 	NamesInit(&names, CurrentMemoryContext);
 	state = JourneyStateNew(&names, 8, CurrentMemoryContext);
 	while ((result = journey_take(&s, state->count == 0, name, &length, &at, &wrong)) > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
 		state = JourneyStateAdd(state, NamesIntern(&names, name, length), at);
+	}
 	if (result < 0)
 		ereturn(fcinfo->context, (Datum) 0,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),

@@ -367,8 +367,11 @@ MarkovAddModel(MarkovState *state, const MarkovModel *model)
 		EndAdd(&state->sums[states[i]].end, &model->node[i].end);
 	}
 	for (int32 i = 0; i < model->states; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		for (int64 e = model->node[i].first_edge; e < model->node[i + 1].first_edge; e++)
 			(void) MarkovTransition(state, states[i], states[markov_to(model)[e]], markov_counts(model)[e]);
+	}
 	pfree(channels);
 	pfree(states);
 }
@@ -1006,6 +1009,7 @@ MarkovPrint(const MarkovModel *model, StringInfo text)
 	for (int32 i = 0; i < model->states; i++)
 		for (int64 e = model->node[i].first_edge; e < model->node[i + 1].first_edge; e++)
 		{
+			CHECK_FOR_INTERRUPTS();
 			appendStringInfo(text, "%s[%d, %u, ", e > 0 ? ", " : "", i, markov_to(model)[e]);
 			AppendCount(text, markov_counts(model)[e]);
 			appendStringInfoChar(text, ']');
@@ -1133,6 +1137,7 @@ MarkovParse(const char *s, MarkovState **result)
 		uint32		window[MARKOV_MAX_ORDER];
 		StateSum	sum;
 
+		CHECK_FOR_INTERRUPTS();
 		if ((i > 0 && !text_take(&s, ",")) || !text_take(&s, "[") || !text_take(&s, "["))
 			return "a state must begin with a list of channels";
 		for (int j = 0; j < state->order; j++)
@@ -1157,6 +1162,7 @@ MarkovParse(const char *s, MarkovState **result)
 		uint32		from;
 		uint32		to;
 
+		CHECK_FOR_INTERRUPTS();
 		if ((i > 0 && !text_take(&s, ",")) || !text_take(&s, "[") ||
 			!TakeIndex(&s, state->states, &from) || !text_take(&s, ",") ||
 			!TakeIndex(&s, state->states, &to) || !text_take(&s, ",") ||
