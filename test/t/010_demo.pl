@@ -142,6 +142,23 @@ for my $case (
 	is(scalar @{$by{crm}}, 3, 'the sample shop: currencies');
 	is_deeply($by{crm}, $by{'plain SQL'}, 'the sample shop: crm and plain SQL');
 	like($said, qr/^ Champions /m, 'the sample shop: segments');
+
+	# channels by model: what is printed sums to the cent, and to the tenth of an order
+	my ($in_money, $in_orders) = $said =~ /^Which channel won the orders.*?\n(.*?)^The same in orders.*?\n(.*?)^\s*$/ms;
+	for my $case ([$in_money, 'revenue', 0], [$in_orders, 'orders', 1])
+	{
+		my ($table, $what, $others) = @$case;
+		my @sums;
+		for my $line ($table =~ /^ (?!\s*channel)(.*\|.*)$/mg)
+		{
+			my (undef, @figures) = split /\s*\|\s*/, $line;
+			pop @figures if $others;
+			$sums[$_] += sprintf '%.0f', 100 * $figures[$_] for 0 .. $#figures;
+		}
+		cmp_ok(scalar @sums, '>=', 7, "the sample shop: channels, $what by model");
+		cmp_ok($sums[0], '>', 0, "the sample shop: channels, there are $what");
+		is_deeply(\@sums, [($sums[0]) x @sums], "the sample shop: channels, $what sum alike");
+	}
 }
 
 is(`psql -Xqt -d postgres -c "SELECT count(*) FROM pg_database WHERE datname LIKE 'crm_demo%'"` + 0, 0, 'no database is left behind');
