@@ -143,5 +143,14 @@ SELECT crm.touch_count(journey), (SELECT count(DISTINCT channel) FROM crm.touche
 FROM large;
 SELECT crm.touch_count(crm.journey('c' || i, timestamptz '2025-01-01Z')) AS channels_of_four_bytes FROM generate_series(1, 70000) i;
 
-DROP TABLE touch, by_hand, large CASCADE;
+-- names of up to 40 bytes that differ in one only are told apart; each is met twice
+CREATE TABLE alike AS
+SELECT row_number() OVER () AS i, CASE WHEN place = 0 THEN repeat('a', length) ELSE overlay(repeat('a', length) PLACING 'b' FROM place FOR 1) END AS name
+FROM generate_series(0, 40) AS length, generate_series(0, length) AS place;
+SELECT count(*) AS names, count(DISTINCT name) AS differ FROM alike;
+SELECT count(*) AS touches, count(DISTINCT channel) AS channels, count(*) FILTER (WHERE channel <> name) AS wrong
+FROM crm.touches((SELECT crm.journey(name, timestamptz '2025-01-01Z' + (i + again * 1000) * interval '1 second') FROM alike, generate_series(0, 1) AS again)) AS t
+JOIN alike ON extract(epoch FROM touched_at - timestamptz '2025-01-01Z')::bigint % 1000 = i;
+
+DROP TABLE touch, by_hand, large, alike CASCADE;
 DROP FUNCTION wrong;

@@ -47,54 +47,61 @@ NamesGrow(Names *names)
 	}
 }
 
-static inline uint64
-HashStep(uint64 hash, uint64 word)
-{
-	hash = (hash ^ word) * UINT64CONST(0x9E3779B97F4A7C15);
-	return hash ^ hash >> 32;
-}
-
 /*
- * A hash of a short name.  It is asked for with every touch, and so takes eight
- * bytes at a time; the last eight may overlap those before them.
+ * The first eight bytes of a name, and the last eight, which may overlap; of a
+ * shorter one half of each, or its bytes.  With its length they are all of a name
+ * of up to 16 bytes, as most are: it is known without a look at its text.
  */
-static inline uint32
-NameHash(const char *text, uint32 length)
+static inline void
+NameWords(const char *text, uint32 length, uint64 *first, uint64 *last)
 {
-	uint64		hash = length;
-	uint64		word;
-	uint32		half;
-	uint32		other;
-
-	if (length >= sizeof(word))
+	if (length >= sizeof(uint64))
 	{
-		for (uint32 i = 0; i < length - sizeof(word); i += sizeof(word))
-		{
-			memcpy(&word, text + i, sizeof(word));
-			hash = HashStep(hash, word);
-		}
-		memcpy(&word, text + length - sizeof(word), sizeof(word));
+		memcpy(first, text, sizeof(uint64));
+		memcpy(last, text + length - sizeof(uint64), sizeof(uint64));
 	}
-	else if (length >= sizeof(half))
+	else if (length >= sizeof(uint32))
 	{
+		uint32		half;
+
 		memcpy(&half, text, sizeof(half));
-		memcpy(&other, text + length - sizeof(other), sizeof(other));
-		word = (uint64) half << 32 | other;
+		*first = half;
+		memcpy(&half, text + length - sizeof(half), sizeof(half));
+		*last = half;
 	}
 	else
 	{
-		word = 0;
-		for (uint32 i = 0; i < length; i++)
-			word = word << 8 | (unsigned char) text[i];
+		*first = length == 0 ? 0 : (unsigned char) text[0];
+		*last = length == 0 ? 0 : (unsigned char) text[length / 2] << 8 | (unsigned char) text[length - 1];
 	}
-	hash = HashStep(hash, word);
-	return (uint32) (hash ^ hash >> 16);
+}
+
+/* A hash of a name with these words.  It is asked for with every touch. */
+static inline uint32
+NameHash(const char *text, uint32 length, uint64 first, uint64 last)
+{
+	uint64		hash = (first + length) * UINT64CONST(0x9E3779B97F4A7C15);
+
+	last *= UINT64CONST(0xC2B2AE3D27D4EB4F);
+	hash ^= last << 32 | last >> 32;
+	for (uint32 i = sizeof(uint64); i + sizeof(uint64) < length; i += sizeof(uint64))
+	{
+		uint64		word;
+
+		/* the last of these may overlap the last eight bytes */
+		memcpy(&word, text + i, sizeof(word));
+		hash = (hash ^ hash >> 32 ^ word) * UINT64CONST(0x9E3779B97F4A7C15);
+	}
+	hash = (hash ^ hash >> 32) * UINT64CONST(0x9E3779B97F4A7C15);
+	return (uint32) (hash ^ hash >> 32);
 }
 
 /* The slot that has the name, or the free one where it belongs. */
 static inline uint32
-NamesSlot(const Names *names, const char *text, uint32 length, uint32 hash)
+NamesSlot(const Names *names, const char *text, uint32 length, uint32 hash,
+		  uint64 first, uint64 last)
 {
+	const uint32 words = 2 * sizeof(uint64);
 	uint32		mask = 2 * names->room - 1;
 	uint32		slot = hash & mask;
 
@@ -102,8 +109,9 @@ NamesSlot(const Names *names, const char *text, uint32 length, uint32 hash)
 	{
 		const KnownName *name = &names->names[names->slots[slot] - 1];
 
-		if (name->hash == hash && name->length == length &&
-			memcmp(name->text, text, length) == 0)
+		if (name->first == first && name->last == last && name->length == length &&
+			(length <= words ||
+			 memcmp(name->text + sizeof(uint64), text + sizeof(uint64), length - words) == 0))
 			break;
 	}
 	return slot;
@@ -113,23 +121,32 @@ NamesSlot(const Names *names, const char *text, uint32 length, uint32 hash)
 int32
 NamesFind(const Names *names, const char *text, uint32 length)
 {
+	uint64		first;
+	uint64		last;
+
 	if (names->count == 0)
 		return -1;
-	return names->slots[NamesSlot(names, text, length, NameHash(text, length))] - 1;
+	NameWords(text, length, &first, &last);
+	return names->slots[NamesSlot(names, text, length, NameHash(text, length, first, last),
+								  first, last)] - 1;
 }
 
 /* The number of a name, which becomes a member if it is none. */
 int32
 NamesIntern(Names *names, const char *text, uint32 length)
 {
-	uint32		hash = NameHash(text, length);
+	uint64		first;
+	uint64		last;
+	uint32		hash;
 	uint32		slot;
 	KnownName	   *name;
 	char	   *copy;
 
+	NameWords(text, length, &first, &last);
+	hash = NameHash(text, length, first, last);
 	if (names->count > 0)
 	{
-		slot = NamesSlot(names, text, length, hash);
+		slot = NamesSlot(names, text, length, hash, first, last);
 		if (likely(names->slots[slot] != 0))
 			return names->slots[slot] - 1;
 	}
@@ -137,11 +154,13 @@ NamesIntern(Names *names, const char *text, uint32 length)
 		NamesGrow(names);
 	copy = MemoryContextAlloc(names->context, Max(length, 1));
 	memcpy(copy, text, length);
-	slot = NamesSlot(names, text, length, hash);
+	slot = NamesSlot(names, text, length, hash, first, last);
 	name = &names->names[names->count];
 	name->text = copy;
 	name->length = length;
 	name->hash = hash;
+	name->first = first;
+	name->last = last;
 	names->slots[slot] = ++names->count;
 	return names->count - 1;
 }

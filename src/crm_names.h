@@ -12,6 +12,8 @@ typedef struct KnownName
 	const char *text;			/* not terminated */
 	uint32		length;
 	uint32		hash;
+	uint64		first;			/* see NameWords() */
+	uint64		last;
 } KnownName;
 
 /*
