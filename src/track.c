@@ -36,6 +36,7 @@
 #include "optimizer/optimizer.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datum.h"
@@ -90,9 +91,17 @@ static HTAB *tracks = NULL;
  * Working as the owner
  */
 
+/* Set a parameter until the scope, or the transaction, ends. */
+static void
+Set(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 /*
  * Become the owner of the orders, with a search_path of which nobody else has
- * a schema.  An error undoes it with the transaction.
+ * a schema, and so that expressions mean the same in every session.  An error
+ * undoes it with the transaction.
  */
 void
 TrackEnter(Oid owner, TrackScope *scope)
@@ -101,8 +110,12 @@ TrackEnter(Oid owner, TrackScope *scope)
 	SetUserIdAndSecContext(owner, scope->security | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 	scope->guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	Set("search_path", "pg_catalog, pg_temp");
+	/* what is pasted into a query is printed for these */
+	if (strcmp(GetConfigOption("standard_conforming_strings", false, false), "on") != 0)
+		Set("standard_conforming_strings", "on");
+	if (!Array_nulls)
+		Set("array_nulls", "on");
 }
 
 void

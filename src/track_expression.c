@@ -25,6 +25,7 @@
 #include "parser/parser.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
 #include "utils/syscache.h"
@@ -233,12 +234,26 @@ TrackParse(Relation relation, TrackArgument which, const char *expression)
 	return node;
 }
 
-/* Print an expression, with names qualified unless search_path has them. */
+/*
+ * Print an expression, with names qualified unless search_path has them, and
+ * with constants that every session reads as what they are: as pg_dump does.
+ */
 char *
 TrackDeparse(Relation relation, Node *expression)
 {
-	return deparse_expression(expression,
-							  deparse_context_for(RelationGetRelationName(relation),
-												  RelationGetRelid(relation)),
-							  false, false);
+	static const char *const settings[][2] = {
+		{"datestyle", "ISO"}, {"intervalstyle", "postgres"}, {"extra_float_digits", "3"}
+	};
+	int			level = NewGUCNestLevel();
+	char	   *result;
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	result = deparse_expression(expression,
+								deparse_context_for(RelationGetRelationName(relation),
+													RelationGetRelid(relation)),
+								false, false);
+	AtEOXact_GUC(false, level);
+	return result;
 }
