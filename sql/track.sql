@@ -910,3 +910,20 @@ SELECT crm.verify('orders');
 SELECT crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle;
 SELECT crm.untrack('orders');
 DROP TABLE orders;
+
+-- Time and amount need not make sense in an order that does not count
+CREATE TABLE orders (id int, customer int, at timestamptz, total numeric, pieces int);
+CREATE INDEX ON orders (customer);
+SELECT crm.track('orders', 'customer', 'at', 'round(total / pieces, 2)', 'pieces > 0');
+INSERT INTO orders VALUES (1, 1, '2026-01-01 00:00Z', 10, 4), (2, 1, 'infinity', 10, 0), (3, 2, 'infinity', 'NaN', NULL);
+UPDATE orders SET pieces = 0, at = 'infinity' WHERE id = 1;
+UPDATE orders SET pieces = 5, at = '2026-01-01 00:00Z' WHERE id = 2;
+SELECT customer, crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle ORDER BY 1;
+SELECT crm.verify('orders');
+-- of one that counts it is the statement that fails
+INSERT INTO orders VALUES (4, 1, '2026-01-01 00:00Z', 'NaN', 1);
+INSERT INTO orders VALUES (4, 1, '-infinity', 1, 1);
+UPDATE orders SET total = 'infinity';
+SELECT crm.verify('orders');
+SELECT crm.untrack('orders');
+DROP TABLE orders;

@@ -532,6 +532,7 @@ MayFail(Node *node, void *context)
 		case T_Var:
 		case T_Const:
 		case T_List:
+		case T_TargetEntry:
 		case T_BoolExpr:
 		case T_NullTest:
 		case T_BooleanTest:
@@ -563,17 +564,13 @@ LoadQueue(Track *track, Oid orders_schema)
 	char	   *name;
 	Oid			schema = SummaryName(track, orders_schema, &name);
 	Relation	queue = OpenOurs(track, schema, psprintf("%s_queue", name), "queue");
-	TargetEntry *customer = list_nth(track->targets, 0);
-	TargetEntry *counts = list_nth(track->targets, 3);
 
 	track->queue_columns[QUEUE_CUSTOMER] = FindColumn(queue, "customer", track->key->type_id, "queue");
 	track->queue_columns[QUEUE_CAUSE] = FindColumn(queue, "cause", TEXTOID, "queue");
 	track->queue_columns[QUEUE_QUEUED_AT] = FindColumn(queue, "queued_at", TIMESTAMPTZOID, "queue");
 	track->queue = RelationGetRelid(queue);
 	table_close(queue, NoLock);
-	track->queue_targets = list_make2(makeTargetEntry(customer->expr, 1, NULL, false),
-									  makeTargetEntry(counts->expr, 2, NULL, false));
-	track->safe = !MayFail((Node *) customer->expr, NULL) && !MayFail((Node *) counts->expr, NULL);
+	track->safe = !MayFail((Node *) track->targets, NULL);
 }
 
 static Oid
@@ -606,10 +603,10 @@ LoadExpressions(Track *track, Relation relation)
 {
 	Oid			type;
 
-	track->targets = NIL;
 	for (int i = ARGUMENT_CUSTOMER; i <= ARGUMENT_COUNTS_IF; i++)
 	{
 		Node	   *node = TrackParse(relation, i, track->arguments[i]);
+		List	  **targets = i == ARGUMENT_ORDERED_AT || i == ARGUMENT_AMOUNT ? &track->value_targets : &track->targets;
 
 		type = getBaseType(exprType(node));
 		if (i == ARGUMENT_CUSTOMER)
@@ -631,8 +628,8 @@ LoadExpressions(Track *track, Relation relation)
 		else if (i == ARGUMENT_AMOUNT)
 			track->amount_type = type;
 		pull_varattnos(node, 1, &track->attributes);
-		track->targets = lappend(track->targets,
-								 makeTargetEntry(expression_planner((Expr *) node), i, NULL, false));
+		*targets = lappend(*targets, makeTargetEntry(expression_planner((Expr *) node),
+													 list_length(*targets) + 1, NULL, false));
 	}
 }
 
@@ -909,24 +906,37 @@ typedef struct OrderRow
 typedef struct RowReader
 {
 	Track	   *track;
+	TupleDesc	desc;
 	EState	   *estate;
 	ExprContext *context;
 	ProjectionInfo *projection;
+	ProjectionInfo *values;		/* made when an order counts */
 } RowReader;
+
+static ProjectionInfo *
+Project(RowReader *reader, List *targets)
+{
+	TupleTableSlot *result = ExecInitExtraTupleSlot(reader->estate, ExecTypeFromTL(targets), &TTSOpsVirtual);
+
+	return ExecBuildProjectionInfo(targets, reader->context, result, NULL, reader->desc);
+}
 
 static void
 OpenReader(RowReader *reader, Track *track, List *targets, TupleDesc desc)
 {
-	TupleTableSlot *result;
-
 	reader->track = track;
+	reader->desc = desc;
 	reader->estate = CreateExecutorState();
 	reader->context = GetPerTupleExprContext(reader->estate);
-	result = ExecInitExtraTupleSlot(reader->estate, ExecTypeFromTL(targets), &TTSOpsVirtual);
-	reader->projection = ExecBuildProjectionInfo(targets, reader->context, result, NULL, desc);
+	reader->projection = Project(reader, targets);
+	reader->values = NULL;
 }
 
-/* Evaluate the expressions; the key lives until the next row of the reader. */
+/*
+ * Evaluate the expressions; the key lives until the next row of the reader.
+ * Time and amount are evaluated of orders that count only, as FILTER has it in
+ * what is read again: they need not make sense in others.
+ */
 static void
 ReadOrder(RowReader *reader, TupleTableSlot *slot, OrderRow *order)
 {
@@ -937,24 +947,24 @@ ReadOrder(RowReader *reader, TupleTableSlot *slot, OrderRow *order)
 	result = ExecProject(reader->projection);
 	order->known = !result->tts_isnull[0];
 	order->key = result->tts_values[0];
+	order->counts = order->known && !result->tts_isnull[1] && DatumGetBool(result->tts_values[1]);
 	/* who queues a customer leaves the time and amount to who applies it */
-	if (track->mode == MODE_QUEUED)
-	{
-		order->counts = order->known && !result->tts_isnull[1] && DatumGetBool(result->tts_values[1]);
+	if (!order->counts || track->mode == MODE_QUEUED)
 		return;
-	}
-	order->counts = order->known && !result->tts_isnull[1] && !result->tts_isnull[2] &&
-		!result->tts_isnull[3] && DatumGetBool(result->tts_values[3]);
+	if (reader->values == NULL)
+		reader->values = Project(reader, track->value_targets);
+	result = ExecProject(reader->values);
+	order->counts = !result->tts_isnull[0] && !result->tts_isnull[1];
 	if (!order->counts)
 		return;
 	if (track->ordered_at_type == DATEOID)
-		order->at = crm_date2timestamp(DatumGetDateADT(result->tts_values[1]));
+		order->at = crm_date2timestamp(DatumGetDateADT(result->tts_values[0]));
 	else
-		order->at = DatumGetTimestamp(result->tts_values[1]);
+		order->at = DatumGetTimestamp(result->tts_values[0]);
 	if (track->amount_type == FLOAT8OID)
-		order->amount = AmountFromFloat8(DatumGetFloat8(result->tts_values[2]), &order->scale);
+		order->amount = AmountFromFloat8(DatumGetFloat8(result->tts_values[1]), &order->scale);
 	else
-		order->amount = AmountFromNumericDatum(result->tts_values[2], &order->scale);
+		order->amount = AmountFromNumericDatum(result->tts_values[1], &order->scale);
 }
 
 /* An order that now counts: added, or a reason to read the orders again. */
@@ -1236,10 +1246,9 @@ static void
 OpenReaders(Statement *statement, RowReader *old_reader, RowReader *new_reader)
 {
 	Track	   *track = statement->track;
-	List	   *targets = track->mode == MODE_QUEUED ? track->queue_targets : track->targets;
 
-	OpenReader(old_reader, track, targets, statement->desc);
-	OpenReader(new_reader, track, targets, statement->desc);
+	OpenReader(old_reader, track, track->targets, statement->desc);
+	OpenReader(new_reader, track, track->targets, statement->desc);
 }
 
 /* Collect the customers of a statement, from where it is read. */
@@ -1279,7 +1288,7 @@ CollectCustomer(void *argument)
 	RowReader	reader;
 	TupleTableSlot *result;
 
-	OpenReader(&reader, statement->track, list_make1(linitial(statement->track->queue_targets)), statement->desc);
+	OpenReader(&reader, statement->track, list_make1(linitial(statement->track->targets)), statement->desc);
 	reader.context->ecxt_scantuple = statement->row;
 	result = ExecProject(reader.projection);
 	if (!result->tts_isnull[0])
@@ -2034,9 +2043,8 @@ crm_track(PG_FUNCTION_ARGS)
 	for (int i = ARGUMENT_CUSTOMER; i <= ARGUMENT_COUNTS_IF; i++)
 		arguments[i] = TrackDeparse(orders, nodes[i]);
 
-	/* format_type_extended() with the type modifier, as pg_dump has it */
-	key_type = format_type_extended(getBaseType(exprType(nodes[ARGUMENT_CUSTOMER])),
-									exprTypmod(nodes[ARGUMENT_CUSTOMER]),
+	/* of any length, as that of the column may change */
+	key_type = format_type_extended(getBaseType(exprType(nodes[ARGUMENT_CUSTOMER])), -1,
 									FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 	collation = exprCollation(nodes[ARGUMENT_CUSTOMER]);
 	if (OidIsValid(collation))

@@ -96,15 +96,15 @@ typedef struct Track
 	Oid			purchases_array;
 	AttrNumber	columns[TRACK_COLUMNS];
 
-	List	   *targets;		/* customer, ordered_at, amount, counts_if over relid */
+	List	   *targets;		/* customer and counts_if over relid */
+	List	   *value_targets;	/* ordered_at and amount */
 	Oid			ordered_at_type;
 	Oid			amount_type;
 	Bitmapset  *attributes;		/* that the expressions read */
 
 	Oid			queue;
 	AttrNumber	queue_columns[QUEUE_COLUMNS];
-	List	   *queue_targets;	/* customer and counts_if over relid */
-	bool		safe;			/* these can't raise an error */
+	bool		safe;			/* targets can't raise an error */
 
 	SPIPlanPtr	insert_rows;
 	SPIPlanPtr	insert_changes;
