@@ -927,3 +927,28 @@ UPDATE orders SET total = 'infinity';
 SELECT crm.verify('orders');
 SELECT crm.untrack('orders');
 DROP TABLE orders;
+
+-- A customer's key may become longer; its collation stays, or tracking ends before; and it is one value
+CREATE TABLE orders (id int, customer varchar(5), code numeric(4, 2), at date, amount int);
+CREATE INDEX ON orders (customer);
+SELECT crm.track('orders', 'customer', 'at', 'amount', mode => 'queued');
+INSERT INTO orders VALUES (1, 'short', 1, '2026-01-01', 1);
+ALTER TABLE orders ALTER customer TYPE varchar(20);
+INSERT INTO orders VALUES (2, 'longer than five', 1, '2026-01-01', 1);
+SELECT crm.apply_queue();
+SELECT customer FROM orders_lifecycle ORDER BY 1;
+ALTER TABLE orders ALTER customer TYPE text;
+ALTER TABLE orders ALTER customer TYPE varchar(20) COLLATE "POSIX";
+SELECT crm.untrack('orders');
+SELECT crm.track('orders', 'code', 'at', 'amount');
+ALTER TABLE orders ALTER code TYPE numeric(8, 4);
+INSERT INTO orders VALUES (3, 'three', 1.0001, '2026-01-01', 1), (4, 'three', 1.00009, '2026-01-01', 1);
+SELECT customer, crm.order_count(purchases) FROM orders_lifecycle ORDER BY 1;
+SELECT crm.verify('orders');
+SELECT crm.untrack('orders');
+CREATE TYPE pair AS (a int, b int);
+SELECT crm.track('orders', 'row(id, code)', 'at', 'amount');
+SELECT crm.track('orders', 'row(id, id)::pair', 'at', 'amount');
+SELECT crm.track('orders', 'array[id, id]', 'at', 'amount');
+DROP TABLE orders;
+DROP TYPE pair;

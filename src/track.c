@@ -459,23 +459,31 @@ OpenOurs(Track *track, Oid schema, const char *name, const char *what)
 	return relation;
 }
 
-/* The number of a column of a table of ours, which must be of this type. */
+/* The number of a column of a table of ours, which must be of this type and collation. */
 static AttrNumber
-FindColumn(Relation relation, const char *name, Oid type, const char *what)
+FindColumn(Relation relation, const char *name, Oid type, Oid collation, const char *what)
 {
 	AttrNumber	number = get_attnum(RelationGetRelid(relation), name);
+	Form_pg_attribute attribute;
 
 	if (number <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column \"%s\" of %s %s does not exist",
 						name, what, QuotedRelation(relation))));
-	if (TupleDescAttr(RelationGetDescr(relation), number - 1)->atttypid != type)
+	attribute = TupleDescAttr(RelationGetDescr(relation), number - 1);
+	if (attribute->atttypid != type)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of %s %s has another type than what is tracked",
 						name, what, QuotedRelation(relation)),
 				 errhint("Call crm.untrack() before types are changed, and crm.track() after.")));
+	if (OidIsValid(collation) && attribute->attcollation != collation)
+		ereport(ERROR,
+				(errcode(ERRCODE_COLLATION_MISMATCH),
+				 errmsg("column \"%s\" of %s %s has another collation than what is tracked",
+						name, what, QuotedRelation(relation)),
+				 errhint("Call crm.untrack() before collations are changed, and crm.track() after.")));
 	return number;
 }
 
@@ -493,7 +501,8 @@ LoadSummary(Track *track)
 		track->columns[i] = FindColumn(summary, column_names[i],
 									   i == COLUMN_CUSTOMER ? track->key->type_id :
 									   i == COLUMN_PURCHASES ? get_element_type(track->purchases_array) :
-									   i == COLUMN_STAGE ? TEXTOID : TIMESTAMPTZOID, "summary");
+									   i == COLUMN_STAGE ? TEXTOID : TIMESTAMPTZOID,
+									   i == COLUMN_CUSTOMER ? track->collation : InvalidOid, "summary");
 	RelationGetIndexList(summary);
 	track->summary_index = summary->rd_pkindex;
 	if (OidIsValid(track->summary_index))
@@ -565,9 +574,9 @@ LoadQueue(Track *track, Oid orders_schema)
 	Oid			schema = SummaryName(track, orders_schema, &name);
 	Relation	queue = OpenOurs(track, schema, psprintf("%s_queue", name), "queue");
 
-	track->queue_columns[QUEUE_CUSTOMER] = FindColumn(queue, "customer", track->key->type_id, "queue");
-	track->queue_columns[QUEUE_CAUSE] = FindColumn(queue, "cause", TEXTOID, "queue");
-	track->queue_columns[QUEUE_QUEUED_AT] = FindColumn(queue, "queued_at", TIMESTAMPTZOID, "queue");
+	track->queue_columns[QUEUE_CUSTOMER] = FindColumn(queue, "customer", track->key->type_id, track->collation, "queue");
+	track->queue_columns[QUEUE_CAUSE] = FindColumn(queue, "cause", TEXTOID, InvalidOid, "queue");
+	track->queue_columns[QUEUE_QUEUED_AT] = FindColumn(queue, "queued_at", TIMESTAMPTZOID, InvalidOid, "queue");
 	track->queue = RelationGetRelid(queue);
 	table_close(queue, NoLock);
 	track->safe = !MayFail((Node *) track->targets, NULL);

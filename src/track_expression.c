@@ -150,7 +150,7 @@ CheckType(ParseState *pstate, TrackArgument which, Node *node)
 	switch (which)
 	{
 		case ARGUMENT_CUSTOMER:
-			if (type == UNKNOWNOID)
+			if (type == UNKNOWNOID || type_is_rowtype(type))
 				break;
 			entry = lookup_type_cache(type, TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC | TYPECACHE_EQ_OPR);
 			if (!OidIsValid(entry->cmp_proc) || !OidIsValid(entry->hash_proc) || !OidIsValid(entry->eq_opr))
