@@ -253,6 +253,7 @@ DECLARE
 	again text;
 	due timestamptz;
 	clock_is_on boolean;
+	beside regclass;
 	somebody_is_tracked boolean := false;
 	somebody_is_late boolean := false;
 BEGIN
@@ -305,7 +306,7 @@ BEGIN
 	END IF;
 
 	/* tracked tables */
-	FOR tracked IN SELECT t.*, c.relowner, s.relowner AS summary_owner, s.relnamespace
+	FOR tracked IN SELECT t.*, c.relowner, s.relname, s.relnamespace
 		FROM crm.tracked() AS t JOIN pg_class AS c ON c.oid = t.orders LEFT JOIN pg_class AS s ON s.oid = t.summary
 		ORDER BY t.orders::text COLLATE "C"
 	LOOP
@@ -320,11 +321,19 @@ BEGIN
 			finding := format('summary %s does not exist: nothing can be written to the orders', tracked.summary_name);
 			remedy := '-- rename it back, or begin anew: ' || again;
 			RETURN NEXT;
-		ELSIF NOT pg_has_role(tracked.relowner, tracked.summary_owner, 'USAGE') THEN
-			finding := format('summary %s belongs to another role than the orders: nothing can be written to the orders', tracked.summary);
-			remedy := format('ALTER TABLE %s OWNER TO %I;', tracked.summary, tracked.owner);
+		END IF;
+		FOR beside IN SELECT b.oid::regclass FROM pg_class AS b
+			WHERE b.relnamespace = tracked.relnamespace AND b.relkind = 'r'
+				AND (b.oid = tracked.summary OR b.relname = tracked.relname || '_history'
+					OR a[7] = 'queued' AND b.relname IN (tracked.relname || '_queue', tracked.relname || '_errors'))
+				AND NOT (pg_has_role(tracked.relowner, b.relowner, 'USAGE') AND pg_has_role(b.relowner, tracked.relowner, 'USAGE'))
+			ORDER BY b.relname
+		LOOP
+			finding := format('%s belongs to another role than the orders: nothing can be written to the orders', beside);
+			remedy := format('ALTER TABLE %s OWNER TO %I;', beside, tracked.owner);
 			RETURN NEXT;
-		ELSIF NOT EXISTS (SELECT FROM pg_index WHERE indrelid = tracked.summary AND indisprimary AND indisvalid) THEN
+		END LOOP;
+		IF tracked.summary IS NOT NULL AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = tracked.summary AND indisprimary AND indisvalid) THEN
 			finding := format('summary %s has no primary key: nothing can be written to the orders', tracked.summary);
 			remedy := format('ALTER TABLE %s ADD PRIMARY KEY (customer);', tracked.summary);
 			RETURN NEXT;

@@ -156,7 +156,8 @@ ForgetRelation(Datum arg, Oid relid)
 
 		if (track != NULL &&
 			(relid == InvalidOid || relid == track->relid || relid == track->orders ||
-			 relid == track->summary || relid == track->queue))
+			 relid == track->summary || relid == track->history ||
+			 relid == track->queue || relid == track->errors))
 			track->valid = false;
 	}
 }
@@ -197,6 +198,7 @@ InitTracks(void)
 	CacheRegisterSyscacheCallback(COLLOID, ForgetAll, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, ForgetAll, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, ForgetAll, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, ForgetAll, (Datum) 0);
 }
 
 /* The trigger function; not LookupFuncName(), as writers need no USAGE on crm. */
@@ -438,6 +440,26 @@ CheckExists(Track *track, Oid schema, const char *name, const char *what)
 }
 
 /*
+ * Check that a table of ours belongs to the owner of the orders, who writes to
+ * it.  Somebody with more rights would do; but not somebody with fewer, who
+ * could make a trigger of the table's that the owner of the orders executes.
+ */
+static void
+CheckOwner(Track *track, Oid relid, const char *what)
+{
+	Oid			owner = OwnerOf(relid);
+
+	if (!OidIsValid(owner) ||
+		(has_privs_of_role(track->owner, owner) && has_privs_of_role(owner, track->owner)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("%s %s does not belong to the owner of %s",
+					what, QuoteQualified(get_rel_namespace(relid), get_rel_name(relid)), track->orders_name),
+			 errhint("Give both tables the same owner.")));
+}
+
+/*
  * Find a table of ours, and check that it is one that may be written to for
  * these orders: an ordinary one of the same owner.
  */
@@ -450,12 +472,7 @@ OpenOurs(Track *track, Oid schema, const char *name, const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("%s %s is not an ordinary table", what, QuotedRelation(relation))));
-	if (!has_privs_of_role(track->owner, relation->rd_rel->relowner))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("%s %s does not belong to the owner of %s",
-						what, QuotedRelation(relation), track->orders_name),
-				 errhint("Give both tables the same owner.")));
+	CheckOwner(track, RelationGetRelid(relation), what);
 	return relation;
 }
 
@@ -485,6 +502,18 @@ FindColumn(Relation relation, const char *name, Oid type, Oid collation, const c
 						name, what, QuotedRelation(relation)),
 				 errhint("Call crm.untrack() before collations are changed, and crm.track() after.")));
 	return number;
+}
+
+/* The log of errors, which must be one that may be written to. */
+Oid
+TrackCheckErrors(Track *track)
+{
+	char	   *name;
+	Oid			schema = SummaryName(track, get_rel_namespace(track->orders), &name);
+	Oid			errors = CheckExists(track, schema, psprintf("%s_errors", name), "log of errors");
+
+	CheckOwner(track, errors, "log of errors");
+	return errors;
 }
 
 static void
@@ -517,9 +546,10 @@ LoadSummary(Track *track)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("summary %s has no primary key on \"customer\"", QuotedRelation(summary))));
-	CheckExists(track, schema, psprintf("%s_history", name), "history");
+	track->history = CheckExists(track, schema, psprintf("%s_history", name), "history");
+	CheckOwner(track, track->history, "history");
 	if (track->mode == MODE_QUEUED)
-		CheckExists(track, schema, psprintf("%s_errors", name), "log of errors");
+		track->errors = TrackCheckErrors(track);
 	track->summary = RelationGetRelid(summary);
 	table_close(summary, NoLock);
 }

@@ -77,6 +77,7 @@ typedef struct Track
 	Oid			owner;			/* of orders; all work is done as this role */
 	Oid			summary;
 	Oid			summary_index;
+	Oid			history;
 	char	   *orders_name;	/* qualified and quoted */
 	char	   *orders_from;	/* as it stands in FROM */
 	char	   *summary_name;
@@ -103,6 +104,7 @@ typedef struct Track
 	Bitmapset  *attributes;		/* that the expressions read */
 
 	Oid			queue;
+	Oid			errors;
 	AttrNumber	queue_columns[QUEUE_COLUMNS];
 	bool		safe;			/* targets can't raise an error */
 
@@ -161,6 +163,7 @@ typedef struct TrackScope
 
 extern bool TrackIsUnfinished(Relation orders);
 extern Track *TrackCheckNames(Relation orders);
+extern Oid	TrackCheckErrors(Track *track);
 extern Track *TrackOpen(Relation relation);
 extern Track *TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation);
 extern Track *TrackOpenIfTracked(Relation relation);

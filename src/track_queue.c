@@ -216,6 +216,7 @@ TrackLogError(Track *track, Datum key, bool isnull, const ErrorData *error)
 	values[2] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
 	values[3] = CStringGetTextDatum(error->message);
 	TrackEnter(track->owner, &scope);
+	TrackCheckErrors(track);
 	SPI_connect();
 	Execute(psprintf("INSERT INTO %s (customer, failed_at, sqlstate, message) VALUES ($1, $2, $3, $4)",
 					 track->errors_name),
