@@ -990,3 +990,16 @@ ALTER TABLE owned.orders_lifecycle_queue OWNER TO regress_crm_clerk;
 INSERT INTO owned.orders VALUES (4, 1, '2026-01-01 00:00Z', 1);
 DROP SCHEMA owned CASCADE;
 DROP ROLE regress_crm_boss, regress_crm_clerk;
+
+-- A statement of more customers than are written at a time
+CREATE TABLE orders (customer int, at timestamptz, amount int);
+CREATE INDEX ON orders (customer);
+SELECT crm.track('orders', 'customer', 'at', 'amount');
+INSERT INTO orders SELECT i, '2026-01-01 00:00Z', 1 FROM generate_series(1, 25001) i;
+INSERT INTO orders SELECT i, '2026-01-01 00:00Z', 1 FROM generate_series(1, 25001) i;
+DELETE FROM orders WHERE customer % 2 = 0;
+SELECT crm.order_count(purchases), count(*) FROM orders_lifecycle GROUP BY 1 ORDER BY 1;
+SELECT count(DISTINCT customer) FROM orders_lifecycle_history;
+SELECT crm.verify('orders');
+SELECT crm.untrack('orders');
+DROP TABLE orders;

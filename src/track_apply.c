@@ -108,6 +108,12 @@ typedef struct Summary
 /* how many customers the clock takes at a time */
 #define ADVANCE_BATCH	1000
 
+/* how many rows are inserted at a time; of more, arrays would take memory, and be too long in the end */
+#define INSERT_BATCH	10000
+
+/* of how many customers the orders are read at a time: without an index, that means all orders */
+#define READ_BATCH		1000000
+
 /* The message of the client in which orders were last read again. */
 static TimestampTz recomputed_in = DT_NOBEGIN;
 
@@ -463,10 +469,12 @@ static void
 InsertRows(Summary *summary, TrackBatch *batch, TrackEntry **entries, int count, TimestampTz now)
 {
 	Track	   *track = summary->track;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crm rows", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
 	Datum	   *values[TRACK_COLUMNS];
 	bool	   *nulls[TRACK_COLUMNS];
-	TrackRow   *rows = palloc_extended(sizeof(TrackRow) * count, MCXT_ALLOC_HUGE);
-	StageChange (*changes)[TRACK_MAX_CHANGES] = palloc_extended(sizeof(*changes) * count, MCXT_ALLOC_HUGE);
+	TrackRow   *rows = palloc(sizeof(TrackRow) * count);
+	StageChange (*changes)[TRACK_MAX_CHANGES] = palloc(sizeof(*changes) * count);
 	int		   *change_counts = palloc(sizeof(int) * count);
 	Datum		arguments[TRACK_COLUMNS];
 	static const Oid types[TRACK_COLUMNS] = {0, 0, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
@@ -539,6 +547,7 @@ InsertRows(Summary *summary, TrackBatch *batch, TrackEntry **entries, int count,
 	}
 	SPI_finish();
 
+	MemoryContextSwitchTo(previous);
 	for (int i = 0; i < count; i++)
 	{
 		if (!entries[i]->inserted)
@@ -546,28 +555,15 @@ InsertRows(Summary *summary, TrackBatch *batch, TrackEntry **entries, int count,
 		LogChanges(summary, entries[i]->key, changes[i], change_counts[i]);
 		summary->written++;
 	}
+	MemoryContextDelete(context);
 }
 
-/* Read the purchases of the customers to recompute, whose rows are locked. */
+/* Read the purchases of these customers into their entries. */
 static void
-ReadOrders(Track *track, TrackBatch *batch, TrackEntry **entries, int count)
+ReadOrdersOf(Track *track, TrackBatch *batch, Datum *keys, int count)
 {
-	Datum	   *keys = palloc(sizeof(Datum) * count);
-	int			key_count = 0;
-	Datum		argument;
+	Datum		argument = TrackKeyArray(track, keys, count);
 
-	for (int i = 0; i < count; i++)
-	{
-		if (entries[i]->action == ENTRY_RECOMPUTE)
-		{
-			keys[key_count++] = entries[i]->key;
-			purchases_init(&entries[i]->purchases);
-		}
-	}
-	argument = TrackKeyArray(track, keys, key_count);
-
-	/* a partition may have come while a row was waited for */
-	AcceptInvalidationMessages();
 	SPI_connect();
 	if (track->recompute == NULL)
 		TrackKeepPlan(&track->recompute,
@@ -590,6 +586,32 @@ ReadOrders(Track *track, TrackBatch *batch, TrackEntry **entries, int count)
 			memcpy(&entry->purchases, DatumGetPointer(value), sizeof(Purchases));
 	}
 	SPI_finish();
+}
+
+/* Read the purchases of the customers to recompute, whose rows are locked. */
+static void
+ReadOrders(Track *track, TrackBatch *batch, TrackEntry **entries, int count)
+{
+	Datum	   *keys = palloc(sizeof(Datum) * Min(count, READ_BATCH));
+	int			key_count = 0;
+	int			next = 0;
+
+	/* a partition may have come while a row was waited for */
+	AcceptInvalidationMessages();
+	while (next < count)
+	{
+		for (key_count = 0; next < count && key_count < READ_BATCH; next++)
+		{
+			if (entries[next]->action == ENTRY_RECOMPUTE)
+			{
+				keys[key_count++] = entries[next]->key;
+				purchases_init(&entries[next]->purchases);
+			}
+		}
+		if (key_count > 0)
+			ReadOrdersOf(track, batch, keys, key_count);
+	}
+	pfree(keys);
 }
 
 /* Write the row of an entry, if that is there; it must be locked before. */
@@ -621,12 +643,12 @@ UpdateEntry(Summary *summary, TrackEntry *entry, TimestampTz now)
 		WriteRow(summary, &row);
 }
 
-/* Insert what was logged into the history, and announce it. */
+/* Insert changes of stages into the history. */
 static void
-WriteChanges(Summary *summary, TimestampTz now)
+InsertChanges(Track *track, const ChangeOf *logged, int count, TimestampTz now)
 {
-	Track	   *track = summary->track;
-	int			count = summary->change_count;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crm changes", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
 	Datum	   *values[5];
 	bool	   *first;
 	Datum		arguments[6];
@@ -634,20 +656,18 @@ WriteChanges(Summary *summary, TimestampTz now)
 	Datum		names[STAGE_COUNT];
 	Datum		causes[4];
 
-	if (count == 0)
-		return;
 	for (int i = 0; i < STAGE_COUNT; i++)
 		names[i] = CStringGetTextDatum(stage_name((Stage) i));
 	for (int i = 0; i < 4; i++)
 		causes[i] = CStringGetTextDatum(track_cause_name((StageCause) i));
 	for (int c = 0; c < 5; c++)
-		values[c] = palloc_extended(sizeof(Datum) * count, MCXT_ALLOC_HUGE);
+		values[c] = palloc(sizeof(Datum) * count);
 	first = palloc(sizeof(bool) * count);
 	for (int i = 0; i < count; i++)
 	{
-		const StageChange *change = &summary->changes[i].change;
+		const StageChange *change = &logged[i].change;
 
-		values[0][i] = summary->changes[i].key;
+		values[0][i] = logged[i].key;
 		first[i] = change->first;
 		values[1][i] = change->first ? (Datum) 0 : names[change->from];
 		values[2][i] = names[change->to];
@@ -673,6 +693,21 @@ WriteChanges(Summary *summary, TimestampTz now)
 	TrackCheckSpi(SPI_execute_snapshot(track->insert_changes, arguments, NULL, GetLatestSnapshot(),
 								  InvalidSnapshot, false, true, 0), "insert of stage changes");
 	SPI_finish();
+	MemoryContextSwitchTo(previous);
+	MemoryContextDelete(context);
+}
+
+/* Write what was logged into the history, and announce it. */
+static void
+WriteChanges(Summary *summary, TimestampTz now)
+{
+	Track	   *track = summary->track;
+	int			count = summary->change_count;
+
+	if (count == 0)
+		return;
+	for (int i = 0; i < count; i += INSERT_BATCH)
+		InsertChanges(track, summary->changes + i, Min(INSERT_BATCH, count - i), now);
 	/* the same text again is not sent again: one per table and transaction */
 	if (track->notify)
 		Async_Notify("crm_stage", track->summary_name);
@@ -732,7 +767,8 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 		UnregisterSnapshot(snapshot);
 		if (missing > 0)
 		{
-			InsertRows(&summary, batch, new, missing, GetCurrentTimestamp());
+			for (int i = 0; i < missing; i += INSERT_BATCH)
+				InsertRows(&summary, batch, new + i, Min(INSERT_BATCH, missing - i), GetCurrentTimestamp());
 			CommandCounterIncrement();
 		}
 		pfree(new);
