@@ -1929,7 +1929,7 @@ void
 TrackDropTriggers(Oid relid)
 {
 	Oid			function = TrackFunction();
-	List	   *relations = find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
+	List	   *relations = find_all_inheritors(relid, AccessExclusiveLock, NULL);
 	ListCell   *cell;
 
 	foreach(cell, relations)
@@ -2145,7 +2145,8 @@ crm_track(PG_FUNCTION_ARGS)
 Datum
 crm_untrack(PG_FUNCTION_ARGS)
 {
-	Relation	orders = OpenOrders(PG_GETARG_OID(0), ShareRowExclusiveLock);
+	/* as DROP TRIGGER does: a weaker lock first would deadlock with who reads and then writes */
+	Relation	orders = OpenOrders(PG_GETARG_OID(0), AccessExclusiveLock);
 	char	  **arguments = FindArguments(orders);
 	TrackScope	scope;
 	char	   *schema = NULL;
