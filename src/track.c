@@ -14,6 +14,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
@@ -466,7 +467,9 @@ CheckOwner(Track *track, Oid relid, const char *what)
 static Relation
 OpenOurs(Track *track, Oid schema, const char *name, const char *what)
 {
-	Relation	relation = table_open(CheckExists(track, schema, name, what), RowExclusiveLock);
+	/* on a standby verify() only reads */
+	Relation	relation = table_open(CheckExists(track, schema, name, what),
+									  RecoveryInProgress() ? AccessShareLock : RowExclusiveLock);
 
 	if (relation->rd_rel->relkind != RELKIND_RELATION)
 		ereport(ERROR,

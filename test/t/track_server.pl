@@ -112,6 +112,7 @@ for my $crash (1, 2)
 $node->wait_for_catchup($standby);
 my $primary_state = $node->safe_psql('postgres', $state);
 is($standby->safe_psql('postgres', $state), $primary_state, 'the standby has the same summary');
+is($standby->safe_psql('postgres', $wrong), '', 'verify works on a standby: nothing is wrong');
 $standby->promote;
 right_and_alive($standby, 'postgres', 'promoted standby');
 $standby->stop;
