@@ -45,7 +45,7 @@ BEGIN
 END $$;
 -- disabled triggers, and what was written meanwhile
 ALTER TABLE status.orders DISABLE TRIGGER crm_track_insert;
-ALTER TABLE status.orders ENABLE REPLICA TRIGGER crm_track_update;
+ALTER TABLE status.orders ENABLE REPLICA TRIGGER crm_track_truncate;
 ALTER TABLE status."p1 on ;" DISABLE TRIGGER ALL;
 INSERT INTO status.orders VALUES (4, now(), 1);
 INSERT INTO status."p1 on ;" VALUES ('a', now(), 1);

@@ -734,7 +734,7 @@ DROP EVENT TRIGGER a_fail;
 DROP TABLE other;
 DROP FUNCTION nest, fail;
 -- a type changes while the triggers are such that fire always, and they stay so
-ALTER TABLE orders ENABLE ALWAYS TRIGGER crm_track_update;
+ALTER TABLE orders ENABLE ALWAYS TRIGGER crm_track_truncate;
 ALTER TABLE orders ENABLE ALWAYS TRIGGER crm_track_update_row;
 ALTER TABLE orders ALTER amount TYPE int USING amount * 2;
 SELECT crm.verify('orders');
@@ -1003,3 +1003,62 @@ SELECT count(DISTINCT customer) FROM orders_lifecycle_history;
 SELECT crm.verify('orders');
 SELECT crm.untrack('orders');
 DROP TABLE orders;
+
+-- Updates are read at the end of their own statement, one in the other: the inner one is counted before the outer one goes on; and none is taken
+-- for a TRUNCATE, which would read all orders and mend what is wrong on purpose
+CREATE TABLE orders (id int PRIMARY KEY, customer int, boss int REFERENCES orders ON UPDATE CASCADE ON DELETE SET NULL, at timestamptz, amount numeric, note text);
+CREATE INDEX ON orders (customer);
+SELECT crm.track('orders', 'customer', 'at', 'amount', 'boss IS DISTINCT FROM 7');
+INSERT INTO orders SELECT i, i, CASE WHEN i > 4 THEN 1 END, '2026-01-01 00:00Z', 10 FROM generate_series(1, 6) i;
+CREATE FUNCTION inner_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF NEW.note = 'outer' THEN
+		UPDATE orders SET amount = amount + 1 WHERE id = 4;
+		RAISE NOTICE 'order %, within: %', NEW.id, (SELECT crm.revenue(purchases) FROM orders_lifecycle WHERE customer = 4);
+		BEGIN
+			UPDATE orders SET amount = amount + 100 WHERE id = 4;
+			RAISE NOTICE 'order %, in a subtransaction: %', NEW.id, (SELECT crm.revenue(purchases) FROM orders_lifecycle WHERE customer = 4);
+			RAISE 'undone';
+		EXCEPTION WHEN raise_exception THEN
+			UPDATE orders SET amount = amount + 2 WHERE id = 4;
+			RAISE NOTICE 'order %, after it: %', NEW.id, (SELECT crm.revenue(purchases) FROM orders_lifecycle WHERE customer = 4);
+		END;
+		TRUNCATE orders;
+	END IF;
+	RETURN NULL;
+EXCEPTION WHEN object_in_use THEN
+	RAISE NOTICE '%', SQLERRM;
+	UPDATE orders SET amount = amount + 4 WHERE id = 4;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER z_inner AFTER UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION inner_update();
+UPDATE orders SET amount = amount * 2, note = 'outer' WHERE id < 3;
+SELECT customer, crm.revenue(purchases) FROM orders_lifecycle ORDER BY 1;
+SELECT crm.verify('orders');
+-- actions of foreign keys on the same table
+UPDATE orders SET id = 7, note = 'outer' WHERE id = 1;
+SELECT customer, crm.order_count(purchases) FROM orders_lifecycle ORDER BY 1;
+DELETE FROM orders WHERE id = 7;
+SELECT customer, crm.order_count(purchases) FROM orders_lifecycle ORDER BY 1;
+SELECT crm.verify('orders');
+-- what is updated while the trigger that counts it is disabled is mended by a refresh, and what comes after is counted
+BEGIN;
+ALTER TABLE orders DISABLE TRIGGER crm_track_truncate;
+UPDATE orders SET amount = amount + 1000 WHERE id = 2;
+ALTER TABLE orders ENABLE TRIGGER crm_track_truncate;
+SELECT crm.refresh('orders');
+UPDATE orders SET amount = amount + 2000 WHERE id = 3;
+SELECT crm.verify('orders');
+COMMIT;
+-- a trigger as a version before made it does no harm
+CREATE OR REPLACE TRIGGER crm_track_truncate AFTER UPDATE OR TRUNCATE ON orders FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders();
+UPDATE orders SET amount = amount + 1, note = 'outer' WHERE id = 2;
+UPDATE orders SET note = 'nothing';
+SELECT crm.verify('orders');
+DELETE FROM orders_lifecycle WHERE customer = 6;
+UPDATE orders SET amount = 5 WHERE id = 5;
+SELECT customer, problem FROM crm.verify('orders');
+TRUNCATE orders;
+SELECT crm.order_count(purchases), count(*) FROM orders_lifecycle GROUP BY 1;
+SELECT crm.untrack('orders');
+DROP TABLE orders;
+DROP FUNCTION inner_update;

@@ -52,12 +52,12 @@ BEGIN ATOMIC
 		SELECT r.oid AS root, r.oid AS relid, r.relkind = 'r' AS plain FROM roots AS r WHERE r.has_triggers
 		UNION
 		SELECT r.oid, p.relid, false FROM roots AS r, pg_catalog.pg_partition_tree(r.oid) AS p WHERE r.has_triggers AND r.relkind = 'p'),
-	-- updates of a plain table have a trigger of the rows, besides
+	-- updates of a plain table have a trigger of the rows instead
 	wanted AS (
 		SELECT b.root, b.relid, e.event, t.tgname, t.tgenabled
 		FROM tables AS b
 		JOIN (VALUES ('insert', 4, 0), ('delete', 8, 0), ('update', 16, 0), ('truncate', 32, 0), ('update of a row', 16, 1)) AS e (event, bit, each_row)
-			ON e.each_row = 0 OR b.plain
+			ON CASE WHEN b.plain THEN e.event <> 'update' ELSE e.each_row = 0 END
 		LEFT JOIN triggers AS t ON t.tgrelid = b.relid AND t.tgtype & e.bit <> 0 AND t.tgtype & 1 = e.each_row),
 	problems AS (
 		SELECT w.root,

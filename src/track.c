@@ -70,7 +70,6 @@ PG_FUNCTION_INFO_V1(crm_track_orders);
 #define TRIGGER_PREFIX		"crm_track_"
 #define PARTITION_PREFIX	"crm_track_partition_"
 #define REFRESH_TRIGGER		TRIGGER_PREFIX "refresh"
-#define UPDATE_TRIGGER		TRIGGER_PREFIX "update"
 #define UPDATE_ROW_TRIGGER	TRIGGER_PREFIX "update_row"
 
 static const char *const column_names[TRACK_COLUMNS] = {
@@ -1116,21 +1115,25 @@ UpdatedNothing(Track *track, TriggerData *data)
  * Updates of a plain table.
  *
  * Most change nothing that the expressions read, and must cost next to
- * nothing: transition tables would.  So a row trigger, which fires for updates
- * of the columns that they read (see TrackFollowUpdates), compares these and
- * keeps the rows that are of interest, and the statement trigger, which fires
- * after it, reads them as it would read transition tables.  (A row that moves
- * to another partition fires no such trigger: partitioned tables have
- * transition tables.)
+ * nothing: transition tables would, and so would any trigger that fires for
+ * them.  So a row trigger, which fires for updates of the columns that they
+ * read (see TrackFollowUpdates), compares these and keeps the rows that are of
+ * interest.  When it keeps the first it has the trigger of TRUNCATE fire after
+ * all rows of the statement, which reads them as it would read transition
+ * tables.  (A row that moves to another partition fires no such trigger:
+ * partitioned tables have transition tables.)
  *
- * What is kept is forgotten when its subtransaction is: the callback of its
- * memory context unlinks it.
+ * What is kept is that of a depth of triggers: those that a trigger of the
+ * user's updates meanwhile have a statement, and a queue of triggers, of their
+ * own.  It is forgotten when its subtransaction is: the callback of its memory
+ * context unlinks it.
  */
 typedef struct TrackUpdates
 {
 	struct TrackUpdates *next;
 	Oid			relid;
 	SubTransactionId subtransaction;
+	int			depth;
 	MemoryContext context;
 	Tuplestorestate *old;
 	Tuplestorestate *new;
@@ -1138,12 +1141,20 @@ typedef struct TrackUpdates
 
 static TrackUpdates *updates = NULL;
 
-/* The updates of a table that the current subtransaction kept, or NULL. */
+/* How many triggers are being executed, one in the other. */
+static int
+TriggerDepth(void)
+{
+	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
+}
+
+/* The updates of a table that are kept at this depth, or NULL. */
 static TrackUpdates *
 FindUpdates(Oid relid)
 {
 	for (TrackUpdates *kept = updates; kept != NULL; kept = kept->next)
-		if (kept->relid == relid && kept->subtransaction == GetCurrentSubTransactionId())
+		if (kept->relid == relid && kept->subtransaction == GetCurrentSubTransactionId() &&
+			kept->depth == TriggerDepth())
 			return kept;
 	return NULL;
 }
@@ -1171,6 +1182,7 @@ CreateUpdates(Oid relid)
 
 	kept->relid = relid;
 	kept->subtransaction = GetCurrentSubTransactionId();
+	kept->depth = TriggerDepth();
 	kept->context = context;
 	/* their files live as long as the memory */
 	CurrentResourceOwner = CurTransactionResourceOwner;
@@ -1187,6 +1199,45 @@ CreateUpdates(Oid relid)
 	return kept;
 }
 
+/*
+ * Have our trigger of TRUNCATE fire at the end of the statement, of which a row
+ * trigger is being executed: what is queued now is executed when all that was
+ * queued before has been, as are the events that an action of a foreign key
+ * brings.  It can't be taken for a TRUNCATE, which is refused while a statement
+ * uses the table.  False if it is not there, or disabled: crm.doctor() tells.
+ */
+static bool
+FireAfterRows(Relation relation)
+{
+	Oid			function = TrackFunction();
+	char		not_now = SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA ?
+		TRIGGER_FIRES_ON_ORIGIN : TRIGGER_FIRES_ON_REPLICA;
+	TriggerDesc one = {0};
+	ResultRelInfo *info;
+	EState	   *estate;
+
+	for (int i = 0; i < relation->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &relation->trigdesc->triggers[i];
+
+		if (trigger->tgfoid == function && TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
+			trigger->tgenabled != not_now && trigger->tgenabled != TRIGGER_DISABLED)
+			one.triggers = trigger;
+	}
+	if (one.triggers == NULL)
+		return false;
+	one.numtriggers = 1;
+	one.trig_truncate_after_statement = true;
+	estate = CreateExecutorState();
+	info = makeNode(ResultRelInfo);
+	info->ri_RelationDesc = relation;
+	info->ri_TrigDesc = &one;
+	info->ri_TrigWhenExprs = palloc0(sizeof(ExprState *));
+	ExecASTruncateTriggers(estate, info);
+	FreeExecutorState(estate);
+	return true;
+}
+
 /* AFTER UPDATE of a row: keep it if it may be of interest. */
 static void
 TrackUpdatedRow(Track *track, TriggerData *data)
@@ -1198,7 +1249,11 @@ TrackUpdatedRow(Track *track, TriggerData *data)
 		return;
 	kept = FindUpdates(track->relid);
 	if (kept == NULL)
+	{
+		if (!FireAfterRows(data->tg_relation))
+			return;
 		kept = CreateUpdates(track->relid);
+	}
 	CurrentResourceOwner = CurTransactionResourceOwner;
 	tuplestore_puttupleslot(kept->old, data->tg_trigslot);
 	tuplestore_puttupleslot(kept->new, data->tg_newslot);
@@ -1465,8 +1520,8 @@ IsQueued(Relation relation)
 
 /*
  * track_orders() returns trigger: AFTER each STATEMENT, with both transition
- * tables as there are; of updates of a plain table without them, but AFTER
- * UPDATE of each ROW too.  Works as the owner of the orders.
+ * tables as there are; of updates of a plain table AFTER UPDATE of each ROW
+ * instead.  Works as the owner of the orders.
  */
 Datum
 crm_track_orders(PG_FUNCTION_ARGS)
@@ -1500,10 +1555,18 @@ crm_track_orders(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("trigger \"%s\" has no transition tables", trigger->tgname)));
-	/* most updates: no row of any was kept */
-	if (updates == NULL && TRIGGER_FIRED_BY_UPDATE(data->tg_event) &&
-		TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) && data->tg_oldtable == NULL)
+	/* of a version before: what was kept is read after this */
+	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event) && TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) &&
+		data->tg_oldtable == NULL)
 		return PointerGetDatum(NULL);
+
+	/* what triggers update meanwhile is kept anew */
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+	{
+		kept = FindUpdates(RelationGetRelid(relation));
+		if (kept != NULL)
+			UnlinkUpdates(kept);
+	}
 
 	/* a partition that was detached is no part of the orders any more */
 	if (!relation->rd_rel->relispartition &&
@@ -1519,7 +1582,7 @@ crm_track_orders(PG_FUNCTION_ARGS)
 	if (track == NULL)
 		return PointerGetDatum(NULL);
 	queued = track->mode == MODE_QUEUED;
-	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) && kept == NULL)
 	{
 		Relation	orders = table_open(track->orders, queued ? AccessShareLock : ShareRowExclusiveLock);
 
@@ -1539,13 +1602,8 @@ crm_track_orders(PG_FUNCTION_ARGS)
 	}
 	statement.track = track;
 	statement.desc = RelationGetDescr(relation);
-	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event) && data->tg_oldtable == NULL)
+	if (kept != NULL)
 	{
-		kept = FindUpdates(track->relid);
-		if (kept == NULL)
-			return PointerGetDatum(NULL);
-		/* what triggers update meanwhile is kept anew */
-		UnlinkUpdates(kept);
 		statement.old_table = kept->old;
 		statement.new_table = kept->new;
 	}
@@ -1637,18 +1695,12 @@ UpdateColumns(Relation relation, const Bitmapset *attributes)
 }
 
 /*
- * Make the UPDATE triggers of a plain table, or make them anew: that of rows of
- * these columns, as other updates then cost next to nothing; or of all columns,
- * if there are none.
- *
- * The trigger of the statement is of all columns always.  Of two updates at one
- * level of a query (two foreign keys' actions, two WITH queries) only the last
- * one's statement triggers fire: with a list of columns ours need not be among
- * them, and what the first changed would be lost.
+ * Make the trigger of updated rows of a plain table, or make it anew: of these
+ * columns, as other updates then cost next to nothing; or of all columns, if
+ * there are none.
  */
 static void
-CreateUpdateTriggers(const char *table, TupleDesc desc, const Bitmapset *columns,
-					 const char *statement_trigger, const char *row_trigger)
+CreateRowTrigger(const char *table, TupleDesc desc, const Bitmapset *columns, const char *trigger)
 {
 	StringInfoData list;
 	int			offset = -1;
@@ -1657,12 +1709,9 @@ CreateUpdateTriggers(const char *table, TupleDesc desc, const Bitmapset *columns
 	while ((offset = bms_next_member(columns, offset)) >= 0)
 		appendStringInfo(&list, "%s %s", list.len == 0 ? " OF" : ",",
 						 quote_identifier(NameStr(TupleDescAttr(desc, offset + FirstLowInvalidHeapAttributeNumber - 1)->attname)));
-	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER %s AFTER UPDATE OR TRUNCATE ON %s "
-								"FOR EACH STATEMENT EXECUTE FUNCTION crm.track_orders()",
-								quote_identifier(statement_trigger), table));
 	ExecuteAsSuperuser(psprintf("CREATE OR REPLACE TRIGGER %s AFTER UPDATE%s ON %s "
 								"FOR EACH ROW EXECUTE FUNCTION crm.track_orders()",
-								quote_identifier(row_trigger), list.data, table));
+								quote_identifier(trigger), list.data, table));
 }
 
 /*
@@ -1791,7 +1840,7 @@ CreateTriggers(Relation relation, bool partition, const char *const *arguments,
 		{"insert", "INSERT", "REFERENCING NEW TABLE AS new_orders ", true},
 		{"update", "UPDATE", "REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders ", false},
 		{"delete", "DELETE", "REFERENCING OLD TABLE AS old_orders ", true},
-		{"truncate", "TRUNCATE", "", false}
+		{"truncate", "TRUNCATE", "", true}
 	};
 	bool		plain = !partition && relation->rd_rel->relkind == RELKIND_RELATION;
 	const char *name = QuotedRelation(relation);
@@ -1804,9 +1853,9 @@ CreateTriggers(Relation relation, bool partition, const char *const *arguments,
 										partition ? PARTITION_PREFIX : TRIGGER_PREFIX, triggers[i].name,
 										triggers[i].event, name, triggers[i].tables, i == 0 ? list : ""));
 	if (plain)
-		CreateUpdateTriggers(name, RelationGetDescr(relation),
-							 HasBeforeUpdate(relation) ? NULL : UpdateColumns(relation, attributes),
-							 UPDATE_TRIGGER, UPDATE_ROW_TRIGGER);
+		CreateRowTrigger(name, RelationGetDescr(relation),
+						 HasBeforeUpdate(relation) ? NULL : UpdateColumns(relation, attributes),
+						 UPDATE_ROW_TRIGGER);
 }
 
 /* The work of TrackFollowUpdates(). */
@@ -1817,25 +1866,24 @@ FollowUpdates(Oid relid, bool all_columns)
 	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(relation));
 	const char *name = QuotedRelation(relation);
 	Bitmapset  *columns = NULL;
-	const char *names[2] = {NULL, NULL};	/* of the statement, of the row */
-	char		enabled[2] = {0};
-	Bitmapset  *named[2] = {NULL, NULL};
+	const char *row_trigger = NULL;
+	char		enabled = TRIGGER_FIRES_ON_ORIGIN;
+	Bitmapset  *named = NULL;
 	Oid			function = TrackFunction();
 	TrackScope	scope;
 
 	for (int i = 0; relation->trigdesc != NULL && i < relation->trigdesc->numtriggers; i++)
 	{
 		Trigger    *trigger = &relation->trigdesc->triggers[i];
-		int			n = TRIGGER_FOR_ROW(trigger->tgtype) ? 1 : 0;
 
-		if (trigger->tgfoid != function || !TRIGGER_FOR_UPDATE(trigger->tgtype) || trigger->tgnewtable != NULL)
+		if (trigger->tgfoid != function || !TRIGGER_FOR_UPDATE(trigger->tgtype) || !TRIGGER_FOR_ROW(trigger->tgtype))
 			continue;
-		names[n] = pstrdup(trigger->tgname);
-		enabled[n] = trigger->tgenabled;
+		row_trigger = pstrdup(trigger->tgname);
+		enabled = trigger->tgenabled;
 		for (int c = 0; c < trigger->tgnattr; c++)
-			named[n] = bms_add_member(named[n], trigger->tgattr[c] - FirstLowInvalidHeapAttributeNumber);
+			named = bms_add_member(named, trigger->tgattr[c] - FirstLowInvalidHeapAttributeNumber);
 	}
-	if (names[0] == NULL || names[1] == NULL)
+	if (row_trigger == NULL)
 	{
 		table_close(relation, NoLock);
 		return;
@@ -1854,24 +1902,23 @@ FollowUpdates(Oid relid, bool all_columns)
 	}
 	TrackEnter(relation->rd_rel->relowner, &scope);
 	table_close(relation, NoLock);
-	if (named[0] != NULL || !bms_equal(named[1], columns))
+	if (!bms_equal(named, columns))
 	{
 		SPI_connect();
-		CreateUpdateTriggers(name, desc, columns, names[0], names[1]);
-		for (int n = 0; n < 2; n++)
-			if (enabled[n] != TRIGGER_FIRES_ON_ORIGIN)
-				Execute(psprintf("ALTER TABLE %s %s TRIGGER %s", name,
-								 enabled[n] == TRIGGER_DISABLED ? "DISABLE" :
-								 enabled[n] == TRIGGER_FIRES_ALWAYS ? "ENABLE ALWAYS" : "ENABLE REPLICA",
-								 quote_identifier(names[n])));
+		CreateRowTrigger(name, desc, columns, row_trigger);
+		if (enabled != TRIGGER_FIRES_ON_ORIGIN)
+			Execute(psprintf("ALTER TABLE %s %s TRIGGER %s", name,
+							 enabled == TRIGGER_DISABLED ? "DISABLE" :
+							 enabled == TRIGGER_FIRES_ALWAYS ? "ENABLE ALWAYS" : "ENABLE REPLICA",
+							 quote_identifier(row_trigger)));
 		SPI_finish();
 	}
 	TrackLeave(&scope);
 }
 
 /*
- * See that the UPDATE triggers of a plain table fire for all that may matter:
- * a BEFORE trigger came or went.  With all_columns they do whatever is there.
+ * See that the UPDATE trigger of a plain table fires for all that may matter:
+ * a BEFORE trigger came or went.  With all_columns it does whatever is there.
  * Only triggers that are there are changed, so that nothing is in the way of
  * a dump that is being restored; and only if they must be the table is locked
  * against writers.
