@@ -1062,3 +1062,28 @@ SELECT crm.order_count(purchases), count(*) FROM orders_lifecycle GROUP BY 1;
 SELECT crm.untrack('orders');
 DROP TABLE orders;
 DROP FUNCTION inner_update;
+
+-- Partitions that are split and merged, where the server can
+CREATE TABLE parted (id int, customer int, at date, amount int) PARTITION BY RANGE (at);
+CREATE TABLE parted_old PARTITION OF parted FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE parted_all PARTITION OF parted FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE INDEX ON parted (customer);
+SELECT crm.track('parted', 'customer', 'at', 'amount');
+INSERT INTO parted VALUES (1, 1, '2025-02-01', 1), (2, 1, '2025-08-01', 2), (3, 2, '2024-08-01', 4);
+DO $$ BEGIN
+	IF current_setting('server_version_num')::int >= 190000 THEN
+		EXECUTE 'ALTER TABLE parted SPLIT PARTITION parted_all INTO (PARTITION parted_1 FOR VALUES FROM (''2025-01-01'') TO (''2025-07-01''), PARTITION parted_2 FOR VALUES FROM (''2025-07-01'') TO (''2026-01-01''))';
+		EXECUTE 'ALTER TABLE parted MERGE PARTITIONS (parted_old, parted_1) INTO parted_1';
+	ELSE
+		ALTER TABLE parted_all RENAME TO parted_2;
+		ALTER TABLE parted_old RENAME TO parted_1;
+	END IF;
+END $$;
+INSERT INTO parted_1 VALUES (4, 3, '2024-02-01', 8);
+INSERT INTO parted_2 VALUES (5, 3, '2025-09-01', 16);
+UPDATE parted_2 SET amount = 32 WHERE id = 2;
+DELETE FROM parted_1 WHERE id = 3;
+SELECT customer, crm.revenue(purchases) FROM parted_lifecycle ORDER BY 1;
+SELECT crm.verify('parted');
+SELECT crm.untrack('parted');
+DROP TABLE parted;

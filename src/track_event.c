@@ -212,6 +212,28 @@ PartitionWent(RangeVar *parent, RangeVar *name)
 	relation_close(root, NoLock);
 }
 
+/*
+ * Partitions were made of others, which PostgreSQL 19 can: they need triggers.
+ * No order came or went.
+ */
+static void
+PartitionsRemade(Oid relid)
+{
+	Relation	root = OpenTrackedRoot(relid, AccessShareLock);
+	Track	   *track;
+	TrackScope	scope;
+
+	if (root == NULL)
+		return;
+	track = TrackOpen(root);
+	TrackEnter(track->owner, &scope);
+	SPI_connect();
+	TrackPartitions(relid, (const char *const *) track->arguments, ShareRowExclusiveLock);
+	SPI_finish();
+	TrackLeave(&scope);
+	relation_close(root, NoLock);
+}
+
 /* Say whose tracking an error is about: the command may be about something else. */
 static void
 CheckErrorContext(void *arg)
@@ -480,6 +502,8 @@ TableAltered(AlterTableStmt *alter)
 		else if (command->subtype == AT_DetachPartition ||
 				 command->subtype == AT_DetachPartitionFinalize)
 			PartitionWent(alter->relation, ((PartitionCmd *) command->def)->name);
+		else if (OidIsValid(relid) && command->def != NULL && IsA(command->def, PartitionCmd))
+			PartitionsRemade(relid);
 		else if (command->subtype == AT_AddInherit && OidIsValid(relid))
 			CheckUntracked(relid);
 		else if (command->subtype == AT_DropColumn || command->subtype == AT_AlterColumnType)
