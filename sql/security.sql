@@ -3,14 +3,18 @@
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 
--- Every function is PUBLIC's to execute but these.
-SELECT p.oid::regprocedure AS function, coalesce((SELECT string_agg(DISTINCT CASE WHEN a.grantee = 0 THEN 'public' WHEN a.grantee = p.proowner THEN 'owner' ELSE a.grantee::regrole::text END, ' ')
-	FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) a WHERE privilege_type = 'EXECUTE'), 'nobody') AS executable_by
-FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+-- Who may execute each function, with whose rights it runs, and what it promises.
+\pset format unaligned
+SELECT p.oid::regprocedure AS function, (SELECT coalesce(string_agg(DISTINCT CASE WHEN a.grantee = 0 THEN 'public' WHEN a.grantee = p.proowner THEN 'owner' ELSE a.grantee::regrole::text END
+			|| CASE WHEN a.is_grantable THEN ' with grant option' ELSE '' END, ' '), 'nobody')
+		FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) a WHERE a.privilege_type = 'EXECUTE') AS executable_by,
+	CASE WHEN prosecdef THEN 'owner' ELSE 'caller' END AS runs_as, lanname AS language,
+	CASE provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END AS volatility,
+	CASE proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' ELSE 'unsafe' END AS parallel
+FROM pg_proc p JOIN pg_language l ON l.oid = prolang JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'crm'
-WHERE NOT EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) a WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE')
-	OR (SELECT count(*) FROM aclexplode(coalesce(proacl, acldefault('f', proowner)))) <> 2
 ORDER BY p.oid::regprocedure::text COLLATE "C";
+\pset format aligned
 SELECT has_schema_privilege('public', 'crm', 'USAGE') AS usage, has_schema_privilege('public', 'crm', 'CREATE') AS create;
 -- No table, sequence or view is the extension's; no type or operator of it is somebody's.
 SELECT c.oid::regclass FROM pg_depend d JOIN pg_class c ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
