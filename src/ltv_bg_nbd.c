@@ -925,8 +925,12 @@ residual_orders(const double parameters[4], const double *alpha, int alphas, dou
 			double		weight = g.weight[i] / g.total * g.place[i] * (p.weight[j] / p.total);
 			double		rate = g.place[i] * p.place[j];
 
+			/* pairs, as a scalar may be a long double where doubles are computed as such */
+			LtvPair		weights = {weight, weight};
+			LtvPair		rates = {rate, rate};
+
 			for (int k = 0; k < pairs; k++)
-				sum[k] += weight / (scale[k] + rate);
+				sum[k] += weights / (scale[k] + rates);
 		}
 	for (int i = 0; i < alphas; i++)
 		orders[i] = sum[i / 2][i % 2];
