@@ -88,7 +88,7 @@ FROM known ORDER BY name;
 
 -- Calls share what they found for a model: the values are those of a call alone,
 -- to the last bit, with more models and horizons in turn than are kept apart.
-CREATE FUNCTION alone(query text, m crm.ltv_model, x float8, t_x float8, t float8, horizon float8) RETURNS float8 LANGUAGE plpgsql AS $$
+CREATE FUNCTION alone(query text, m crm.ltv_model, x float8, t_x float8, t float8, horizon float8) RETURNS float8 LANGUAGE plpgsql SET max_parallel_workers_per_gather = 0 SET jit = off AS $$
 DECLARE result float8;
 BEGIN
 	EXECUTE query INTO result USING m, x, t_x, t, horizon;

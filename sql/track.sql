@@ -572,10 +572,11 @@ WHERE same IS NOT TRUE WINDOW w AS (PARTITION BY customer ORDER BY k) ORDER BY c
 UPDATE orders_lifecycle_history SET at = '2025-04-30 23:00+00' WHERE id IN (SELECT id FROM orders_lifecycle_history h WHERE at BETWEEN '2025-04-28 12:00+00' AND '2025-05-03 12:00+00'
 	AND NOT EXISTS (SELECT FROM orders_lifecycle_history o WHERE o.customer = h.customer AND o.id <> h.id AND o.at BETWEEN '2025-04-28 00:00+00' AND '2025-05-04 00:00+00'));
 SELECT count(*) > 300 AS many, count(DISTINCT (customer, at)) < count(*) AS some_at_once, count(*) FILTER (WHERE at = '2025-04-30 23:00+00') > 2 AS at_the_start FROM orders_lifecycle_history;
-CREATE FUNCTION stage_before(c int, moment timestamptz) RETURNS text LANGUAGE sql STABLE AS
+-- (called so often that a worker or a compilation each time, as test/modes has it, would take an hour)
+CREATE FUNCTION stage_before(c int, moment timestamptz) RETURNS text LANGUAGE sql STABLE SET max_parallel_workers_per_gather = 0 SET jit = off AS
 $$ SELECT to_stage FROM orders_lifecycle_history WHERE customer = c AND at < moment ORDER BY id DESC LIMIT 1 $$;
 CREATE FUNCTION here(stage text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce($1 IN ('new', 'active', 'loyal'), false) $$;
-CREATE FUNCTION here_in(c int, a timestamptz, b timestamptz) RETURNS boolean LANGUAGE sql STABLE AS
+CREATE FUNCTION here_in(c int, a timestamptz, b timestamptz) RETURNS boolean LANGUAGE sql STABLE SET max_parallel_workers_per_gather = 0 SET jit = off AS
 $$ SELECT EXISTS (SELECT FROM orders_lifecycle_history WHERE customer = c AND at >= a AND at < b AND here(to_stage)) $$;
 CREATE FUNCTION brute(from_day date, to_day date, period interval, zone text) RETURNS TABLE (a timestamptz, b timestamptz, before bigint, n bigint, r bigint, e bigint, l bigint, after bigint) LANGUAGE sql AS $$
 	SELECT p.a, p.b, count(*) FILTER (WHERE here(stage_before(c, p.a))),
