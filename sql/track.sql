@@ -771,12 +771,17 @@ CREATE TABLE orders (id int, customer int, at timestamptz, price cents, status s
 CREATE INDEX ON orders (customer);
 SELECT crm.track('orders', 'customer', 'at', 'euros(price)', $$status::text = 'paid'$$);
 INSERT INTO orders VALUES (1, 1, '2026-01-01 00:00Z', 100, 'paid'), (2, 1, '2026-01-01 00:00Z', 200, 'open');
+-- (hints and details of the server's own are worded otherwise from 19 on)
+\set VERBOSITY terse
 DROP FUNCTION euros;
 ALTER FUNCTION euros RENAME TO dollars;
+\set VERBOSITY default
 ALTER FUNCTION euros STABLE;
 DROP DOMAIN cents CASCADE;
 ALTER TABLE orders_lifecycle DROP COLUMN check_at;
+\set VERBOSITY terse
 ALTER TABLE orders_lifecycle ALTER stage TYPE varchar;
+\set VERBOSITY default
 DROP TABLE orders_lifecycle_history;
 DROP TABLE orders_lifecycle CASCADE;
 -- that of something else can, even of what is broken already
