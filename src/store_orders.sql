@@ -41,11 +41,23 @@ CREATE TABLE IF NOT EXISTS @.orders (
 	amount numeric(18,4) GENERATED ALWAYS AS (items_amount - discount + shipping + CASE WHEN tax_included THEN 0 ELSE tax END) STORED,
 	refunded_amount numeric(18,4) NOT NULL DEFAULT 0,
 	refunded_sales numeric(18,4) NOT NULL DEFAULT 0,
-	CONSTRAINT orders_refunded_at_most_paid CHECK (refunded_amount <= amount)
+	-- a discount is written before the items that it is taken off
+	CONSTRAINT orders_refunded_at_most_paid CHECK (refunded_amount = 0 OR refunded_amount <= amount)
 );
+-- what the constraint was at first; one that the user dropped or wrote anew is left alone
+DO $do$
+BEGIN
+	IF EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = $r$@.orders$r$::regclass AND conname = 'orders_refunded_at_most_paid'
+		AND pg_catalog.pg_get_constraintdef(oid) = 'CHECK ((refunded_amount <= amount))') THEN
+		ALTER TABLE @.orders DROP CONSTRAINT orders_refunded_at_most_paid,
+			ADD CONSTRAINT orders_refunded_at_most_paid CHECK (refunded_amount = 0 OR refunded_amount <= amount);
+	END IF;
+END
+$do$;
 CREATE UNIQUE INDEX IF NOT EXISTS orders_external_id_key ON @.orders (source_system, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS orders_customer_id_idx ON @.orders (customer_id, ordered_at);
 CREATE INDEX IF NOT EXISTS orders_ordered_at_idx ON @.orders (ordered_at);
+CREATE INDEX IF NOT EXISTS orders_visitor_id_idx ON @.orders (visitor_id) WHERE customer_id IS NULL AND visitor_id IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS @.order_items (
 	order_id bigint NOT NULL REFERENCES @.orders,
@@ -268,7 +280,9 @@ BEGIN
 			CASE WHEN p.currency = s.base_currency THEN p.amount - p.refunded_amount ELSE round((p.amount - p.refunded_amount) * (
 				SELECT r.rate FROM @.rates AS r WHERE r.currency = p.currency AND r.day <= (p.ordered_at AT TIME ZONE s.time_zone)::date ORDER BY r.day DESC LIMIT 1), b.decimals) END AS net_base
 		FROM @.orders AS p, @.settings AS s JOIN @.currencies AS b ON b.currency = s.base_currency
-		WHERE (currencies IS NULL OR p.currency = ANY (currencies)) AND p.ordered_at >= from_day::timestamp AT TIME ZONE s.time_zone) AS v
+		WHERE (currencies IS NULL OR p.currency = ANY (currencies))
+			-- a day that begins twice, as clocks are set back, begins the day before
+			AND p.ordered_at >= (from_day - 1)::timestamp AT TIME ZONE s.time_zone) AS v
 	WHERE o.order_id = v.order_id AND (o.counts, o.net_base) IS DISTINCT FROM (v.counts, v.net_base);
 	GET DIAGNOSTICS changed = ROW_COUNT;
 	RETURN changed;
@@ -396,6 +410,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 DECLARE
 	ids bigint[];
+	wrong record;
 BEGIN
 	IF TG_OP = 'INSERT' THEN
 		ids := ARRAY(SELECT DISTINCT order_id FROM changed);
@@ -413,6 +428,20 @@ BEGIN
 		FROM (SELECT o.currency, greatest(scale(trim_scale(r.amount)), scale(trim_scale(r.shipping)), scale(trim_scale(r.tax))) AS d
 			FROM changed AS r JOIN @.orders AS o USING (order_id)) AS c
 		HAVING count(*) > 0;
+	END IF;
+	-- the order is locked: these are all the refunds of its lines
+	IF TG_OP <> 'DELETE' THEN
+		SELECT f.order_id, f.line, sum(f.quantity) AS refunded, i.quantity INTO wrong
+		FROM @.refunds AS f LEFT JOIN @.order_items AS i USING (order_id, line)
+		WHERE f.order_id = ANY (ids) AND f.quantity IS NOT NULL
+		GROUP BY f.order_id, f.line, i.quantity HAVING sum(f.quantity) > coalesce(i.quantity, 0)
+		ORDER BY f.order_id, f.line LIMIT 1;
+		IF FOUND THEN
+			RAISE EXCEPTION USING errcode = 'check_violation', table = 'refunds', constraint = 'refunds_quantity_at_most_sold',
+				message = CASE WHEN wrong.line IS NULL THEN format('a refund of order %s has a quantity and no line', wrong.order_id)
+					ELSE format('more of line %s of order %s is refunded than was sold', wrong.line, wrong.order_id) END,
+				detail = format('%s of %s.', wrong.refunded, coalesce(wrong.quantity, 0));
+		END IF;
 	END IF;
 	UPDATE @.orders AS o SET refunded_amount = s.amount, refunded_sales = s.sales
 	FROM (SELECT order_id, coalesce(sum(amount), 0) AS amount, coalesce(sum(amount - shipping - tax), 0) AS sales
