@@ -13,6 +13,8 @@ DECLARE
 	area text;
 	described record;
 	options jsonb;
+	owner regrole;
+	problem text;
 BEGIN
 	IF store = '' OR octet_length(store) > 63 OR strpos(store, '$') > 0 OR starts_with(store, 'pg_') OR store IN ('crm', 'information_schema') THEN
 		RAISE EXCEPTION USING errcode = 'invalid_schema_name',
@@ -32,6 +34,14 @@ BEGIN
 			hint = 'Choose another name; an empty schema will do.';
 	END IF;
 
+	/* what is added would belong to another than the rest of it */
+	SELECT relowner INTO owner FROM pg_class WHERE oid = to_regclass(ident || '.settings') AND relowner <> current_user::regrole;
+	IF FOUND THEN
+		RAISE EXCEPTION USING errcode = 'insufficient_privilege',
+			message = format('store "%s" is brought up to date by its owner only', store),
+			hint = format('SET ROLE %s.', owner);
+	END IF;
+
 	/* CREATE OR REPLACE VIEW would forget what the user has set: security_invoker, say */
 	SELECT jsonb_object_agg(relname, reloptions) INTO options FROM pg_class
 	WHERE relnamespace = to_regnamespace(ident) AND relkind = 'v' AND reloptions IS NOT NULL;
@@ -40,7 +50,15 @@ BEGIN
 		crm.store_touches(), crm.store_lifecycle(), crm.store_views(), crm.store_insight(), crm.store_messages(), crm.store_privacy(),
 		crm.store_import()]
 	LOOP
-		EXECUTE replace(area, '@.', ident || '.');
+		BEGIN
+			EXECUTE replace(area, '@.', ident || '.');
+		EXCEPTION WHEN invalid_table_definition OR invalid_function_definition OR undefined_column THEN
+			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
+			RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
+				message = format('store "%s" can''t be brought up to date', store),
+				detail = format('A view, function or table of it is no longer as crm made it: %s.', problem),
+				hint = 'Rename what you changed, and mend or drop what is missing; create_store makes its own again.';
+		END;
 	END LOOP;
 
 	EXECUTE coalesce((
