@@ -132,19 +132,31 @@ END;
 COMMENT ON FUNCTION @.lift_suppression(text, text) IS 'its owner wants to be written to again; false if the address was not suppressed';
 REVOKE EXECUTE ON FUNCTION @.suppress(text, text, text), @.lift_suppression(text, text) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION @.resolve(customer_id bigint) RETURNS bigint
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	WITH RECURSIVE chain AS (
+		SELECT c.customer_id, c.merged_into FROM @.customers AS c WHERE c.customer_id = resolve.customer_id
+		UNION
+		SELECT c.customer_id, c.merged_into FROM chain JOIN @.customers AS c ON c.customer_id = chain.merged_into)
+	SELECT chain.customer_id FROM chain WHERE chain.merged_into IS NULL;
+END;
+COMMENT ON FUNCTION @.resolve(bigint) IS 'the customer that this id belongs to now: itself, or the one that it was merged into';
+
 CREATE OR REPLACE FUNCTION @.may_contact(customer_id bigint, channel text, purpose text DEFAULT 'marketing', as_of timestamptz DEFAULT pg_catalog.now()) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce((
 		SELECT c.granted FROM @.consents AS c
-		WHERE c.customer_id = may_contact.customer_id AND c.channel = may_contact.channel AND c.purpose = may_contact.purpose AND c.at <= as_of
+		WHERE c.customer_id = p.id AND c.channel = may_contact.channel AND c.purpose = may_contact.purpose AND c.at <= as_of
 		ORDER BY c.at DESC, c.consent_id DESC LIMIT 1), false)
 		AND NOT EXISTS (
 			SELECT FROM @.suppressions AS s
 			WHERE s.channel = may_contact.channel AND s.at <= as_of AND s.hash = (
 				SELECT @.suppression_hash(k.key, may_contact.channel,
 					CASE may_contact.channel WHEN 'email' THEN c.email::text WHEN 'sms' THEN c.phone::text WHEN 'phone' THEN c.phone::text END)
-				FROM @.customers AS c, @.suppression_key AS k WHERE c.customer_id = may_contact.customer_id));
+				FROM @.customers AS c, @.suppression_key AS k WHERE c.customer_id = p.id))
+	FROM (SELECT @.resolve(may_contact.customer_id) AS id OFFSET 0) AS p;
 END;
 COMMENT ON FUNCTION @.may_contact(bigint, text, text, timestamptz) IS 'what the customer said last about that channel and purpose; false if nothing, and if the address is suppressed';
 

@@ -24,16 +24,45 @@ CREATE TABLE IF NOT EXISTS @.merge_rows (
 );
 CREATE INDEX IF NOT EXISTS merge_rows_merge_id_idx ON @.merge_rows (merge_id, relation, "column");
 
-CREATE OR REPLACE FUNCTION @.resolve(customer_id bigint) RETURNS bigint
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-	WITH RECURSIVE chain AS (
-		SELECT c.customer_id, c.merged_into FROM @.customers AS c WHERE c.customer_id = resolve.customer_id
-		UNION ALL
-		SELECT c.customer_id, c.merged_into FROM chain JOIN @.customers AS c ON c.customer_id = chain.merged_into)
-	SELECT chain.customer_id FROM chain WHERE chain.merged_into IS NULL;
-END;
-COMMENT ON FUNCTION @.resolve(bigint) IS 'the customer that this id belongs to now: itself, or the one that it was merged into';
+-- Who writes merged_into himself makes no circle of it.
+CREATE OR REPLACE FUNCTION @.check_merged_into() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	next bigint := NEW.merged_into;
+BEGIN
+	WHILE next IS NOT NULL LOOP
+		IF next = NEW.customer_id THEN
+			RAISE EXCEPTION USING errcode = 'check_violation', table = TG_TABLE_NAME,
+				message = format('customer %s can''t be merged into %s, which is merged into it', NEW.customer_id, NEW.merged_into);
+		END IF;
+		SELECT c.merged_into INTO next FROM @.customers AS c WHERE c.customer_id = next;
+	END LOOP;
+	RETURN NEW;
+END
+$function$;
+COMMENT ON FUNCTION @.check_merged_into() IS 'trigger: an id resolves to a customer, never to itself in the end';
+CREATE OR REPLACE TRIGGER check_merged_into BEFORE UPDATE OF merged_into ON @.customers FOR EACH ROW
+	WHEN (NEW.merged_into IS DISTINCT FROM OLD.merged_into AND NEW.merged_into IS NOT NULL) EXECUTE FUNCTION @.check_merged_into();
+
+-- A program that has kept the id of one who was merged may go on to use it.
+CREATE OR REPLACE FUNCTION @.resolve_inserted() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
+BEGIN
+	IF EXISTS (SELECT FROM @.customers WHERE merged_into IS NOT NULL)
+		AND EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
+		EXECUTE format('UPDATE %1$I.%2$I AS t SET customer_id = %1$I.resolve(c.customer_id)
+			FROM changed AS n JOIN %1$I.customers AS c USING (customer_id)
+			WHERE t.%3$I = n.%3$I AND c.merged_into IS NOT NULL', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0]);
+	END IF;
+	RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION @.resolve_inserted() IS 'trigger: a row with the id of a customer who was merged is the one''s whom it resolves to';
+CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.identities REFERENCING NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION @.resolve_inserted('identity_id');
+CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.consents REFERENCING NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION @.resolve_inserted('consent_id');
 
 CREATE OR REPLACE FUNCTION @.merge_customers(keep bigint, absorb bigint, reason text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
@@ -68,6 +97,10 @@ BEGIN
 			message = CASE WHEN kept ->> 'merged_into' IS NOT NULL THEN format('customer %s is merged into %s already', keep, kept ->> 'merged_into')
 				ELSE format('customer %s is merged into %s already', absorb, absorbed ->> 'merged_into') END,
 			hint = 'Merge the customer that the id resolves to.';
+	ELSIF kept ->> 'forgotten_at' IS NOT NULL OR absorbed ->> 'forgotten_at' IS NOT NULL THEN
+		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
+			message = format('customer %s is forgotten', CASE WHEN kept ->> 'forgotten_at' IS NOT NULL THEN keep ELSE absorb END),
+			detail = 'To make him somebody who is known would be to remember him.';
 	END IF;
 
 	-- What the one lacks comes from the other, in columns of the user's too.
@@ -84,7 +117,11 @@ BEGIN
 		'created_via', CASE WHEN absorbed ->> 'created_via' = 'account' THEN 'account' ELSE kept ->> 'created_via' END);
 
 	INSERT INTO @.merges (keep, absorb, reason, before, after)
-	VALUES (merge_customers.keep, merge_customers.absorb, merge_customers.reason, kept, merged) RETURNING merge_id INTO id;
+	SELECT merge_customers.keep, merge_customers.absorb, merge_customers.reason,
+		-- what the merge does not change is nothing that undoing it would have to know
+		coalesce(jsonb_object_agg(b.key, b.value), '{}'), coalesce(jsonb_object_agg(b.key, merged -> b.key), '{}')
+	FROM jsonb_each(kept) AS b WHERE b.value IS DISTINCT FROM merged -> b.key
+	RETURNING merge_id INTO id;
 
 	-- Whatever table refers to customers: the store's and the user's.
 	FOR child IN
@@ -148,6 +185,10 @@ BEGIN
 		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
 			message = format('customer %s was merged into %s later', done.keep, now_is ->> 'merged_into'),
 			hint = 'Undo that merge first.';
+	ELSIF now_is ->> 'forgotten_at' IS NOT NULL THEN
+		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
+			message = format('merge %s can''t be undone: customer %s is forgotten', merge_id, done.keep),
+			detail = 'What the two were before was forgotten with him.';
 	END IF;
 
 	-- First the customer, or rows of his would be sent after the merge again;
@@ -167,10 +208,19 @@ BEGIN
 			USING done.absorb, merge_id, child.relation, child.column, done.keep;
 	END LOOP;
 
-	-- Columns that the merge wrote, unless they were written since.
+	-- Columns that the merge wrote, unless they were written since; of tags and
+	-- attributes those that it brought and that are still there.
 	PERFORM @.set_customer(done.keep, now_is, now_is || coalesce((
 		SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each(done.before) AS b
-		WHERE now_is ? b.key AND now_is -> b.key = done.after -> b.key), '{}'));
+		WHERE now_is ? b.key AND now_is -> b.key = done.after -> b.key), '{}') || coalesce((
+		SELECT jsonb_build_object('tags', coalesce(jsonb_agg(t.tag ORDER BY t.n), '[]'))
+		FROM jsonb_array_elements(now_is -> 'tags') WITH ORDINALITY AS t(tag, n)
+		WHERE NOT (done.after -> 'tags' @> t.tag AND NOT done.before -> 'tags' @> t.tag)
+		HAVING done.before ? 'tags' AND now_is -> 'tags' <> done.after -> 'tags'), '{}') || coalesce((
+		SELECT jsonb_build_object('attributes', coalesce(jsonb_object_agg(a.key, a.value), '{}'))
+		FROM jsonb_each(now_is -> 'attributes') AS a
+		WHERE NOT (done.after -> 'attributes' @> jsonb_build_object(a.key, a.value) AND NOT jsonb_exists(done.before -> 'attributes', a.key))
+		HAVING done.before ? 'attributes' AND now_is -> 'attributes' <> done.after -> 'attributes'), '{}'));
 	UPDATE @.merges AS m SET undone_at = now() WHERE m.merge_id = undo_merge.merge_id;
 END
 $function$;
@@ -287,7 +337,9 @@ BEGIN
 	-- Someone who wrote the tables without asking here was faster.
 	IF EXISTS (SELECT FROM @.identities WHERE customer_id <> person AND (
 		by_external IS NULL AND kind = 'external' AND system = identify.system AND value = identify.external_id
-		OR by_email IS NULL AND NOT logged_in AND email = identify.email)) THEN
+		OR by_handle IS NULL AND kind = 'social' AND system = identify.network AND value = identify.handle
+		OR by_email IS NULL AND NOT logged_in AND email = identify.email
+		OR by_phone IS NULL AND NOT logged_in AND identify.email IS NULL AND phone = identify.phone)) THEN
 		RAISE EXCEPTION USING errcode = 'serialization_failure',
 			message = 'another session has identified the same person at the same time',
 			hint = 'Try again.';

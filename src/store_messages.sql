@@ -69,6 +69,11 @@ CREATE INDEX IF NOT EXISTS outbox_due_at_idx ON @.outbox (due_at, message_id) WH
 CREATE INDEX IF NOT EXISTS outbox_customer_id_idx ON @.outbox (customer_id);
 CREATE INDEX IF NOT EXISTS outbox_subscription_id_idx ON @.outbox (subscription_id) WHERE subscription_id IS NOT NULL;
 
+CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.product_subscriptions REFERENCING NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION @.resolve_inserted('subscription_id');
+CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.outbox REFERENCING NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION @.resolve_inserted('message_id');
+
 -- When a product had none and then some; a row is locked while that is found out.
 CREATE TABLE IF NOT EXISTS @.restocks (
 	product_id bigint PRIMARY KEY REFERENCES @.products ON DELETE CASCADE,

@@ -81,7 +81,14 @@ BEGIN
 				WHERE depth = 1 AND relnamespace = store AND attname IN ('customer_id', 'customer') AND atttypid = 'bigint'::regtype
 					AND NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND conrelid = attrelid AND attnum = ANY (conkey) AND confrelid = customers)
 				UNION ALL
-				SELECT $r$@.touches$r$::regclass, $p$customer_id IS NULL AND visitor_id = ANY (ARRAY(SELECT value FROM @.identities WHERE kind = 'cookie' AND customer_id = ANY ($1)))$p$
+				-- of nobody, and yet his: what was done in his browsers, and what was sent to his addresses
+				SELECT v.id, v.predicate FROM (VALUES
+					($r$@.touches$r$::regclass, $p$customer_id IS NULL AND visitor_id = ANY (ARRAY(SELECT value FROM @.identities WHERE kind = 'cookie' AND customer_id = ANY ($1)))$p$),
+					($r$@.orders$r$::regclass, $p$customer_id IS NULL AND visitor_id = ANY (ARRAY(SELECT value FROM @.identities WHERE kind = 'cookie' AND customer_id = ANY ($1)))$p$),
+					($r$@.outbox$r$::regclass, $p$customer_id IS NULL AND CASE WHEN channel = 'email' THEN address::crm.email = ANY (ARRAY(
+							SELECT email FROM @.customers WHERE customer_id = ANY ($1) UNION ALL SELECT email FROM @.identities WHERE customer_id = ANY ($1)))
+						WHEN channel IN ('sms', 'phone') THEN address::crm.phone = ANY (ARRAY(
+							SELECT phone FROM @.customers WHERE customer_id = ANY ($1) UNION ALL SELECT phone FROM @.identities WHERE customer_id = ANY ($1))) END$p$)) AS v(id, predicate)
 				WHERE depth = 1) AS l
 			JOIN pg_class AS r ON r.oid = l.id
 			WHERE l.id <> ALL (found) AND r.relkind IN ('r', 'p') AND NOT r.relispartition AND r.relpersistence <> 't'
@@ -215,7 +222,8 @@ BEGIN
 		ORDER BY s.customer_id, s.channel, s.purpose, s.at DESC, s.consent_id DESC) AS l
 	WHERE l.granted;
 	UPDATE @.product_subscriptions SET ended_at = now() WHERE customer_id = ANY (ids) AND ended_at IS NULL;
-	UPDATE @.outbox SET status = 'cancelled' WHERE customer_id = ANY (ids) AND status = 'pending';
+	SELECT t.predicate INTO list FROM @.personal_tables() AS t WHERE t.relation = 'outbox';
+	EXECUTE format('UPDATE %s SET status = ''cancelled'' WHERE status = ''pending'' AND (%s)', $r$@.outbox$r$::regclass, list) USING ids;
 
 	-- What was done in his browsers stays his doing, without the cookie; so a
 	-- visitor remains a visitor.  A name that only his household has goes too.
@@ -225,9 +233,19 @@ BEGIN
 	WHERE a.kind = 'household' AND a.account_id IN (SELECT c.account_id FROM @.customers AS c WHERE c.customer_id = ANY (ids))
 		AND NOT EXISTS (SELECT FROM @.customers AS c WHERE c.account_id = a.account_id AND c.customer_id <> ALL (ids));
 
-	-- The rows furthest from customers first: those nearer lead to them.
+	-- A merge that was undone may have left something of his in what later merges
+	-- of the other keep, and so on.
+	WITH RECURSIVE kin AS (
+		SELECT unnest(ids) AS id
+		UNION
+		SELECT CASE WHEN m.keep = kin.id THEN m.absorb ELSE m.keep END FROM kin JOIN @.merges AS m ON kin.id IN (m.keep, m.absorb))
+	UPDATE @.merges AS m SET before = '{}', after = '{}'
+	FROM kin WHERE m.keep = kin.id AND (m.before, m.after) <> ('{}'::jsonb, '{}'::jsonb);
+
+	-- The rows furthest from customers first: those nearer lead to them, and
+	-- identities to what was done in his browsers.
 	FOR held IN SELECT t.*, d.on_forget FROM @.personal_tables() AS t LEFT JOIN @.personal_data AS d ON d.relation = t.relation AND d."column" = '*'
-		ORDER BY t.steps DESC, t.relation
+		ORDER BY t.steps DESC, t.relation = 'identities', t.relation
 	LOOP
 		IF held.on_forget = 'delete' THEN
 			EXECUTE format('DELETE FROM %s WHERE %s', held.id::regclass, held.predicate) USING ids;

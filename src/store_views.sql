@@ -280,11 +280,13 @@ WHERE c.merged_into IS NULL;
 
 CREATE OR REPLACE FUNCTION @.customer_360(customer_id bigint) RETURNS SETOF @.customer_360
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	id CONSTANT bigint := @.resolve(customer_360.customer_id);
 BEGIN
-	RETURN QUERY SELECT * FROM @.customer_360 AS c WHERE c.customer_id = customer_360.customer_id;
+	RETURN QUERY SELECT * FROM @.customer_360 AS c WHERE c.customer_id = id;
 END
 $function$;
-COMMENT ON FUNCTION @.customer_360(bigint) IS 'a customer in a row, as the view has it, by a plan that the session keeps';
+COMMENT ON FUNCTION @.customer_360(bigint) IS 'a customer in a row, as the view has it, by a plan that the session keeps; of an id that was merged the one it resolves to';
 
 -- What is most of a customer: of equal ones the first.
 CREATE OR REPLACE VIEW @.customer_preferences AS
