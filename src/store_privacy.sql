@@ -23,7 +23,7 @@ SELECT relation, c, on_forget
 FROM (VALUES
 	('customers', 'clear', 'first_name last_name email email_verified_at phone phone_verified_at job_title city tags attributes account_id'),
 	('customers', 'year', 'birth_date'),
-	('customers', 'keep', 'customer_id gender language country region created_via source created_at updated_at merged_into forgotten_at'),
+	('customers', 'keep', 'customer_id gender language country region created_via source created_at updated_at merged_into forgotten_at team'),
 	('identities', 'delete', '*'),
 	('consents', 'clear', 'source'),
 	('consents', 'keep', 'consent_id customer_id channel purpose granted at basis'),

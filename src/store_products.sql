@@ -1,4 +1,4 @@
-/* store, fourth area: products, stock, channels */
+/* store, fourth area: products, stock, channels, teams */
 CREATE FUNCTION crm.store_products() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN $ddl$
 
@@ -73,6 +73,15 @@ CREATE TABLE IF NOT EXISTS @.channels (
 	type text NOT NULL CHECK (type IN ('direct', 'organic_search', 'paid', 'affiliate', 'referral', 'contest', 'email', 'social', 'marketplace', 'physical_shop', 'phone', 'other')),
 	name text
 );
+
+-- Whose business a channel is, and a customer: what rules and policies go by.
+CREATE TABLE IF NOT EXISTS @.teams (
+	team text PRIMARY KEY,
+	name text
+);
+ALTER TABLE @.channels ADD COLUMN IF NOT EXISTS team text REFERENCES @.teams;
+ALTER TABLE @.customers ADD COLUMN IF NOT EXISTS team text REFERENCES @.teams;
+CREATE INDEX IF NOT EXISTS customers_team_idx ON @.customers (team) WHERE team IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS @.spend (
 	channel text NOT NULL REFERENCES @.channels,

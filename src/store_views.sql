@@ -233,7 +233,7 @@ SELECT c.customer_id, c.first_name, c.last_name, nullif(pg_catalog.concat_ws(' '
 	coalesce(n.email, false) AND 'email' <> ALL (x.channels) AS may_email,
 	coalesce(n.sms, false) AND 'sms' <> ALL (x.channels) AS may_sms,
 	coalesce(n.phone, false) AND 'phone' <> ALL (x.channels) AS may_phone,
-	y.stage, y.phase, y.stage_since, y.stage_until, r.rfm, r.segment, v.p_alive, v.predicted, v.total, v.next_order_at, t.last_channel
+	y.stage, y.phase, y.stage_since, y.stage_until, r.rfm, r.segment, v.p_alive, v.predicted, v.total, v.next_order_at, t.last_channel, c.team
 FROM @.customers AS c
 LEFT JOIN LATERAL (SELECT * FROM @.lifecycle AS l WHERE l.customer_id = c.customer_id OFFSET 0) AS y ON true
 LEFT JOIN LATERAL (SELECT * FROM @.rfm AS l WHERE l.customer_id = c.customer_id OFFSET 0) AS r ON true
