@@ -4,6 +4,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN $ddl$
 
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS segment_map text NOT NULL DEFAULT 'fm_grid'
 	CONSTRAINT settings_segment_map_check CHECK (segment_map IN ('fm_grid', 'rf_grid', 'shopify'));
+ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS rfm_bins integer NOT NULL DEFAULT 5
+	CONSTRAINT settings_rfm_bins_check CHECK (rfm_bins BETWEEN 2 AND 10);
+ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS rfm_thresholds crm.rfm_scale;
+ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS own_segments jsonb;
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS ltv_model text NOT NULL DEFAULT 'mbg_nbd'
 	CONSTRAINT settings_ltv_model_check CHECK (ltv_model IN ('bg_nbd', 'mbg_nbd', 'pareto_nbd'));
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS ltv_horizon interval NOT NULL DEFAULT '1 year'
@@ -27,6 +31,26 @@ ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS cart_abandoned_after interval NO
 	CONSTRAINT settings_cart_abandoned_after_check CHECK (cart_abandoned_after >= interval '0');
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS cart_recovered_within interval NOT NULL DEFAULT '7 days'
 	CONSTRAINT settings_cart_recovered_within_check CHECK (cart_recovered_within >= cart_abandoned_after);
+
+-- A map that gives every score one segment, or none at all.
+CREATE OR REPLACE FUNCTION @.check_segments() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	wrong record;
+BEGIN
+	SELECT * INTO wrong FROM crm.check_segment_map(NEW.own_segments, coalesce(crm.bins(NEW.rfm_thresholds), NEW.rfm_bins)) AS m ORDER BY m.score LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING errcode = 'check_violation', table = TG_TABLE_NAME, column = 'own_segments',
+			message = format('the score %s is of %s', wrong.score, coalesce(array_to_string(nullif(wrong.segments, '{}'), ' and of '), 'no segment')),
+			hint = 'crm.check_segment_map() lists all such scores.';
+	END IF;
+	RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION @.check_segments() IS 'trigger: own_segments has each score once';
+CREATE OR REPLACE TRIGGER check_segments AFTER UPDATE ON @.settings FOR EACH ROW
+	WHEN (NEW.own_segments IS NOT NULL AND (OLD.own_segments, OLD.rfm_bins, OLD.rfm_thresholds::text) IS DISTINCT FROM (NEW.own_segments, NEW.rfm_bins, NEW.rfm_thresholds::text))
+	EXECUTE FUNCTION @.check_segments();
 
 -- What is tracked of an order is what is left of it after refunds, in the base
 -- currency.  One whose currency has no rate is an order all the same, of 0.
@@ -135,9 +159,10 @@ DECLARE
 BEGIN
 	-- one after the other
 	LOCK TABLE @.fits IN SHARE ROW EXCLUSIVE MODE;
-	SELECT crm.rfm_scale(p, fit.as_of), count(*) INTO scale, number
+	SELECT crm.rfm_scale(p, fit.as_of, (SELECT rfm_bins FROM @.settings)), count(*) INTO scale, number
 	FROM (SELECT crm.purchases(ordered_at, net_base) AS p FROM @.orders
 		WHERE counts AND customer_id IS NOT NULL AND ordered_at < fit.as_of GROUP BY customer_id HAVING count(*) = count(net_base)) AS c;
+	scale := coalesce((SELECT rfm_thresholds FROM @.settings), scale);
 	IF scale IS NOT NULL THEN
 		UPDATE @.fits SET current = false WHERE kind = 'rfm' AND current;
 	END IF;
@@ -178,15 +203,15 @@ CREATE OR REPLACE VIEW @.rfm AS
 SELECT c.customer_id, pg_catalog.floor(extract(epoch FROM c.as_of - crm.last_order(c.p)) / 86400)::integer AS recency_days,
 	crm.order_count(c.p) AS orders, CASE WHEN c.known THEN crm.revenue(c.p) END::numeric(20,4) AS net_base,
 	crm.recency_score(c.score) AS r, crm.frequency_score(c.score) AS f, crm.monetary_score(c.score) AS m,
-	c.score::text AS rfm, crm.segment(c.score, c.segment_map) AS segment
+	c.score::text AS rfm, CASE WHEN c.own_segments IS NULL THEN crm.segment(c.score, c.segment_map) ELSE crm.segment(c.score, c.own_segments) END AS segment
 FROM (
-	SELECT b.customer_id, b.p, b.as_of, b.known, b.segment_map, CASE WHEN b.known THEN crm.rfm(b.p, b.rfm_scale, b.as_of) END AS score
+	SELECT b.customer_id, b.p, b.as_of, b.known, b.segment_map, b.own_segments, CASE WHEN b.known THEN crm.rfm(b.p, b.rfm_scale, b.as_of) END AS score
 	FROM (
 		SELECT c.customer_id, coalesce(l.purchases, '{"orders": 0, "revenue": 0, "refunds": 0}'::crm.purchases) AS p,
 			greatest(s.today, crm.last_order(l.purchases)) AS as_of,
 			c.customer_id NOT IN (SELECT o.customer_id FROM @.orders AS o WHERE o.counts AND o.net_base IS NULL AND o.customer_id IS NOT NULL) AS known,
-			f.rfm_scale, s.segment_map
-		FROM (SELECT pg_catalog.date_trunc('day', pg_catalog.now(), time_zone) AS today, segment_map FROM @.settings OFFSET 0) AS s
+			f.rfm_scale, s.segment_map, s.own_segments
+		FROM (SELECT pg_catalog.date_trunc('day', pg_catalog.now(), time_zone) AS today, segment_map, own_segments FROM @.settings OFFSET 0) AS s
 		CROSS JOIN @.customers AS c
 		LEFT JOIN @.orders_lifecycle AS l ON l.customer = c.customer_id
 		LEFT JOIN @.fits AS f ON f.kind = 'rfm' AND f.current
@@ -198,9 +223,9 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT b.customer_id, pg_catalog.floor(extract(epoch FROM rfm.as_of - crm.last_order(b.p)) / 86400)::integer, crm.order_count(b.p),
 		CASE WHEN b.known THEN crm.revenue(b.p) END::numeric(20,4),
-		crm.recency_score(b.score), crm.frequency_score(b.score), crm.monetary_score(b.score), b.score::text, crm.segment(b.score, b.segment_map)
+		crm.recency_score(b.score), crm.frequency_score(b.score), crm.monetary_score(b.score), b.score::text, CASE WHEN b.own_segments IS NULL THEN crm.segment(b.score, b.segment_map) ELSE crm.segment(b.score, b.own_segments) END
 	FROM (
-		SELECT c.customer_id, c.p, c.known, s.segment_map,
+		SELECT c.customer_id, c.p, c.known, s.segment_map, s.own_segments,
 			CASE WHEN c.known THEN crm.rfm(c.p, (SELECT f.rfm_scale FROM @.fits AS f WHERE f.kind = 'rfm' AND f.current), rfm.as_of) END AS score
 		FROM (
 			SELECT o.customer_id, crm.purchases(o.ordered_at, coalesce(o.net_base, 0)) AS p, pg_catalog.count(*) = pg_catalog.count(o.net_base) AS known
