@@ -193,6 +193,85 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL @.channel_performance(m.month AT TIME ZONE s.time_zone, (m.month + interval '1 month') AT TIME ZONE s.time_zone) AS p
 WHERE p.visitors > 0 OR p.orders > 0 OR p.attributed_orders > 0 OR p.spend > 0;
 
+-- Campaigns: the same of each channel's campaigns, by the rules.  In a journey
+-- a campaign goes by the name of its channel and its own.
+CREATE OR REPLACE FUNCTION @.campaign_attribution(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (channel text, campaign text, model text, orders numeric(18,4), revenue numeric(20,4), new_customers numeric(18,4))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH sold AS MATERIALIZED (
+		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END AS visitor_id, o.ordered_at, coalesce(o.net_base, 0) AS value,
+			coalesce(o.ordered_at = crm.first_order(l.purchases) AND NOT EXISTS (SELECT FROM @.orders AS e
+				WHERE e.customer_id = o.customer_id AND e.ordered_at = o.ordered_at AND e.counts AND e.order_id < o.order_id), false) AS is_first
+		FROM @.orders AS o LEFT JOIN @.orders_lifecycle AS l ON l.customer = o.customer_id
+		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at),
+	known AS (SELECT NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= from_at AND u.ordered_at < to_at) AS known),
+	e AS (
+		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, t.channel || coalesce(pg_catalog.chr(31) || nullif(t.campaign, ''), '') AS channel,
+			t.touched_at AS at, NULL::numeric AS value, false AS is_first, s.lookback, s.half_life
+		FROM @.settings AS s, @.customer_touches AS t
+		WHERE t.touched_at >= from_at - s.lookback AND t.touched_at < to_at
+		UNION ALL
+		SELECT o.customer_id, o.visitor_id, NULL, o.ordered_at, o.value, o.is_first, s.lookback, s.half_life FROM @.settings AS s, sold AS o),
+	won AS (
+		SELECT crm.rollup(b.orders) AS orders, crm.rollup(b.new_customers) AS new_customers
+		FROM (
+			SELECT crm.attribution(e.customer_id, e.channel, e.at, e.value, e.lookback, e.half_life) AS orders,
+				crm.attribution(e.customer_id, e.channel, e.at, e.value, e.lookback, e.half_life) FILTER (WHERE e.value IS NULL OR e.is_first) AS new_customers
+			FROM e WHERE e.visitor_id IS NULL
+			UNION ALL
+			SELECT crm.attribution(e.visitor_id, e.channel, e.at, e.value, e.lookback, e.half_life), NULL FROM e WHERE e.visitor_id IS NOT NULL) AS b)
+	SELECT pg_catalog.split_part(o.channel, pg_catalog.chr(31), 1), pg_catalog.split_part(o.channel, pg_catalog.chr(31), 2), o.model,
+		o.conversions::numeric(18,4), CASE WHEN k.known THEN o.value END::numeric(20,4), coalesce(n.conversions, 0)::numeric(18,4)
+	FROM won AS a CROSS JOIN known AS k
+	CROSS JOIN LATERAL crm.channels(a.orders) AS o
+	LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel AND n.model = o.model;
+END;
+COMMENT ON FUNCTION @.campaign_attribution(timestamptz, timestamptz) IS 'orders, revenue and new customers of a period by the channel and campaign that won them, for each rule of attribution';
+
+CREATE OR REPLACE VIEW @.campaign_attribution AS
+SELECT channel, campaign, model, orders::numeric(18,4) AS orders, revenue::numeric(20,4) AS revenue, new_customers::numeric(18,4) AS new_customers
+FROM @.campaign_attribution('-infinity', 'infinity');
+
+CREATE OR REPLACE FUNCTION @.campaign_performance(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (channel text, campaign text, visitors bigint, converted bigint, conversion_rate numeric(9,6), attributed_orders numeric(18,4), attributed_revenue numeric(20,4),
+	attributed_new_customers numeric(18,4), spend numeric(20,4), cac numeric(18,4), roas numeric(18,4), roi numeric(18,4))
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH visited AS (
+		SELECT p.channel, p.campaign, pg_catalog.count(*) AS visitors, pg_catalog.count(*) FILTER (WHERE coalesce(c.last_at, v.last_at) >= p.first_at) AS converted
+		FROM (SELECT t.channel, coalesce(t.campaign, '') AS campaign, t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, pg_catalog.min(t.touched_at) AS first_at
+			FROM @.customer_touches AS t WHERE t.touched_at >= from_at AND t.touched_at < to_at GROUP BY 1, 2, 3, 4) AS p
+		LEFT JOIN (SELECT o.customer_id, pg_catalog.max(o.ordered_at) AS last_at FROM @.orders AS o
+			WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY 1) AS c ON c.customer_id = p.customer_id
+		LEFT JOIN (SELECT o.visitor_id, pg_catalog.max(o.ordered_at) AS last_at FROM @.orders AS o
+			WHERE o.counts AND o.customer_id IS NULL AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY 1) AS v ON v.visitor_id = p.visitor_id
+		GROUP BY p.channel, p.campaign),
+	spent AS (
+		SELECT p.channel, p.campaign, CASE WHEN pg_catalog.count(*) = pg_catalog.count(b.amount) THEN pg_catalog.sum(b.amount) END AS spend
+		FROM @.settings AS s, @.spend AS p, LATERAL (SELECT @.to_base(p.amount, p.currency, p.day) AS amount OFFSET 0) AS b
+		WHERE p.day::timestamp AT TIME ZONE s.time_zone >= from_at AND p.day::timestamp AT TIME ZONE s.time_zone < to_at
+		GROUP BY p.channel, p.campaign),
+	won AS (
+		SELECT a.channel, a.campaign, a.orders, a.revenue, a.new_customers
+		FROM @.campaign_attribution(campaign_performance.from_at, campaign_performance.to_at) AS a
+		WHERE a.model = (SELECT CASE WHEN s.attribution_model IN ('markov', 'shapley') THEN 'last_non_direct' ELSE s.attribution_model END FROM @.settings AS s)),
+	figures AS (
+		SELECT channel, campaign, coalesce(v.visitors, 0) AS visitors, coalesce(v.converted, 0) AS converted, v.converted::numeric / v.visitors AS rate,
+			coalesce(w.orders, 0) AS orders, CASE WHEN w.orders IS NULL THEN 0 ELSE w.revenue END AS revenue, coalesce(w.new_customers, 0) AS new_customers, m.spend
+		FROM visited AS v FULL JOIN won AS w USING (channel, campaign) FULL JOIN spent AS m USING (channel, campaign))
+	SELECT f.channel, f.campaign, f.visitors, f.converted, f.rate::numeric(9,6), f.orders::numeric(18,4), f.revenue::numeric(20,4), f.new_customers::numeric(18,4), f.spend::numeric(20,4),
+		(f.spend / nullif(f.new_customers, 0))::numeric(18,4), (f.revenue / nullif(f.spend, 0))::numeric(18,4), ((f.revenue * s.margin - f.spend) / nullif(f.spend, 0))::numeric(18,4)
+	FROM figures AS f, @.settings AS s WHERE f.visitors > 0 OR f.orders > 0 OR f.spend IS NOT NULL;
+END;
+COMMENT ON FUNCTION @.campaign_performance(timestamptz, timestamptz) IS 'what campaigns cost and brought in a period: visitors, orders won, cost of a new customer, return on what was spent; in the base currency';
+
+CREATE OR REPLACE VIEW @.campaign_performance AS
+SELECT channel, campaign, visitors, converted, conversion_rate::numeric(9,6) AS conversion_rate, attributed_orders::numeric(18,4) AS attributed_orders,
+	attributed_revenue::numeric(20,4) AS attributed_revenue, attributed_new_customers::numeric(18,4) AS attributed_new_customers, spend::numeric(20,4) AS spend,
+	cac::numeric(18,4) AS cac, roas::numeric(18,4) AS roas, roi::numeric(18,4) AS roi
+FROM @.campaign_performance('-infinity', 'infinity');
+
 -- Credit is kept by period, from the orders or from market research.
 CREATE TABLE IF NOT EXISTS @.channel_credits (
 	channel text NOT NULL REFERENCES @.channels,
