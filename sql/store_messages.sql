@@ -82,6 +82,12 @@ UPDATE shop.products SET price = 500, currency = 'JPY' WHERE product_id = 1;
 UPDATE shop.products SET price = 400 WHERE product_id = 1;
 SELECT product_id, customer_id, payload #>> '{merge_fields,PRICE}' AS price, payload #>> '{merge_fields,OLDPRICE}' AS was FROM shop.outbox ORDER BY customer_id;
 TRUNCATE shop.outbox;
+-- a price without a currency is in the base currency
+UPDATE shop.products SET price = 3, currency = 'EUR' WHERE product_id = 1;
+UPDATE shop.products SET price = 2, currency = NULL WHERE product_id = 1;
+SELECT count(*) AS messages FROM shop.outbox;
+UPDATE shop.products SET price = 400, currency = 'JPY' WHERE product_id = 1;
+TRUNCATE shop.outbox;
 
 -- Back in stock: from none at all to some, by whatever brings it
 SELECT shop.subscribe(1, 'back_in_stock', product_id => 1) > 0, shop.subscribe(2, 'back_in_stock') > 0;

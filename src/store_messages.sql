@@ -237,7 +237,8 @@ BEGIN
 	FROM (SELECT product_id, max(price) FILTER (WHERE is_new) AS price, max(price) FILTER (WHERE NOT is_new) AS was
 		FROM (SELECT true AS is_new, product_id, price, currency, active FROM changed
 			UNION ALL SELECT false, product_id, price, currency, true FROM old_rows) AS b
-		GROUP BY product_id HAVING count(*) = 2 AND bool_and(active) AND count(DISTINCT coalesce(currency, '')) = 1) AS p
+		-- without a currency a price is in the base currency
+		GROUP BY product_id HAVING count(*) = 2 AND bool_and(active) AND count(DISTINCT coalesce(currency, (SELECT base_currency FROM @.settings))) = 1) AS p
 	WHERE price < was;
 	IF ids IS NOT NULL THEN
 		PERFORM @.announce('price_drop', ids, old_prices);
