@@ -41,6 +41,8 @@ UPDATE shop.customers SET tags = tags || '{vip}', attributes = attributes || '{"
 SELECT tags, attributes FROM shop.customers WHERE customer_id = 1;
 SELECT shop.undo_merge(:merge);
 SELECT customer_id, merged_into, email, tags, attributes FROM shop.customers ORDER BY customer_id;
+-- consent that was withdrawn while they were one is withdrawn for both
+SELECT customer_id, channel, granted FROM shop.consents ORDER BY customer_id, consent_id;
 -- a merge keeps what it changed, and no more
 SELECT keep, absorb, before, after - 'created_at' AS after FROM shop.merges ORDER BY merge_id;
 SELECT * FROM crm.verify('shop.orders');

@@ -221,6 +221,10 @@ BEGIN
 		FROM jsonb_each(now_is -> 'attributes') AS a
 		WHERE NOT (done.after -> 'attributes' @> jsonb_build_object(a.key, a.value) AND NOT jsonb_exists(done.before -> 'attributes', a.key))
 		HAVING done.before ? 'attributes' AND now_is -> 'attributes' <> done.after -> 'attributes'), '{}'));
+	-- Who of the two withdrew consent while they were one is not known: neither is written to.
+	INSERT INTO @.consents (customer_id, channel, purpose, granted, at, basis, source)
+	SELECT done.absorb, c.channel, c.purpose, false, c.at, c.basis, c.source FROM @.consents AS c
+	WHERE c.customer_id = done.keep AND NOT c.granted AND c.at >= done.merged_at ORDER BY c.at, c.consent_id;
 	UPDATE @.merges AS m SET undone_at = now() WHERE m.merge_id = undo_merge.merge_id;
 END
 $function$;
