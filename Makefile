@@ -13,7 +13,7 @@ EXTVERSION  := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" crm.control
 
 # One concept, one room: src/NAME.c (and its src/NAME_*.c), src/NAME.sql (and
 # its src/NAME_*.sql), sql/NAME.sql.  The order is that of the install script.
-CONCEPTS     = purchases contact rfm ltv journey attribution markov shapley channel stage track clock store status
+CONCEPTS     = purchases contact rfm ltv journey session attribution markov shapley channel stage track clock store status
 SQL_FILES    = src/crm.sql $(foreach c,$(CONCEPTS),src/$(c).sql $(sort $(wildcard src/$(c)_*.sql)))
 
 # make demo DATA=file.csv: a file of the user's; to PGXS, DATA is what to install
