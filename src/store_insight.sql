@@ -19,16 +19,15 @@ BEGIN ATOMIC
 		SELECT crm.attribution(e.customer_id, e.channel, e.at, e.value, s.lookback, s.half_life) AS orders,
 			crm.attribution(e.customer_id, e.channel, e.at, e.value, s.lookback, s.half_life) FILTER (WHERE e.value IS NULL OR e.is_first) AS new_customers
 		FROM @.settings AS s, LATERAL (
-			SELECT t.customer_id, t.channel, t.touched_at AS at, NULL::numeric AS value, false AS is_first FROM @.customer_touches AS t
-			WHERE t.customer_id IS NOT NULL AND t.touched_at >= from_at - s.lookback AND t.touched_at < to_at
+			SELECT t.customer_id, t.channel, t.touched_at AS at, NULL::numeric AS value, false AS is_first FROM @.customer_touches(attribution.from_at - s.lookback, attribution.to_at) AS t
+			WHERE t.customer_id IS NOT NULL
 			UNION ALL
 			SELECT o.customer_id, NULL, o.ordered_at, o.value, o.is_first FROM sold AS o WHERE o.visitor_id IS NULL) AS e
 		UNION ALL
 		SELECT crm.attribution(e.visitor_id, e.channel, e.at, e.value, s.lookback, s.half_life), NULL
 		FROM @.settings AS s, LATERAL (
-			SELECT t.visitor_id, t.channel, t.touched_at AS at, NULL::numeric AS value FROM @.customer_touches AS t
+			SELECT t.visitor_id, t.channel, t.touched_at AS at, NULL::numeric AS value FROM @.customer_touches(attribution.from_at - s.lookback, attribution.to_at) AS t
 			WHERE t.customer_id IS NULL AND t.visitor_id IN (SELECT o.visitor_id FROM sold AS o WHERE o.visitor_id IS NOT NULL)
-				AND t.touched_at >= from_at - s.lookback AND t.touched_at < to_at
 			UNION ALL
 			SELECT o.visitor_id, NULL, o.ordered_at, o.value FROM sold AS o WHERE o.visitor_id IS NOT NULL) AS e) AS b;
 END;
@@ -48,7 +47,7 @@ BEGIN ATOMIC
 		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at),
 	journeys AS MATERIALIZED (
 		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, crm.journey(t.channel, t.touched_at) AS journey
-		FROM @.settings AS s, @.customer_touches AS t WHERE t.touched_at >= from_at - s.lookback AND t.touched_at < to_at GROUP BY 1, 2),
+		FROM @.settings AS s, @.customer_touches(paths.from_at - s.lookback, paths.to_at) AS t GROUP BY 1, 2),
 	ordered AS (
 		SELECT o.customer_id, o.ordered_at, o.value, o.is_first, j.journey FROM sold AS o LEFT JOIN journeys AS j ON j.customer_id = o.customer_id WHERE o.visitor_id IS NULL
 		UNION ALL
@@ -130,7 +129,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH seen AS (
 		SELECT t.channel, t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, pg_catalog.min(t.touched_at) AS first_at
-		FROM @.customer_touches AS t WHERE t.touched_at >= from_at AND t.touched_at < to_at GROUP BY 1, 2, 3),
+		FROM @.customer_touches(channel_performance.from_at, channel_performance.to_at) AS t GROUP BY 1, 2, 3),
 	visited AS (
 		SELECT p.channel, pg_catalog.count(*) AS visitors, pg_catalog.count(*) FILTER (WHERE coalesce(c.last_at, v.last_at) >= p.first_at) AS converted
 		FROM seen AS p
@@ -317,7 +316,7 @@ BEGIN ATOMIC
 	FROM (
 		SELECT coalesce(crm.first_order(l.purchases), g.first_at) AS first_at
 		FROM (SELECT DISTINCT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id
-			FROM @.customer_touches AS t WHERE t.touched_at >= from_at AND t.touched_at < to_at) AS p
+			FROM @.customer_touches(conversion_rate.from_at, conversion_rate.to_at) AS t) AS p
 		LEFT JOIN @.orders_lifecycle AS l ON l.customer = p.customer_id
 		LEFT JOIN (SELECT o.visitor_id, pg_catalog.min(o.ordered_at) AS first_at FROM @.orders AS o
 			WHERE o.counts AND o.customer_id IS NULL AND o.visitor_id IS NOT NULL GROUP BY o.visitor_id) AS g ON g.visitor_id = p.visitor_id) AS f;
@@ -346,23 +345,18 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH e AS (
 		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, t.touched_at AS at, t.touch_id, t.channel, t.kind, t.product_id, s.session_timeout
-		FROM @.settings AS s, @.customer_touches AS t
-		WHERE t.touched_at >= from_at - s.session_timeout AND t.touched_at < to_at AND t.kind NOT IN ('email_opened', 'email_clicked')
+		FROM @.settings AS s, @.customer_touches(sessions.from_at - s.session_timeout, sessions.to_at) AS t
+		WHERE t.kind NOT IN ('email_opened', 'email_clicked')
 		UNION ALL
 		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END, o.ordered_at, NULL, NULL, NULL, NULL, s.session_timeout
 		FROM @.settings AS s, @.orders AS o
 		WHERE o.counts AND (o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL) AND o.ordered_at >= from_at - s.session_timeout AND o.ordered_at < to_at),
-	-- the last touch before each event, which that touch's session may go on to
+	-- by a number first: cookies are slow to sort
 	n AS (
-		SELECT e.*, coalesce(pg_catalog.max(e.at) FILTER (WHERE e.touch_id IS NOT NULL) OVER w >= e.at - e.session_timeout, false) AS goes_on FROM e
-		WINDOW w AS (PARTITION BY e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)),
-	g AS (
-		SELECT n.*, pg_catalog.count(*) FILTER (WHERE n.touch_id IS NOT NULL AND NOT n.goes_on) OVER (PARTITION BY n.customer_id, n.visitor_id ORDER BY n.at, n.touch_id ROWS UNBOUNDED PRECEDING) AS number FROM n)
-	SELECT g.customer_id, g.visitor_id, pg_catalog.min(g.at), pg_catalog.max(g.at), pg_catalog.count(g.touch_id),
-		pg_catalog.max(g.channel) FILTER (WHERE NOT g.goes_on), pg_catalog.max(g.kind) FILTER (WHERE NOT g.goes_on), pg_catalog.max(g.product_id) FILTER (WHERE NOT g.goes_on),
-		pg_catalog.min(g.at) FILTER (WHERE g.touch_id IS NULL)
-	FROM g WHERE g.goes_on OR g.touch_id IS NOT NULL
-	GROUP BY g.customer_id, g.visitor_id, g.number HAVING pg_catalog.min(g.at) >= from_at;
+		SELECT e.*, crm.session(e.at, e.touch_id IS NULL, e.session_timeout) OVER w AS session FROM e
+		WINDOW w AS (PARTITION BY coalesce(e.customer_id, pg_catalog.hashtextextended(e.visitor_id, 0)), e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id))
+	SELECT n.customer_id, n.visitor_id, n.at, (n.session).ended_at, (n.session).touches, n.channel, n.kind, n.product_id, (n.session).ordered_at
+	FROM n WHERE n.session IS DISTINCT FROM NULL AND n.at >= from_at;
 END;
 COMMENT ON FUNCTION @.sessions(timestamptz, timestamptz) IS 'visits of a period: touches of one person with no long pause between them, where they began and whether they led to an order';
 
@@ -439,14 +433,15 @@ m AS (
 	SELECT l.customer_id, l.month, l.next_month, l.until, pg_catalog.lag(l.until) OVER (PARTITION BY l.customer_id ORDER BY l.ordered_at, l.order_id) AS until_before,
 		pg_catalog.date_trunc('month', l.until AT TIME ZONE s.time_zone)::date AS lost_month
 	FROM l, s)
-SELECT m.customer_id, m.month, true AS ordered,
-	CASE WHEN m.until_before IS NULL THEN 'none' WHEN m.until_before >= m.month::timestamp AT TIME ZONE s.time_zone THEN 'active' ELSE 'lost' END AS at_start,
-	CASE WHEN m.until >= least((m.month + interval '1 month') AT TIME ZONE s.time_zone, s.as_of) THEN 'active' ELSE 'lost' END AS at_end
-FROM m, s
-UNION ALL
-SELECT m.customer_id, m.lost_month, false, 'active', 'lost'
-FROM m, s
-WHERE m.lost_month > m.month AND m.until < s.as_of AND (m.next_month IS NULL OR m.next_month > m.lost_month);
+-- m is read once, so that one customer's orders are found by an index
+SELECT m.customer_id, e.month, e.ordered, e.at_start, e.at_end
+FROM s, m CROSS JOIN LATERAL (
+	SELECT m.month, true AS ordered,
+		CASE WHEN m.until_before IS NULL THEN 'none' WHEN m.until_before >= m.month::timestamp AT TIME ZONE s.time_zone THEN 'active' ELSE 'lost' END AS at_start,
+		CASE WHEN m.until >= least((m.month + interval '1 month') AT TIME ZONE s.time_zone, s.as_of) THEN 'active' ELSE 'lost' END AS at_end
+	UNION ALL
+	SELECT m.lost_month, false, 'active', 'lost'
+	WHERE m.lost_month > m.month AND m.until < s.as_of AND (m.next_month IS NULL OR m.next_month > m.lost_month)) AS e;
 
 CREATE OR REPLACE VIEW @.growth AS
 SELECT month, (pg_catalog.sum(change) OVER w - change)::bigint AS active_at_start, new_customers, returning_customers, reactivated_customers, leaving_customers,
@@ -575,32 +570,27 @@ SELECT country, region, city, product_id, name, category, currency, orders, buye
 FROM @.regional_sales('-infinity', 'infinity');
 
 -- Carts: what one person puts into a cart until he orders, or for long does not
--- come back.
+-- come back.  Of one customer, all of it is found by indexes.
 CREATE OR REPLACE VIEW @.carts AS
 WITH s AS MATERIALIZED (SELECT cart_abandoned_after, cart_recovered_within, pg_catalog.now() AS as_of FROM @.settings),
-c AS MATERIALIZED (
-	SELECT customer_id, CASE WHEN customer_id IS NULL THEN visitor_id END AS visitor_id, touched_at AS at, touch_id, channel, product_id
-	FROM @.customer_touches WHERE kind IN ('cart', 'checkout')),
 e AS (
-	SELECT c.customer_id, c.visitor_id, c.at, c.touch_id, c.channel, c.product_id, NULL::timestamptz AS ordered_at FROM c
+	SELECT customer_id, CASE WHEN customer_id IS NULL THEN visitor_id END AS visitor_id, touched_at AS at, touch_id, channel, product_id, NULL::timestamptz AS ordered_at
+	FROM @.customer_touches WHERE kind IN ('cart', 'checkout')
 	UNION ALL
-	SELECT o.customer_id, NULL, o.ordered_at, NULL, NULL, NULL, o.ordered_at FROM @.orders AS o
-	WHERE o.counts AND o.customer_id IN (SELECT c.customer_id FROM c WHERE c.customer_id IS NOT NULL)
-	UNION ALL
-	SELECT NULL, o.visitor_id, o.ordered_at, NULL, NULL, NULL, o.ordered_at FROM @.orders AS o
-	WHERE o.counts AND o.customer_id IS NULL AND o.visitor_id IN (SELECT c.visitor_id FROM c WHERE c.visitor_id IS NOT NULL)),
+	SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END, o.ordered_at, NULL, NULL, NULL, o.ordered_at FROM @.orders AS o
+	WHERE o.counts AND (o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL)),
 -- Of one moment: the cart comes before the order.  One order of the rows serves
 -- all that is asked of them; what follows the last touch of a cart is an order,
 -- or comes too late for it.
 n AS (
 	SELECT e.*, pg_catalog.row_number() OVER w AS place, pg_catalog.lag(e.at) OVER w AS before, pg_catalog.lag(e.touch_id) OVER w IS NOT NULL AS after_cart,
 		pg_catalog.lead(e.at) OVER w AS after, pg_catalog.lead(e.touch_id) OVER w IS NOT NULL AS before_cart, pg_catalog.lead(e.ordered_at) OVER w AS next_order_at
-	FROM e WINDOW w AS (PARTITION BY e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id)),
+	FROM e WINDOW w AS (PARTITION BY coalesce(e.customer_id, pg_catalog.hashtextextended(e.visitor_id, 0)), e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id)),
 g AS (
 	SELECT n.customer_id, n.visitor_id, n.place, n.at, n.channel, n.product_id, n.next_order_at,
 		n.before_cart AND n.after <= n.at + s.cart_recovered_within AS goes_on,
 		pg_catalog.count(*) FILTER (WHERE NOT (n.after_cart AND n.at <= n.before + s.cart_recovered_within))
-			OVER (PARTITION BY n.customer_id, n.visitor_id ORDER BY n.at, n.touch_id) AS number
+			OVER (PARTITION BY coalesce(n.customer_id, pg_catalog.hashtextextended(n.visitor_id, 0)), n.customer_id, n.visitor_id ORDER BY n.at, n.touch_id) AS number
 	FROM s, n WHERE n.touch_id IS NOT NULL),
 k AS (
 	SELECT g.customer_id, g.visitor_id, g.number, pg_catalog.min(g.at) AS started_at, pg_catalog.max(g.at) AS last_at, pg_catalog.count(*) AS touches,

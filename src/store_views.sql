@@ -185,13 +185,17 @@ FROM (
 		pg_catalog.min(touched_at) FILTER (WHERE kind IN ('view', 'signup', 'login')) AS interest_at,
 		pg_catalog.min(touched_at) FILTER (WHERE kind IN ('cart', 'checkout')) AS decision_at
 	FROM @.customer_touches GROUP BY 1, 2) AS v
+LEFT JOIN @.orders_lifecycle AS l ON l.customer = v.customer_id
 LEFT JOIN (
 	SELECT u.visitor_id, pg_catalog.array_agg(u.ordered_at) AS times FROM @.orders AS u
 	WHERE u.counts AND u.customer_id IS NULL AND u.visitor_id IS NOT NULL GROUP BY u.visitor_id) AS g ON g.visitor_id = v.visitor_id
-LEFT JOIN LATERAL (
-	SELECT CASE WHEN v.customer_id IS NOT NULL
+-- most have ordered first after they came, which the summary tells
+CROSS JOIN LATERAL (
+	SELECT CASE WHEN crm.first_order(l.purchases) >= v.attraction_at THEN crm.first_order(l.purchases)
+		WHEN crm.last_order(l.purchases) >= v.attraction_at
 		THEN (SELECT pg_catalog.min(o.ordered_at) FROM @.orders AS o WHERE o.counts AND o.customer_id = v.customer_id AND o.ordered_at >= v.attraction_at)
-		ELSE (SELECT pg_catalog.min(a) FROM pg_catalog.unnest(g.times) AS a WHERE a >= v.attraction_at) END AS action_at) AS o ON true;
+		WHEN g.times IS NOT NULL THEN (SELECT pg_catalog.min(a) FROM pg_catalog.unnest(g.times) AS a WHERE a >= v.attraction_at) END AS action_at
+	OFFSET 0) AS o;
 
 CREATE OR REPLACE FUNCTION @.funnel(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (place integer, stage text, visitors bigint, lost bigint, rate numeric(9,6), rate_of_all numeric(9,6), median_hours double precision)
