@@ -525,6 +525,20 @@ BEGIN
 	END LOOP;
 END $$;
 SELECT DISTINCT * FROM pg_temp.scanned('SELECT * FROM shop.customer_360 WHERE customer_id = 17') AS s(relation) WHERE relation NOT IN ('settings', 'fits', 'suppression_key') ORDER BY 1;
+-- what touches, carts and sessions of one customer are found by
+CREATE FUNCTION pg_temp.indexes(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+	SET LOCAL enable_seqscan = off;
+	FOR line IN EXECUTE 'EXPLAIN ' || query LOOP
+		IF line ~ 'Index (Only )?Scan' THEN RETURN NEXT substring(line FROM '(?:using|Index Scan on) (\w+)'); END IF;
+		IF line ~ 'Seq Scan' THEN RETURN NEXT 'Seq Scan on ' || substring(line FROM 'Seq Scan on (\w+)'); END IF;
+	END LOOP;
+END $$;
+SELECT v AS view, (SELECT string_agg(DISTINCT i, ', ' ORDER BY i) FROM pg_temp.indexes(format('SELECT * FROM shop.%I WHERE customer_id = 17', v)) AS i WHERE i ~ 'touches|orders') AS indexes
+FROM unnest('{customer_touches, visitor_funnel, sessions, carts}'::text[]) AS v;
+SELECT pg_temp.differ($$SELECT * FROM shop.customer_touches('2025-02-10', '2025-07-01')$$, $$SELECT * FROM shop.customer_touches WHERE touched_at >= '2025-02-10' AND touched_at < '2025-07-01'$$) AS customer_touches,
+	pg_temp.differ('SELECT t.touch_id, t.customer_id FROM shop.customer_touches AS t', $$SELECT t.touch_id, coalesce(t.customer_id, (SELECT i.customer_id FROM shop.identities AS i WHERE i.kind = 'cookie' AND i.value = t.visitor_id)) FROM shop.touches AS t$$) AS whose;
 
 -- A store of an older version, without all this
 SELECT crm.create_store('older') \gset ignored_
