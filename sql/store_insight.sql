@@ -535,11 +535,10 @@ BEGIN
 		IF line ~ 'Seq Scan' THEN RETURN NEXT 'Seq Scan on ' || substring(line FROM 'Seq Scan on (\w+)'); END IF;
 	END LOOP;
 END $$;
-SELECT v AS view, (SELECT string_agg(DISTINCT i, ', ' ORDER BY i) FROM pg_temp.indexes(format('SELECT * FROM shop.%I WHERE customer_id = 17', v)) AS i WHERE i ~ 'touches|orders') AS indexes
-FROM unnest('{customer_touches, visitor_funnel, sessions, carts}'::text[]) AS v;
-SELECT pg_temp.differ($$SELECT * FROM shop.customer_touches('2025-02-10', '2025-07-01')$$, $$SELECT * FROM shop.customer_touches WHERE touched_at >= '2025-02-10' AND touched_at < '2025-07-01'$$) AS customer_touches,
-	pg_temp.differ('SELECT t.touch_id, t.customer_id FROM shop.customer_touches AS t', $$SELECT t.touch_id, coalesce(t.customer_id, (SELECT i.customer_id FROM shop.identities AS i WHERE i.kind = 'cookie' AND i.value = t.visitor_id)) FROM shop.touches AS t$$) AS whose;
-
+SELECT v AS view, '{touches_customer_id_idx, touches_visitor_id_idx}' <@ array_agg(i) AS by_index, bool_or(i ~ 'Seq Scan on (touches|orders)') AS reads_all
+FROM unnest('{customer_touches, visitor_funnel, sessions, carts}'::text[]) AS v, LATERAL pg_temp.indexes(format('SELECT * FROM shop.%I WHERE customer_id = 17', v)) AS i
+GROUP BY v ORDER BY v;
+SELECT pg_temp.differ('SELECT t.touch_id, t.customer_id FROM shop.customer_touches AS t', $$SELECT t.touch_id, coalesce(t.customer_id, (SELECT i.customer_id FROM shop.identities AS i WHERE i.kind = 'cookie' AND i.value = t.visitor_id)) FROM shop.touches AS t$$) AS whose;
 -- A store of an older version, without all this
 SELECT crm.create_store('older') \gset ignored_
 \set store older

@@ -70,6 +70,12 @@ BEGIN
 		USING base_currency, time_zone;
 	EXECUTE format('UPDATE %I.settings SET crm_version = extversion FROM pg_catalog.pg_extension WHERE extname = ''crm'' AND crm_version IS DISTINCT FROM extversion', store);
 
+	/*
+	 * One row, which autovacuum never looks at: a planner that guesses a hundred
+	 * multiplies every view's cost with it, and compiles them.
+	 */
+	EXECUTE format('ANALYZE %I.settings', store);
+
 	/* a comment on every table, view and column that has none yet */
 	FOR described IN
 		SELECT r.relname, CASE WHEN r.relkind = 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind, t.comment,

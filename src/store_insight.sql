@@ -19,15 +19,15 @@ BEGIN ATOMIC
 		SELECT crm.attribution(e.customer_id, e.channel, e.at, e.value, s.lookback, s.half_life) AS orders,
 			crm.attribution(e.customer_id, e.channel, e.at, e.value, s.lookback, s.half_life) FILTER (WHERE e.value IS NULL OR e.is_first) AS new_customers
 		FROM @.settings AS s, LATERAL (
-			SELECT t.customer_id, t.channel, t.touched_at AS at, NULL::numeric AS value, false AS is_first FROM @.customer_touches(attribution.from_at - s.lookback, attribution.to_at) AS t
-			WHERE t.customer_id IS NOT NULL
+			SELECT t.customer_id, t.channel, t.touched_at AS at, NULL::numeric AS value, false AS is_first FROM @.customer_touches AS t
+			WHERE t.touched_at >= attribution.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < attribution.to_at AND t.customer_id IS NOT NULL
 			UNION ALL
 			SELECT o.customer_id, NULL, o.ordered_at, o.value, o.is_first FROM sold AS o WHERE o.visitor_id IS NULL) AS e
 		UNION ALL
 		SELECT crm.attribution(e.visitor_id, e.channel, e.at, e.value, s.lookback, s.half_life), NULL
 		FROM @.settings AS s, LATERAL (
-			SELECT t.visitor_id, t.channel, t.touched_at AS at, NULL::numeric AS value FROM @.customer_touches(attribution.from_at - s.lookback, attribution.to_at) AS t
-			WHERE t.customer_id IS NULL AND t.visitor_id IN (SELECT o.visitor_id FROM sold AS o WHERE o.visitor_id IS NOT NULL)
+			SELECT t.visitor_id, t.channel, t.touched_at AS at, NULL::numeric AS value FROM @.customer_touches AS t
+			WHERE t.touched_at >= attribution.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < attribution.to_at AND t.customer_id IS NULL AND t.visitor_id IN (SELECT o.visitor_id FROM sold AS o WHERE o.visitor_id IS NOT NULL)
 			UNION ALL
 			SELECT o.visitor_id, NULL, o.ordered_at, o.value FROM sold AS o WHERE o.visitor_id IS NOT NULL) AS e) AS b;
 END;
@@ -47,7 +47,7 @@ BEGIN ATOMIC
 		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at),
 	journeys AS MATERIALIZED (
 		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, crm.journey(t.channel, t.touched_at) AS journey
-		FROM @.settings AS s, @.customer_touches(paths.from_at - s.lookback, paths.to_at) AS t GROUP BY 1, 2),
+		FROM @.customer_touches AS t WHERE t.touched_at >= paths.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < paths.to_at GROUP BY 1, 2),
 	ordered AS (
 		SELECT o.customer_id, o.ordered_at, o.value, o.is_first, j.journey FROM sold AS o LEFT JOIN journeys AS j ON j.customer_id = o.customer_id WHERE o.visitor_id IS NULL
 		UNION ALL
@@ -125,11 +125,13 @@ CREATE OR REPLACE FUNCTION @.channel_performance(from_at timestamptz, to_at time
 RETURNS TABLE (channel text, type text, visitors bigint, converted bigint, conversion_rate numeric(9,6), orders bigint, revenue numeric(20,4), revenue_share numeric(9,6),
 	credit numeric(9,6), attributed_orders numeric(18,4), attributed_revenue numeric(20,4), attributed_new_customers numeric(18,4),
 	spend numeric(20,4), cac numeric(18,4), roas numeric(18,4))
-LANGUAGE sql STABLE PARALLEL SAFE
+-- not a part of the query that asks for each month: the planner would think it
+-- worth seconds of compilation, for a shop without a single order
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 20 SET jit = off
 BEGIN ATOMIC
 	WITH seen AS (
 		SELECT t.channel, t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, pg_catalog.min(t.touched_at) AS first_at
-		FROM @.customer_touches(channel_performance.from_at, channel_performance.to_at) AS t GROUP BY 1, 2, 3),
+		FROM @.customer_touches AS t WHERE t.touched_at >= channel_performance.from_at AND t.touched_at < channel_performance.to_at GROUP BY 1, 2, 3),
 	visited AS (
 		SELECT p.channel, pg_catalog.count(*) AS visitors, pg_catalog.count(*) FILTER (WHERE coalesce(c.last_at, v.last_at) >= p.first_at) AS converted
 		FROM seen AS p
@@ -316,7 +318,7 @@ BEGIN ATOMIC
 	FROM (
 		SELECT coalesce(crm.first_order(l.purchases), g.first_at) AS first_at
 		FROM (SELECT DISTINCT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id
-			FROM @.customer_touches(conversion_rate.from_at, conversion_rate.to_at) AS t) AS p
+			FROM @.customer_touches AS t WHERE t.touched_at >= conversion_rate.from_at AND t.touched_at < conversion_rate.to_at) AS p
 		LEFT JOIN @.orders_lifecycle AS l ON l.customer = p.customer_id
 		LEFT JOIN (SELECT o.visitor_id, pg_catalog.min(o.ordered_at) AS first_at FROM @.orders AS o
 			WHERE o.counts AND o.customer_id IS NULL AND o.visitor_id IS NOT NULL GROUP BY o.visitor_id) AS g ON g.visitor_id = p.visitor_id) AS f;
@@ -345,8 +347,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH e AS (
 		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, t.touched_at AS at, t.touch_id, t.channel, t.kind, t.product_id, s.session_timeout
-		FROM @.settings AS s, @.customer_touches(sessions.from_at - s.session_timeout, sessions.to_at) AS t
-		WHERE t.kind NOT IN ('email_opened', 'email_clicked')
+		FROM @.settings AS s, @.customer_touches AS t
+		WHERE t.touched_at >= sessions.from_at - (SELECT l.session_timeout FROM @.settings AS l) AND t.touched_at < sessions.to_at AND t.kind NOT IN ('email_opened', 'email_clicked')
 		UNION ALL
 		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END, o.ordered_at, NULL, NULL, NULL, NULL, s.session_timeout
 		FROM @.settings AS s, @.orders AS o

@@ -43,7 +43,8 @@ COMMENT ON FUNCTION @.touches_inserted() IS 'trigger: whose browser it is, ids o
 CREATE OR REPLACE TRIGGER touches_inserted AFTER INSERT ON @.touches REFERENCING NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.touches_inserted();
 
--- Two branches: those of one customer are found by an index in each.
+-- Two branches: those of one customer, or of a period whose bounds are no
+-- other table's columns, are found by an index in each.
 CREATE OR REPLACE VIEW @.customer_touches AS
 SELECT t.touch_id, t.customer_id, t.visitor_id, t.touched_at, t.kind, t.channel, t.campaign, t.product_id, t.country
 FROM @.touches AS t WHERE t.customer_id IS NOT NULL
@@ -51,18 +52,6 @@ UNION ALL
 SELECT t.touch_id, i.customer_id, t.visitor_id, t.touched_at, t.kind, t.channel, t.campaign, t.product_id, t.country
 FROM @.touches AS t LEFT JOIN @.identities AS i ON i.kind = 'cookie' AND i.system = '' AND i.value = t.visitor_id
 WHERE t.customer_id IS NULL;
-
--- Those of a period.  In a join its bounds may come from another table: OFFSET
--- keeps this a query of its own, whose bounds are looked up in each branch.
--- It reads the view, which who reads figures may, and not the tables.
-CREATE OR REPLACE FUNCTION @.customer_touches(from_at timestamptz, to_at timestamptz)
-RETURNS TABLE (touch_id bigint, customer_id bigint, visitor_id text, touched_at timestamptz, kind text, channel text, campaign text, product_id bigint, country text)
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT t.touch_id, t.customer_id, t.visitor_id, t.touched_at, t.kind, t.channel, t.campaign, t.product_id, t.country
-	FROM @.customer_touches AS t WHERE t.touched_at >= from_at AND t.touched_at < to_at OFFSET 0;
-END;
-COMMENT ON FUNCTION @.customer_touches(timestamptz, timestamptz) IS 'touches of a period, each with the customer who is behind it, if he is known';
 
 $ddl$;
 COMMENT ON FUNCTION crm.store_touches() IS 'DDL of a store: touches';
