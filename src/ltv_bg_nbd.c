@@ -559,6 +559,18 @@ beta_integrand(const LtvIntegrand *f, double v, double *slope)
 	return f->parameter[0] * log_p + f->parameter[1] * log_q;
 }
 
+/* The parameters of an integral over p, and where it may have a mode. */
+static void
+set_up(LtvIntegrand *f, double r, double a, double b, double z)
+{
+	f->centre[0] = 0;
+	f->centre[1] = -log(z);
+	f->parameter[0] = a;
+	f->parameter[1] = b;
+	f->parameter[2] = r;
+	f->parameter[3] = z;
+}
+
 /* Expected orders within horizon of one who throws no coin at once. */
 double
 bg_nbd_orders(const double parameters[4], double horizon)
@@ -578,12 +590,7 @@ bg_nbd_orders(const double parameters[4], double horizon)
 	first = r * log1p(z);
 	if (series_suits(r, z, first, SERIES_TERMS))
 		return orders_by_count(r, a, b, z, first);
-	f.centre[0] = 0;
-	f.centre[1] = -log(z);
-	f.parameter[0] = a;
-	f.parameter[1] = b;
-	f.parameter[2] = r;
-	f.parameter[3] = z;
+	set_up(&f, r, a, b, z);
 	return exp(ltv_log_integral(&f, -INFINITY, INFINITY) - ltv_log_beta(a, b));
 }
 
@@ -609,22 +616,30 @@ set_beta_means(LtvIntegrand *f, double a, double b)
 	f->count = BG_MEANS;
 }
 
+/* Those by a and b; p. */
+static double
+beta_quantities(const LtvIntegrand *f, double v, double *quantity)
+{
+	double		p;
+	double		q;
+	double		log_p;
+	double		log_q;
+
+	ltv_from_logit(v, &p, &q, &log_p, &log_q);
+	quantity[BG_LOG_P] = log_p - f->parameter[4];
+	quantity[BG_LOG_Q] = log_q - f->parameter[5];
+	return p;
+}
+
 /* Of the logarithm of 1 - (1+pz)^-r, derivatives by r and log z. */
 static void
 orders_quantities(const LtvIntegrand *f, double v, double *quantity)
 {
 	double		r = f->parameter[2];
 	double		z = f->parameter[3];
-	double		p;
-	double		q;
-	double		log_p;
-	double		log_q;
-	double		w;
+	double		p = beta_quantities(f, v, quantity);
+	double		w = r * log1p(p * z);
 
-	ltv_from_logit(v, &p, &q, &log_p, &log_q);
-	quantity[BG_LOG_P] = log_p - f->parameter[4];
-	quantity[BG_LOG_Q] = log_q - f->parameter[5];
-	w = r * log1p(p * z);
 	quantity[BG_MEAN_BY_R] = w < 1e-17 ? 1 / r : w / r / expm1(w);
 	quantity[BG_MEAN_BY_Z] = w < 1e-17 ? 1 : r * (p * z / (1 + p * z)) / expm1(w);
 }
@@ -635,14 +650,8 @@ rate_quantities(const LtvIntegrand *f, double v, double *quantity)
 {
 	double		r = f->parameter[2];
 	double		z = f->parameter[3];
-	double		p;
-	double		q;
-	double		log_p;
-	double		log_q;
+	double		p = beta_quantities(f, v, quantity);
 
-	ltv_from_logit(v, &p, &q, &log_p, &log_q);
-	quantity[BG_LOG_P] = log_p - f->parameter[4];
-	quantity[BG_LOG_Q] = log_q - f->parameter[5];
 	quantity[BG_MEAN_BY_R] = -log1p(p * z);
 	quantity[BG_MEAN_BY_Z] = -(r + 1) * (p * z / (1 + p * z));
 }
@@ -665,12 +674,7 @@ orders_gradient(const double parameters[4], double horizon, double gradient[4])
 		gradient[3] = b / (a + b - 1);
 		return bg_nbd_orders(parameters, horizon);
 	}
-	f.centre[0] = 0;
-	f.centre[1] = -log(z);
-	f.parameter[0] = a;
-	f.parameter[1] = b;
-	f.parameter[2] = r;
-	f.parameter[3] = z;
+	set_up(&f, r, a, b, z);
 	set_beta_means(&f, a, b);
 	ltv_log_integral_means(&f, -INFINITY, INFINITY, mean);
 	gradient[0] = r * mean[BG_MEAN_BY_R];
@@ -696,12 +700,7 @@ log_rate(double r, double a, double b, double z)
 		rates_by_count(r, a, b, z / (1 + z), 1, &share, &sum);
 		return log(sum) - (r + 1) * log1p(z);
 	}
-	f.centre[0] = 0;
-	f.centre[1] = -log(z);
-	f.parameter[0] = a;
-	f.parameter[1] = b;
-	f.parameter[2] = r;
-	f.parameter[3] = z;
+	set_up(&f, r, a, b, z);
 	return ltv_log_integral(&f, -INFINITY, INFINITY) - ltv_log_beta(a, b);
 }
 
@@ -711,12 +710,7 @@ log_rate_means(double r, double a, double b, double z, double mean[BG_MEANS])
 {
 	LtvIntegrand f = {.log_value = rate_integrand, .quantities = rate_quantities};
 
-	f.centre[0] = 0;
-	f.centre[1] = -log(z);
-	f.parameter[0] = a;
-	f.parameter[1] = b;
-	f.parameter[2] = r;
-	f.parameter[3] = z;
+	set_up(&f, r, a, b, z);
 	set_beta_means(&f, a, b);
 	return ltv_log_integral_means(&f, -INFINITY, INFINITY, mean) - ltv_log_beta(a, b);
 }
