@@ -162,6 +162,19 @@ CheckUntracked(Oid relid)
 	relation_close(relation, NoLock);
 }
 
+/* Make the triggers of a partition, or of all partitions of a table. */
+static void
+MakeTriggers(Track *track, Oid relid)
+{
+	TrackScope	scope;
+
+	TrackEnter(track->owner, &scope);
+	SPI_connect();
+	TrackPartitions(relid, (const char *const *) track->arguments, ShareRowExclusiveLock);
+	SPI_finish();
+	TrackLeave(&scope);
+}
+
 /* A table is a partition now: its triggers, and its orders. */
 static void
 PartitionCame(RangeVar *name)
@@ -169,7 +182,6 @@ PartitionCame(RangeVar *name)
 	Oid			relid = RangeVarGetRelid(name, NoLock, true);
 	Relation	root;
 	Track	   *track;
-	TrackScope	scope;
 
 	if (!OidIsValid(relid) || !get_rel_relispartition(relid))
 		return;
@@ -178,11 +190,7 @@ PartitionCame(RangeVar *name)
 	if (root == NULL)
 		return;
 	track = TrackOpen(root);
-	TrackEnter(track->owner, &scope);
-	SPI_connect();
-	TrackPartitions(relid, (const char *const *) track->arguments, ShareRowExclusiveLock);
-	SPI_finish();
-	TrackLeave(&scope);
+	MakeTriggers(track, relid);
 	RecomputeOrdersOf(track, relid);
 	relation_close(root, NoLock);
 }
@@ -221,16 +229,11 @@ PartitionsRemade(Oid relid)
 {
 	Relation	root = OpenTrackedRoot(relid, AccessShareLock);
 	Track	   *track;
-	TrackScope	scope;
 
 	if (root == NULL)
 		return;
 	track = TrackOpen(root);
-	TrackEnter(track->owner, &scope);
-	SPI_connect();
-	TrackPartitions(relid, (const char *const *) track->arguments, ShareRowExclusiveLock);
-	SPI_finish();
-	TrackLeave(&scope);
+	MakeTriggers(track, relid);
 	relation_close(root, NoLock);
 }
 
