@@ -211,7 +211,7 @@ BEGIN ATOMIC
 		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, t.channel || coalesce(pg_catalog.chr(31) || nullif(t.campaign, ''), '') AS channel,
 			t.touched_at AS at, NULL::numeric AS value, false AS is_first, s.lookback, s.half_life
 		FROM @.settings AS s, @.customer_touches AS t
-		WHERE t.touched_at >= from_at - s.lookback AND t.touched_at < to_at
+		WHERE t.touched_at >= campaign_attribution.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < campaign_attribution.to_at
 		UNION ALL
 		SELECT o.customer_id, o.visitor_id, NULL, o.ordered_at, o.value, o.is_first, s.lookback, s.half_life FROM @.settings AS s, sold AS o),
 	won AS (
