@@ -19,7 +19,7 @@ AmountTooLarge(void)
 	return 0;					/* keep compiler quiet */
 }
 
-/* The same for a numeric that is not as short as they are in a row. */
+/* AmountDecodeNumericDatum() of one that is not as short as they are in a row. */
 AmountDecoded
 AmountDecodeLongDatum(Datum value, int64 *result, int *scale)
 {
@@ -31,7 +31,7 @@ AmountDecodeLongDatum(Datum value, int64 *result, int *scale)
 	return decoded;
 }
 
-/* What is wrong with a numeric, as an error. */
+/* The error of a numeric that is no amount. */
 void
 AmountRefuse(AmountDecoded decoded)
 {
