@@ -120,6 +120,60 @@ FROM (SELECT crm.attribution(customer, channel, at, value, '30 days', '7 days') 
 		FROM generate_series(1::bigint, 4000) i LEFT JOIN (SELECT i % 3000 AS customer, crm.journey('c' || i % 7, timestamptz '2025-01-01Z' + i * interval '1 minute') AS journey
 			FROM generate_series(1::bigint, 20000) i GROUP BY 1) j ON j.customer = i * 7 % 3001) b;
 
+-- With the paths, in the same pass: every third customer as a visitor who is
+-- none, and some orders of nobody.  The first order of each is new; of two at
+-- one moment, the one of the lower number.  And visitors who never order.
+CREATE TABLE visit AS
+TABLE touch UNION ALL
+SELECT 1002 + 3 * (i % 60), (ARRAY['email', 'direct', 'ads', ''])[1 + (hashint4(i) & 65535) % 4], timestamptz '2025-01-01 00:00Z' + make_interval(hours => (hashint4(i * 3) & 65535) % 1500)
+FROM generate_series(1, 250) i;
+CREATE VIEW person_event AS
+SELECT CASE WHEN customer % 3 > 0 THEN customer END::bigint AS customer, CASE WHEN customer % 3 = 0 THEN 'visitor ' || customer END AS visitor, channel, at, NULL::numeric AS value, NULL::boolean AS is_new, customer AS who FROM visit
+UNION ALL
+SELECT CASE WHEN customer % 3 > 0 THEN customer END, CASE WHEN customer % 3 = 0 THEN 'visitor ' || customer END, 'not read', at, amount, row_number() OVER (PARTITION BY customer ORDER BY at, id) = 1, customer FROM purchase
+UNION ALL
+SELECT NULL, NULL, NULL, at, amount, id < 90, NULL FROM purchase WHERE id < 100
+UNION ALL VALUES (1, NULL, NULL, timestamptz '2025-01-01Z', NULL::numeric, NULL::boolean, NULL::int), (NULL, NULL, 'ads', '2025-01-01Z', NULL, NULL, NULL), (1, NULL, 'ads', NULL, NULL, NULL, NULL), (1, NULL, NULL, NULL, 5, NULL, NULL);
+SELECT a.orders AS and_orders, a.new_customers AS and_new_customers, a.paths AS and_paths
+FROM (SELECT (crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '720 hours', '7 days', '2025-03-25 00:00Z')).* FROM person_event) a \gset
+SELECT crm.attribution(who, channel, at, value, '720 hours', '7 days')::text = :'and_orders' AS orders,
+	crm.attribution(who, channel, at, value, '720 hours', '7 days') FILTER (WHERE value IS NULL OR is_new)::text = :'and_new_customers' AS new_customers
+FROM person_event;
+CREATE TABLE paths_by_hand AS
+SELECT path, sum(conversions) AS conversions, sum(value) AS value, sum(nulls) AS nulls, sum(new_customers) AS new_customers
+FROM (
+	SELECT coalesce((SELECT array_agg(t.channel ORDER BY t.at, t.channel COLLATE "C") FROM visit t WHERE t.customer = o.who AND t.at <= o.at AND t.at >= o.at - interval '720 hours'), '{}') AS path,
+		(value >= 0)::int AS conversions, value, 0 AS nulls, (is_new AND value >= 0)::int AS new_customers
+	FROM person_event o WHERE value IS NOT NULL AND at IS NOT NULL
+	UNION ALL
+	SELECT array_agg(channel ORDER BY at, channel COLLATE "C"), 0, 0, 1, 0
+	FROM (SELECT t.*, max(at) OVER (PARTITION BY customer) AS last_touch FROM visit t WHERE at <= '2025-03-25 00:00Z') t
+	WHERE last_touch < timestamptz '2025-03-25 00:00Z' - interval '720 hours' AND at >= last_touch - interval '720 hours' AND at > coalesce((SELECT max(at) FROM purchase p WHERE p.customer = t.customer), '-infinity')
+	GROUP BY customer) p
+GROUP BY path;
+SELECT count(*) AS paths, sum(conversions) AS conversions, sum(value) AS value, sum(nulls) AS nulls, sum(new_customers) AS new_customers, max(cardinality(path)) AS longest,
+	count(*) FILTER (WHERE nulls > 0) AS to_nothing, count(*) FILTER (WHERE conversions > 1) AS more_than_once FROM paths_by_hand;
+SELECT count(*) AS wrong FROM (
+	(SELECT * FROM unnest(:'and_paths'::crm.path_count[]) EXCEPT ALL TABLE paths_by_hand)
+	UNION ALL (TABLE paths_by_hand EXCEPT ALL SELECT * FROM unnest(:'and_paths'::crm.path_count[]))) d;
+SELECT bool_and(path > before) AS ascending FROM (SELECT path COLLATE "C" AS path, lag(path COLLATE "C") OVER (ORDER BY n) AS before
+	FROM unnest(:'and_paths'::crm.path_count[]) WITH ORDINALITY u (path, conversions, value, nulls, new_customers, n)) p;
+-- what is not asked for is not there; of nothing there is nothing; as_of when an order could still come
+SELECT a.orders IS NULL AS no_orders, a.new_customers IS NULL AS no_new_customers, a.paths = :'and_paths'::crm.path_count[] AS paths
+FROM (SELECT (crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '720 hours', NULL, '2025-03-25 00:00Z')).* FROM person_event) a;
+SELECT a.orders::text = :'and_orders' AS orders, a.new_customers::text = :'and_new_customers' AS new_customers, a.paths IS NULL AS no_paths
+FROM (SELECT (crm.attribution_and_paths(customer, visitor, channel, at AT TIME ZONE 'UTC', value, is_new, '720 hours', '7 days', NULL::timestamp)).* FROM person_event) a;
+SELECT * FROM (SELECT (crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '720 hours', '7 days', now())).* FROM person_event WHERE false) a;
+SELECT as_of, a.paths FROM unnest('{2025-01-31 00:00Z,2025-01-31 00:00:00.000001Z,2025-02-05Z}'::timestamptz[]) AS as_of,
+	LATERAL (SELECT (crm.attribution_and_paths(1, NULL, channel, at, NULL, NULL, '30 days', NULL, as_of)).* FROM (VALUES ('b', timestamptz '2025-01-01Z'), ('a', '2025-01-01Z'), ('c', '2025-02-01Z')) t (channel, at)) a;
+-- a window of ours, and the plan, do not matter
+SELECT count(*) AS windows, bool_and(r.running = (SELECT (crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '720 hours', NULL, '2025-03-25 00:00Z')).paths FROM person_event e WHERE e.who <= r.who)) AS as_at_once
+FROM (SELECT DISTINCT ON (who) who, (crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '720 hours', NULL, '2025-03-25 00:00Z') OVER (ORDER BY who)).paths AS running FROM person_event WHERE who <= 9) r;
+SELECT crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '1 day', '7 days', CASE WHEN value IS NULL THEN timestamptz '2025-03-15Z' END) FROM person_event;
+SELECT crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '1 day', '7 days', 'infinity'::timestamptz) FROM person_event;
+SELECT crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, NULL, '7 days', '2025-03-15Z'::timestamptz) FROM person_event;
+SELECT crm.attribution_and_paths(1, NULL, NULL, '2025-01-01Z', 922337203685477, false, '1 day', NULL, '2025-03-15Z'::timestamptz) FROM generate_series(1, 2);
+
 -- with the arguments left out; own weights for position
 SELECT crm.attribution(journey, at, amount)::text = :'result' AS default_terms,
 	crm.attribution(journey, at, amount, '720 hours')::text = :'result' AS default_half_life,
@@ -175,6 +229,15 @@ SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days') AS e
 SET max_parallel_workers_per_gather = 0;
 SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days')::text = :'events' AS as_in_parallel,
 	crm.attribution('customer ' || customer, channel, at AT TIME ZONE 'UTC', value, '720 hours', '7 days')::text = :'of_text' AS of_text FROM event;
+SET max_parallel_workers_per_gather = 2;
+ALTER TABLE visit SET (parallel_workers = 2);
+EXPLAIN (COSTS off) SELECT crm.attribution_and_paths(customer, NULL, channel, at, NULL, NULL, '720 hours', '7 days', '2025-03-25 00:00Z'::timestamptz) FROM touch;
+SELECT a.orders::text = :'and_orders' AS orders, a.new_customers::text = :'and_new_customers' AS new_customers, a.paths = :'and_paths'::crm.path_count[] AS paths
+FROM (SELECT (crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '720 hours', '7 days', '2025-03-25 00:00Z')).*
+	FROM (SELECT CASE WHEN customer % 3 > 0 THEN customer END::bigint AS customer, CASE WHEN customer % 3 = 0 THEN 'visitor ' || customer END AS visitor, channel, at, NULL::numeric AS value, NULL::boolean AS is_new FROM visit
+		UNION ALL SELECT CASE WHEN customer % 3 > 0 THEN customer END, CASE WHEN customer % 3 = 0 THEN 'visitor ' || customer END, NULL, at, amount, NOT EXISTS (SELECT FROM purchase e WHERE e.customer = p.customer AND (e.at, e.id) < (p.at, p.id)) FROM purchase p
+		UNION ALL SELECT NULL, NULL, NULL, at, amount, id < 90 FROM purchase WHERE id < 100) e) a;
+SET max_parallel_workers_per_gather = 0;
 -- and a state may be asked more than once, while it grows
 SELECT count(*) AS windows, bool_and(running::text = (SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days')::text FROM event e WHERE e.customer <= r.customer)) AS as_at_once
 FROM (SELECT DISTINCT ON (customer) customer, crm.attribution(customer, channel, at, value, '720 hours', '7 days') OVER (ORDER BY customer) AS running FROM event WHERE customer <= 8) r;
@@ -216,5 +279,5 @@ FROM (SELECT crm.attribution(journey, '2025-01-02Z', 1) AS j FROM (SELECT i % 10
 	(SELECT crm.attribution(i % 1000::bigint, channel, at, value, '30 days', '7 days') AS e
 		FROM (SELECT i, channel, at, NULL::numeric AS value FROM many UNION ALL SELECT i, NULL, '2025-01-02Z', 1 FROM generate_series(0, 999) i) e) b;
 
-DROP VIEW event;
-DROP TABLE touch, purchase, journeys, many, by_hand;
+DROP VIEW event, person_event;
+DROP TABLE touch, purchase, journeys, many, by_hand, visit, paths_by_hand;

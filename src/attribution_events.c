@@ -1,7 +1,8 @@
 /*
  * attribution_events.c
  *		Attribution from raw rows: touches and orders of all customers in one
- *		pass, without GROUP BY and without a join.
+ *		pass, without GROUP BY and without a join; and the paths that they
+ *		went, counted.
  *
  * Grouping millions of rows by customer as they come costs a few misses of the
  * processor's caches for each.  Here a row is appended to a list, which costs
@@ -17,12 +18,21 @@
 #include "crm_journey.h"
 #include "crm_names.h"
 
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "common/int.h"
+#include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(crm_attribution_event);
 PG_FUNCTION_INFO_V1(crm_attribution_event_text);
+PG_FUNCTION_INFO_V1(crm_attribution_and_paths_event);
+PG_FUNCTION_INFO_V1(crm_attribution_and_paths_final);
 PG_FUNCTION_INFO_V1(crm_attribution_events_merge);
 PG_FUNCTION_INFO_V1(crm_attribution_events_serialize);
 PG_FUNCTION_INFO_V1(crm_attribution_events_deserialize);
@@ -46,27 +56,55 @@ typedef struct EventList
 	Event	   *events;
 } EventList;
 
+typedef enum EventKind
+{
+	TOUCHES,
+	ORDERS,
+	NEW_ORDERS,					/* those of the orders that are a customer's first */
+	EVENT_KINDS
+} EventKind;
+
+/* How those are told apart whose events they are. */
+typedef enum EventPeople
+{
+	NUMBERED,					/* by a number */
+	NAMED,						/* by a text, which is numbered as it comes */
+	NOBODY,						/* not at all: they have no touches */
+	EVENT_PEOPLE
+} EventPeople;
+
+/* What is the same for all rows of a group. */
+typedef struct EventTerms
+{
+	Interval	lookback;
+	bool		rules;			/* whether the rules are asked for */
+	Interval	half_life;
+	bool		paths;			/* whether the paths are */
+	TimestampTz as_of;
+} EventTerms;
+
 typedef struct EventState
 {
 	MemoryContext context;
-	EventList	touches;
-	EventList	orders;
+	EventList	lists[EVENT_PEOPLE][EVENT_KINDS];
 	Names		channels;
-	Names		customers;		/* where a customer is a text */
-	Interval	lookback;		/* of all rows */
-	Interval	half_life;
-	CreditTerms terms;
-	AttributionState *guests;	/* orders of no known customer */
+	Names		people;
+	EventTerms	terms;
+	CreditTerms credit;
 } EventState;
 
 static EventState *
-EventStateNew(MemoryContext context)
+EventStateNew(MemoryContext context, const EventTerms *terms)
 {
 	EventState *state = MemoryContextAllocZero(context, sizeof(EventState));
 
 	state->context = context;
 	NamesInit(&state->channels, context);
-	NamesInit(&state->customers, context);
+	NamesInit(&state->people, context);
+	state->terms = *terms;
+	TermsInit(&state->credit);
+	if (terms->rules)
+		TermsHalfLife(&state->credit, &terms->half_life);
 	return state;
 }
 
@@ -88,18 +126,23 @@ EventAdd(EventState *state, EventList *list, int64 customer, TimestampTz at, int
 	event->what = what;
 }
 
-/* The list has rows of one lookback and one half-life. */
+/* The list has rows of one lookback, one half-life and one end. */
 static void
-SameTerms(const EventState *state, const Interval *lookback, const Interval *half_life)
+SameTerms(const EventTerms *terms, const EventTerms *other)
 {
-	if (memcmp(&state->lookback, lookback, sizeof(Interval)) != 0)
+	const char *differs = NULL;
+
+	if (memcmp(&terms->lookback, &other->lookback, sizeof(Interval)) != 0)
+		differs = "lookback";
+	else if (terms->rules != other->rules ||
+			 memcmp(&terms->half_life, &other->half_life, sizeof(Interval)) != 0)
+		differs = "half-life";
+	else if (terms->paths != other->paths || terms->as_of != other->as_of)
+		differs = "as_of";
+	if (differs != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("lookback must be the same for all rows of a group")));
-	if (memcmp(&state->half_life, half_life, sizeof(Interval)) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("half-life must be the same for all rows of a group")));
+				 errmsg("%s must be the same for all rows of a group", differs)));
 }
 
 static MemoryContext
@@ -112,67 +155,78 @@ EventContext(FunctionCallInfo fcinfo)
 	return context;
 }
 
-static Datum
-EventTransition(FunctionCallInfo fcinfo, bool is_text)
+/* The state of an aggregate whose rows have those terms. */
+static EventState *
+EventGetState(FunctionCallInfo fcinfo, const EventTerms *terms)
 {
 	MemoryContext context = EventContext(fcinfo);
-	EventState *state = PG_ARGISNULL(0) ? NULL : (EventState *) PG_GETARG_POINTER(0);
-	bool		is_order = !PG_ARGISNULL(4);
-	int64		customer = 0;
+	EventState *state;
+
+	if (PG_ARGISNULL(0))
+		return EventStateNew(context, terms);
+	state = (EventState *) PG_GETARG_POINTER(0);
+	SameTerms(&state->terms, terms);
+	return state;
+}
+
+/*
+ * Take a row, of which arguments channel to channel + 2 are the channel, the
+ * time and the value: with a value it is an order, without one a touch.
+ */
+static void
+EventTake(FunctionCallInfo fcinfo, EventState *state, EventPeople people, int64 customer,
+		  int channel, bool is_new)
+{
+	EventList  *lists = state->lists[people];
+	bool		is_order = !PG_ARGISNULL(channel + 2);
 	TimestampTz at;
 
-	NotNull(fcinfo, 5, "lookback");
-	NotNull(fcinfo, 6, "half-life");
-	if (state == NULL)
-	{
-		state = EventStateNew(context);
-		state->lookback = *PG_GETARG_INTERVAL_P(5);
-		state->half_life = *PG_GETARG_INTERVAL_P(6);
-		TermsInit(&state->terms);
-		TermsHalfLife(&state->terms, &state->half_life);
-	}
-	else
-		SameTerms(state, PG_GETARG_INTERVAL_P(5), PG_GETARG_INTERVAL_P(6));
-	if (PG_ARGISNULL(3) || (!is_order && (PG_ARGISNULL(1) || PG_ARGISNULL(2))))
-		PG_RETURN_POINTER(state);
-
-	at = PG_GETARG_TIMESTAMPTZ(3);
-	if (!PG_ARGISNULL(1))
-	{
-		if (is_text)
-		{
-			struct varlena *name = PG_GETARG_VARLENA_PP(1);
-
-			customer = NamesIntern(&state->customers, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
-		}
-		else
-			customer = PG_GETARG_INT64(1);
-	}
+	if (PG_ARGISNULL(channel + 1) || (!is_order && (people == NOBODY || PG_ARGISNULL(channel))))
+		return;
+	at = PG_GETARG_TIMESTAMPTZ(channel + 1);
 	if (is_order)
 	{
 		int			scale;
-		int64		amount = AmountFromNumericDatum(PG_GETARG_DATUM(4), &scale);
+		int64		amount = AmountFromNumericDatum(PG_GETARG_DATUM(channel + 2), &scale);
 
-		(void) LookbackStart(at, &state->lookback);
-		if (PG_ARGISNULL(1))
-		{
-			TouchRange	none = {0, 0};
-
-			if (state->guests == NULL)
-				state->guests = RulesState(context);
-			AddOrder(state->guests, NULL, none, &state->terms, amount);
-		}
-		else
-			EventAdd(state, &state->orders, customer, at, amount);
+		(void) LookbackStart(at, &state->terms.lookback);
+		EventAdd(state, &lists[ORDERS], customer, at, amount);
+		if (is_new)
+			EventAdd(state, &lists[NEW_ORDERS], customer, at, amount);
 	}
 	else
 	{
-		struct varlena *channel = PG_GETARG_VARLENA_PP(2);
+		struct varlena *name = PG_GETARG_VARLENA_PP(channel);
 
 		CheckTouchTime(at);
-		EventAdd(state, &state->touches, customer, at,
-				 NamesIntern(&state->channels, VARDATA_ANY(channel), VARSIZE_ANY_EXHDR(channel)));
+		EventAdd(state, &lists[TOUCHES], customer, at,
+				 NamesIntern(&state->channels, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)));
 	}
+}
+
+static inline int64
+InternPerson(EventState *state, struct varlena *name)
+{
+	return NamesIntern(&state->people, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+}
+
+static Datum
+EventTransition(FunctionCallInfo fcinfo, bool is_text)
+{
+	EventTerms	terms = {.rules = true};
+	EventState *state;
+
+	NotNull(fcinfo, 5, "lookback");
+	NotNull(fcinfo, 6, "half-life");
+	terms.lookback = *PG_GETARG_INTERVAL_P(5);
+	terms.half_life = *PG_GETARG_INTERVAL_P(6);
+	state = EventGetState(fcinfo, &terms);
+	if (PG_ARGISNULL(1))
+		EventTake(fcinfo, state, NOBODY, 0, 2, false);
+	else if (is_text)
+		EventTake(fcinfo, state, NAMED, InternPerson(state, PG_GETARG_VARLENA_PP(1)), 2, false);
+	else
+		EventTake(fcinfo, state, NUMBERED, PG_GETARG_INT64(1), 2, false);
 	PG_RETURN_POINTER(state);
 }
 
@@ -197,6 +251,49 @@ Datum
 crm_attribution_event_text(PG_FUNCTION_ARGS)
 {
 	return EventTransition(fcinfo, true);
+}
+
+/*
+ * attribution_and_paths_event(internal, customer bigint, visitor text, channel
+ * text, happened_at timestamptz, value numeric, is_new boolean, lookback
+ * interval, half_life interval, as_of timestamptz) returns internal: the same
+ * of customers, and of visitors whose customer is NULL.
+ *
+ * is_new says of an order that it is the customer's first.  Without a
+ * half_life the rules are not computed, without as_of the paths are not.
+ * Raises an error if lookback is null, or one of the last three is not that of
+ * the rows before.
+ */
+Datum
+crm_attribution_and_paths_event(PG_FUNCTION_ARGS)
+{
+	EventTerms	terms;
+	EventState *state;
+	bool		is_new = !PG_ARGISNULL(6) && PG_GETARG_BOOL(6);
+
+	NotNull(fcinfo, 7, "lookback");
+	memset(&terms, 0, sizeof(terms));
+	terms.lookback = *PG_GETARG_INTERVAL_P(7);
+	terms.rules = !PG_ARGISNULL(8);
+	if (terms.rules)
+		terms.half_life = *PG_GETARG_INTERVAL_P(8);
+	terms.paths = !PG_ARGISNULL(9);
+	if (terms.paths)
+	{
+		terms.as_of = PG_GETARG_TIMESTAMPTZ(9);
+		if (TIMESTAMP_NOT_FINITE(terms.as_of))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+					 errmsg("as_of must be finite")));
+	}
+	state = EventGetState(fcinfo, &terms);
+	if (!PG_ARGISNULL(1))
+		EventTake(fcinfo, state, NUMBERED, PG_GETARG_INT64(1), 3, is_new);
+	else if (!PG_ARGISNULL(2))
+		EventTake(fcinfo, state, NAMED, InternPerson(state, PG_GETARG_VARLENA_PP(2)), 3, is_new);
+	else
+		EventTake(fcinfo, state, NOBODY, 0, 3, is_new);
+	PG_RETURN_POINTER(state);
 }
 
 #define ST_SORT SortEvents
@@ -273,7 +370,7 @@ SortByPart(EventList *list, uint32 parts, int64 *ends)
 
 /*
  * attribution_events_merge(internal, internal) returns internal: the rows of
- * both.  Raises an error if they differ in lookback or half-life.
+ * both.  Raises an error if they differ in lookback, half-life or as_of.
  */
 Datum
 crm_attribution_events_merge(PG_FUNCTION_ARGS)
@@ -282,7 +379,7 @@ crm_attribution_events_merge(PG_FUNCTION_ARGS)
 	EventState *state = PG_ARGISNULL(0) ? NULL : (EventState *) PG_GETARG_POINTER(0);
 	EventState *other = PG_ARGISNULL(1) ? NULL : (EventState *) PG_GETARG_POINTER(1);
 	int32	   *channels;
-	int32	   *customers = NULL;
+	int32	   *names;
 
 	if (other == NULL)
 	{
@@ -291,36 +388,26 @@ crm_attribution_events_merge(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(state);
 	}
 	if (state == NULL)
-	{
-		state = EventStateNew(context);
-		state->lookback = other->lookback;
-		state->half_life = other->half_life;
-		state->terms = other->terms;
-	}
+		state = EventStateNew(context, &other->terms);
 	else
-		SameTerms(state, &other->lookback, &other->half_life);
+		SameTerms(&state->terms, &other->terms);
 	channels = NamesMerge(&state->channels, &other->channels);
-	if (other->customers.count > 0)
-		customers = NamesMerge(&state->customers, &other->customers);
-	for (int64 i = 0; i < other->touches.count; i++)
+	names = NamesMerge(&state->people, &other->people);
+	for (int people = 0; people < EVENT_PEOPLE; people++)
 	{
-		const Event *event = &other->touches.events[i];
+		for (int kind = 0; kind < EVENT_KINDS; kind++)
+		{
+			const EventList *list = &other->lists[people][kind];
 
-		EventAdd(state, &state->touches, customers == NULL ? event->customer : customers[event->customer],
-				 event->at, channels[event->what]);
-	}
-	for (int64 i = 0; i < other->orders.count; i++)
-	{
-		const Event *event = &other->orders.events[i];
+			for (int64 i = 0; i < list->count; i++)
+			{
+				const Event *event = &list->events[i];
 
-		EventAdd(state, &state->orders, customers == NULL ? event->customer : customers[event->customer],
-				 event->at, event->what);
-	}
-	if (other->guests != NULL)
-	{
-		if (state->guests == NULL)
-			state->guests = RulesState(context);
-		AttributionAddValue(state->guests, AttributionStateValue(other->guests));
+				EventAdd(state, &state->lists[people][kind],
+						 people == NAMED ? names[event->customer] : event->customer, event->at,
+						 kind == TOUCHES ? channels[event->what] : event->what);
+			}
+		}
 	}
 	PG_RETURN_POINTER(state);
 }
@@ -328,14 +415,10 @@ crm_attribution_events_merge(PG_FUNCTION_ARGS)
 /* What a state becomes on its way from a worker, which the parts follow. */
 typedef struct EventsHead
 {
-	Interval	lookback;
-	Interval	half_life;
-	CreditTerms terms;
-	int64		touches;
-	int64		orders;
+	EventTerms	terms;
+	int64		counts[EVENT_PEOPLE][EVENT_KINDS];
 	Size		channels;		/* bytes */
-	Size		customers;
-	Size		guests;
+	Size		people;
 } EventsHead;
 
 /* attribution_events_serialize(internal) returns bytea */
@@ -343,23 +426,22 @@ Datum
 crm_attribution_events_serialize(PG_FUNCTION_ARGS)
 {
 	EventState *state = (EventState *) PG_GETARG_POINTER(0);
-	Attribution *guests = state->guests == NULL ? NULL : AttributionStateValue(state->guests);
+	const EventList *lists = &state->lists[0][0];
 	EventsHead	head;
 	Size		size;
 	bytea	   *result;
 	char	   *to;
 
 	memset(&head, 0, sizeof(head));
-	head.lookback = state->lookback;
-	head.half_life = state->half_life;
 	head.terms = state->terms;
-	head.touches = state->touches.count;
-	head.orders = state->orders.count;
 	head.channels = NamesSize(&state->channels);
-	head.customers = NamesSize(&state->customers);
-	head.guests = guests == NULL ? 0 : VARSIZE(guests);
-	size = VARHDRSZ + sizeof(head) + sizeof(Event) * (head.touches + head.orders) +
-		head.channels + head.customers + head.guests;
+	head.people = NamesSize(&state->people);
+	size = VARHDRSZ + sizeof(head) + head.channels + head.people;
+	for (int i = 0; i < EVENT_PEOPLE * EVENT_KINDS; i++)
+	{
+		(&head.counts[0][0])[i] = lists[i].count;
+		size += sizeof(Event) * lists[i].count;
+	}
 	if (!AllocSizeIsValid(size))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -371,29 +453,15 @@ crm_attribution_events_serialize(PG_FUNCTION_ARGS)
 	to = VARDATA(result);
 	memcpy(to, &head, sizeof(head));
 	to += sizeof(head);
-	if (head.touches > 0)
-		memcpy(to, state->touches.events, sizeof(Event) * head.touches);
-	to += sizeof(Event) * head.touches;
-	if (head.orders > 0)
-		memcpy(to, state->orders.events, sizeof(Event) * head.orders);
-	to += sizeof(Event) * head.orders;
-	to = NamesPut(&state->channels, to);
-	to = NamesPut(&state->customers, to);
-	if (guests != NULL)
-		memcpy(to, guests, head.guests);
-	PG_RETURN_BYTEA_P(result);
-}
-
-static const char *
-TakeEvents(EventList *list, const char *from, int64 count)
-{
-	if (count > 0)
+	for (int i = 0; i < EVENT_PEOPLE * EVENT_KINDS; i++)
 	{
-		list->events = palloc_extended(sizeof(Event) * count, MCXT_ALLOC_HUGE);
-		memcpy(list->events, from, sizeof(Event) * count);
+		if (lists[i].count > 0)
+			memcpy(to, lists[i].events, sizeof(Event) * lists[i].count);
+		to += sizeof(Event) * lists[i].count;
 	}
-	list->count = list->room = count;
-	return from + sizeof(Event) * count;
+	to = NamesPut(&state->channels, to);
+	(void) NamesPut(&state->people, to);
+	PG_RETURN_BYTEA_P(result);
 }
 
 /* attribution_events_deserialize(bytea, internal) returns internal */
@@ -401,89 +469,480 @@ Datum
 crm_attribution_events_deserialize(PG_FUNCTION_ARGS)
 {
 	const char *from = VARDATA_ANY(PG_GETARG_BYTEA_PP(0));
-	EventState *state = EventStateNew(CurrentMemoryContext);
 	EventsHead	head;
+	EventState *state;
 
 	(void) EventContext(fcinfo);
 	memcpy(&head, from, sizeof(head));
-	state->lookback = head.lookback;
-	state->half_life = head.half_life;
-	state->terms = head.terms;
-	from = TakeEvents(&state->touches, from + sizeof(head), head.touches);
-	from = TakeEvents(&state->orders, from, head.orders);
-	NamesTake(&state->channels, from, head.channels);
-	from += head.channels;
-	NamesTake(&state->customers, from, head.customers);
-	from += head.customers;
-	if (head.guests > 0)
+	from += sizeof(head);
+	state = EventStateNew(CurrentMemoryContext, &head.terms);
+	for (int i = 0; i < EVENT_PEOPLE * EVENT_KINDS; i++)
 	{
-		Attribution *guests = palloc(head.guests);
+		EventList  *list = &(&state->lists[0][0])[i];
+		int64		count = (&head.counts[0][0])[i];
 
-		memcpy(guests, from, head.guests);
-		state->guests = AttributionStateNew(CurrentMemoryContext);
-		AttributionAddValue(state->guests, guests);
+		if (count > 0)
+		{
+			list->events = palloc_extended(sizeof(Event) * count, MCXT_ALLOC_HUGE);
+			memcpy(list->events, from, sizeof(Event) * count);
+		}
+		list->count = list->room = count;
+		from += sizeof(Event) * count;
 	}
+	NamesTake(&state->channels, from, head.channels);
+	NamesTake(&state->people, from + head.channels, head.people);
 	PG_RETURN_POINTER(state);
+}
+
+/* A path, and how many went it. */
+typedef struct PathSum
+{
+	int64		first;			/* of its touches */
+	int32		length;
+	uint32		hash;
+	int64		conversions;
+	int64		value;			/* in 1/10000 */
+	int64		nulls;
+	int64		new_customers;
+} PathSum;
+
+/* The paths that were gone, each once: a hash table. */
+typedef struct PathTable
+{
+	int32	   *numbers;		/* of the channels: in the order of their names */
+	int32	   *places;			/* of a channel by its number: the place of it there */
+
+	uint32		count;
+	uint32		room;			/* a power of two */
+	PathSum    *sums;
+	uint32	   *slots;			/* 2 * room: number + 1, or 0 */
+
+	int64		touch_count;
+	int64		touch_room;
+	int32	   *touches;		/* channels by their places, path by path */
+} PathTable;
+
+static PathTable *
+PathTableNew(Names *channels)
+{
+	PathTable  *table = palloc0(sizeof(PathTable));
+
+	table->numbers = palloc_extended(sizeof(int32) * Max(channels->count, 1), MCXT_ALLOC_HUGE);
+	table->places = palloc_extended(sizeof(int32) * Max(channels->count, 1), MCXT_ALLOC_HUGE);
+	for (int32 i = 0; i < channels->count; i++)
+		table->numbers[i] = i;
+	NamesSort(channels, table->numbers, channels->count);
+	for (int32 i = 0; i < channels->count; i++)
+		table->places[table->numbers[i]] = i;
+	table->room = 256;
+	table->sums = palloc(sizeof(PathSum) * table->room);
+	table->slots = palloc0(sizeof(uint32) * 2 * table->room);
+	table->touch_room = 1024;
+	table->touches = palloc(sizeof(int32) * table->touch_room);
+	return table;
+}
+
+static void
+PathTableGrow(PathTable *table)
+{
+	if (table->room > PG_UINT32_MAX / 8)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many paths")));
+	table->room *= 2;
+	table->sums = repalloc_huge(table->sums, sizeof(PathSum) * table->room);
+	pfree(table->slots);
+	table->slots = palloc_extended(sizeof(uint32) * 2 * table->room, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (uint32 i = 0; i < table->count; i++)
+	{
+		uint32		slot = table->sums[i].hash & (2 * table->room - 1);
+
+		while (table->slots[slot] != 0)
+			slot = (slot + 1) & (2 * table->room - 1);
+		table->slots[slot] = i + 1;
+	}
+}
+
+/* The path of so many touches, whose channels are given by their places. */
+static PathSum *
+PathIntern(PathTable *table, const int32 *touches, int32 length)
+{
+	uint32		hash = hash_bytes((const unsigned char *) touches, sizeof(int32) * length);
+	uint32		slot;
+	PathSum    *sum;
+
+	if (unlikely(table->count == table->room))
+		PathTableGrow(table);
+	for (slot = hash & (2 * table->room - 1); table->slots[slot] != 0; slot = (slot + 1) & (2 * table->room - 1))
+	{
+		sum = &table->sums[table->slots[slot] - 1];
+		if (sum->hash == hash && sum->length == length &&
+			memcmp(table->touches + sum->first, touches, sizeof(int32) * length) == 0)
+			return sum;
+	}
+	if (table->touch_count + length > table->touch_room)
+	{
+		table->touch_room = Max(table->touch_room * 2, table->touch_count + length);
+		table->touches = repalloc_huge(table->touches, sizeof(int32) * table->touch_room);
+	}
+	sum = &table->sums[table->count++];
+	table->slots[slot] = table->count;
+	memset(sum, 0, sizeof(PathSum));
+	sum->first = table->touch_count;
+	sum->length = length;
+	sum->hash = hash;
+	memcpy(table->touches + sum->first, touches, sizeof(int32) * length);
+	table->touch_count += length;
+	return sum;
+}
+
+/* Touches of one moment are in the order of their channels' names. */
+#define ST_SORT SortMoment
+#define ST_ELEMENT_TYPE Event
+#define ST_COMPARE_ARG_TYPE const int32
+#define ST_COMPARE(a, b, places) \
+	(places[(a)->what] < places[(b)->what] ? -1 : places[(a)->what] > places[(b)->what])
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+/* One person's events of a kind, in the order of time. */
+typedef struct EventRun
+{
+	Event	   *events;
+	int64		count;
+} EventRun;
+
+/* How many of them are before that time. */
+static int32
+RunFind(const EventRun *run, TimestampTz at)
+{
+	int32		low = 0;
+	int32		high = (int32) run->count;
+
+	while (low < high)
+	{
+		int32		middle = low + (high - low) / 2;
+
+		if (run->events[middle].at < at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* What the finals compute. */
+typedef struct EventResult
+{
+	AttributionState *orders;	/* NULL if the rules are not asked for */
+	AttributionState *new_orders;
+	PathTable  *paths;			/* NULL if they are not */
+	TimestampTz too_old;		/* for another order to come of a touch */
+	JourneyState *journeys;
+	int32	   *places;			/* room for the touches of one person */
+	int32		room;
+} EventResult;
+
+/* The rules share a person's orders. */
+static void
+CreditRun(EventState *state, const Journey *journey, const EventRun *orders, AttributionState *to)
+{
+	for (int64 i = 0; i < orders->count; i++)
+	{
+		TouchRange	range = {0, 0};
+
+		if (journey != NULL)
+			range = JourneyRange(journey, orders->events[i].at, &state->terms.lookback);
+		AddOrder(to, journey, range, &state->credit, orders->events[i].what);
+	}
+}
+
+/* The path to an order. */
+static PathSum *
+PathTo(EventState *state, EventResult *result, const EventRun *touches, TimestampTz at)
+{
+	int32		first = RunFind(touches, LookbackStart(at, &state->terms.lookback));
+
+	return PathIntern(result->paths, result->places + first, RunFind(touches, at + 1) - first);
+}
+
+/* The paths that a person went: see crm_null_path() for the one that led to nothing. */
+static void
+PathsOfRuns(EventState *state, EventResult *result, EventRun runs[EVENT_KINDS])
+{
+	EventRun   *touches = &runs[TOUCHES];
+	EventRun   *orders = &runs[ORDERS];
+	int32		after = 0;
+	int32		end;
+
+	if (touches->count > PG_INT32_MAX / 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many touches of one customer")));
+	if (touches->count > result->room)
+	{
+		result->room = Max((int32) touches->count, 64);
+		pfree(result->places);
+		result->places = palloc_extended(sizeof(int32) * result->room, MCXT_ALLOC_HUGE);
+	}
+	for (int64 i = 0; i < touches->count;)
+	{
+		int64		next = i + 1;
+
+		while (next < touches->count && touches->events[next].at == touches->events[i].at)
+			next++;
+		if (next > i + 1)
+			SortMoment(touches->events + i, next - i, result->paths->places);
+		for (; i < next; i++)
+			result->places[i] = result->paths->places[touches->events[i].what];
+	}
+	for (int64 i = 0; i < orders->count; i++)
+	{
+		const Event *order = &orders->events[i];
+		PathSum    *path = PathTo(state, result, touches, order->at);
+
+		path->conversions += order->what >= 0;
+		if (pg_add_s64_overflow(path->value, order->what, &path->value))
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("sum of values out of range")));
+	}
+	for (int64 i = 0; i < runs[NEW_ORDERS].count; i++)
+	{
+		const Event *order = &runs[NEW_ORDERS].events[i];
+
+		PathTo(state, result, touches, order->at)->new_customers += order->what >= 0;
+	}
+
+	if (touches->count == 0)
+		return;
+	if (orders->count > 0)
+		after = RunFind(touches, orders->events[orders->count - 1].at + 1);
+	end = RunFind(touches, state->terms.as_of + 1);
+	if (end > after && touches->events[end - 1].at < result->too_old)
+	{
+		int32		first = RunFind(touches, LookbackStart(touches->events[end - 1].at, &state->terms.lookback));
+
+		first = Max(first, after);
+		PathIntern(result->paths, result->places + first, end - first)->nulls++;
+	}
+}
+
+/* Of the events of a list from *at on, before end, those of one person. */
+static EventRun
+TakeRun(const EventList *list, int64 *at, int64 end, int64 customer)
+{
+	EventRun	run = {list->events + *at, 0};
+
+	while (*at + run.count < end && run.events[run.count].customer == customer)
+		run.count++;
+	*at += run.count;
+	return run;
+}
+
+/* All that some people did. */
+static void
+FinishPeople(EventState *state, EventList lists[EVENT_KINDS], EventResult *result)
+{
+	uint32		parts = 1;
+	int64	   *ends[EVENT_KINDS];
+	int64		at[EVENT_KINDS] = {0, 0, 0};
+
+	while (parts < MAX_PARTS && lists[TOUCHES].count + lists[ORDERS].count > (int64) parts * EVENTS_OF_PART)
+		parts *= 2;
+	for (int kind = 0; kind < EVENT_KINDS; kind++)
+	{
+		ends[kind] = palloc(sizeof(int64) * parts);
+		SortByPart(&lists[kind], parts, ends[kind]);
+	}
+	for (uint32 part = 0; part < parts; part++)
+	{
+		for (;;)
+		{
+			const Event *touch = at[TOUCHES] < ends[TOUCHES][part] ? &lists[TOUCHES].events[at[TOUCHES]] : NULL;
+			const Event *order = at[ORDERS] < ends[ORDERS][part] ? &lists[ORDERS].events[at[ORDERS]] : NULL;
+			Journey    *journey = NULL;
+			EventRun	runs[EVENT_KINDS];
+			int64		customer;
+
+			CHECK_FOR_INTERRUPTS();
+			if (touch == NULL && order == NULL)
+				break;
+			customer = touch == NULL || (order != NULL && order->customer < touch->customer) ?
+				order->customer : touch->customer;
+			for (int kind = 0; kind < EVENT_KINDS; kind++)
+				runs[kind] = TakeRun(&lists[kind], &at[kind], ends[kind][part], customer);
+			if (result->orders != NULL && runs[ORDERS].count > 0)
+			{
+				result->journeys->count = 0;
+				for (int64 i = 0; i < runs[TOUCHES].count; i++)
+					result->journeys = JourneyStateAdd(result->journeys, (int32) runs[TOUCHES].events[i].what,
+													   runs[TOUCHES].events[i].at);
+				if (result->journeys->count > 0)
+					journey = JourneyStateValue(result->journeys);
+				CreditRun(state, journey, &runs[ORDERS], result->orders);
+				CreditRun(state, journey, &runs[NEW_ORDERS], result->new_orders);
+				if (journey != NULL)
+					pfree(journey);
+			}
+			if (result->paths != NULL)
+				PathsOfRuns(state, result, runs);
+		}
+	}
+	for (int kind = 0; kind < EVENT_KINDS; kind++)
+		pfree(ends[kind]);
+}
+
+/* What is asked for of a state, whose rows it sorts. */
+static void
+EventsFinish(EventState *state, EventResult *result)
+{
+	memset(result, 0, sizeof(EventResult));
+	if (state == NULL || state->terms.rules)
+	{
+		result->orders = RulesState(CurrentMemoryContext);
+		result->new_orders = RulesState(CurrentMemoryContext);
+	}
+	if (state == NULL)
+		return;
+	if (state->terms.rules)
+		result->journeys = JourneyStateNew(&state->channels, 64, CurrentMemoryContext);
+	if (state->terms.paths)
+	{
+		result->paths = PathTableNew(&state->channels);
+		result->too_old = LookbackStart(state->terms.as_of, &state->terms.lookback);
+		result->room = 64;
+		result->places = palloc(sizeof(int32) * result->room);
+	}
+	for (int people = 0; people < EVENT_PEOPLE; people++)
+		FinishPeople(state, state->lists[people], result);
 }
 
 /*
  * attribution_events_final(internal) returns attribution: as if every customer
- * had a journey.  May run more than once on a state, whose rows it sorts.
+ * had a journey.  May run more than once on a state.
  */
 Datum
 crm_attribution_events_final(PG_FUNCTION_ARGS)
 {
-	EventState *state = PG_ARGISNULL(0) ? NULL : (EventState *) PG_GETARG_POINTER(0);
-	AttributionState *result = RulesState(CurrentMemoryContext);
-	uint32		parts = 1;
-	int64	   *touch_ends;
-	int64	   *order_ends;
-	Event	   *touches;
-	Event	   *orders;
-	int64		touch = 0;
-	int64		order = 0;
-	JourneyState *journeys;
+	EventResult result;
 
-	if (state == NULL)
-		PG_RETURN_POINTER(AttributionStateValue(result));
-	while (parts < MAX_PARTS && state->touches.count + state->orders.count > (int64) parts * EVENTS_OF_PART)
-		parts *= 2;
-	touch_ends = palloc(sizeof(int64) * parts);
-	order_ends = palloc(sizeof(int64) * parts);
-	SortByPart(&state->touches, parts, touch_ends);
-	SortByPart(&state->orders, parts, order_ends);
-	touches = state->touches.events;
-	orders = state->orders.events;
-	journeys = JourneyStateNew(&state->channels, 64, CurrentMemoryContext);
-	for (uint32 part = 0; part < parts; part++)
+	EventsFinish(PG_ARGISNULL(0) ? NULL : (EventState *) PG_GETARG_POINTER(0), &result);
+	PG_RETURN_POINTER(AttributionStateValue(result.orders));
+}
+
+/* Paths that begin alike are in the order of the touches that follow. */
+static int
+PathCompare(const PathSum *a, const PathSum *b, const int32 *touches)
+{
+	const int32 *x = touches + a->first;
+	const int32 *y = touches + b->first;
+
+	for (int32 i = 0; i < a->length && i < b->length; i++)
+		if (x[i] != y[i])
+			return x[i] < y[i] ? -1 : 1;
+	return a->length < b->length ? -1 : a->length > b->length;
+}
+
+#define ST_SORT SortPaths
+#define ST_ELEMENT_TYPE PathSum
+#define ST_COMPARE_ARG_TYPE const int32
+#define ST_COMPARE(a, b, touches) PathCompare(a, b, touches)
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+/* A path as text[]. */
+static ArrayType *
+PathText(const PathTable *table, const Names *channels, const PathSum *path)
+{
+	const int32 *touches = table->touches + path->first;
+	Size		size = ARR_OVERHEAD_NONULLS(1);
+	ArrayType  *array;
+	char	   *to;
+
+	if (path->length == 0)
+		return construct_empty_array(TEXTOID);
+	for (int32 i = 0; i < path->length; i++)
+		size += INTALIGN(VARHDRSZ + channels->names[table->numbers[touches[i]]].length);
+	array = PathArrayNew(size, path->length);
+	to = ARR_DATA_PTR(array);
+	for (int32 i = 0; i < path->length; i++)
 	{
-		while (order < order_ends[part])
-		{
-			int64		customer = orders[order].customer;
-			Journey    *journey = NULL;
+		const KnownName *name = &channels->names[table->numbers[touches[i]]];
 
-			CHECK_FOR_INTERRUPTS();
-			journeys->count = 0;
-			while (touch < touch_ends[part] && touches[touch].customer < customer)
-				touch++;
-			for (; touch < touch_ends[part] && touches[touch].customer == customer; touch++)
-				journeys = JourneyStateAdd(journeys, (int32) touches[touch].what, touches[touch].at);
-			if (journeys->count > 0)
-				journey = JourneyStateValue(journeys);
-			for (; order < order_ends[part] && orders[order].customer == customer; order++)
-			{
-				TouchRange	range = {0, 0};
-
-				if (journey != NULL)
-					range = JourneyRange(journey, orders[order].at, &state->lookback);
-				AddOrder(result, journey, range, &state->terms, orders[order].what);
-			}
-			if (journey != NULL)
-				pfree(journey);
-		}
-		touch = touch_ends[part];
+		SET_VARSIZE(to, VARHDRSZ + name->length);
+		memcpy(VARDATA(to), name->text, name->length);
+		to += INTALIGN(VARHDRSZ + name->length);
 	}
-	if (state->guests != NULL)
-		AttributionAddValue(result, AttributionStateValue(state->guests));
-	PG_RETURN_POINTER(AttributionStateValue(result));
+	return array;
+}
+
+/* The paths as path_count[], ascending by the names of their channels. */
+static ArrayType *
+PathCounts(PathTable *table, const Names *channels, Oid type)
+{
+	TupleDesc	tupdesc = lookup_rowtype_tupdesc(type, -1);
+	Datum	   *elements = palloc_extended(sizeof(Datum) * Max(table->count, 1), MCXT_ALLOC_HUGE);
+	ArrayType  *result;
+
+	SortPaths(table->sums, table->count, table->touches);
+	for (uint32 i = 0; i < table->count; i++)
+	{
+		const PathSum *path = &table->sums[i];
+		bool		nulls[5] = {false, false, false, false, false};
+		Datum		values[5];
+
+		CHECK_FOR_INTERRUPTS();
+		values[0] = PointerGetDatum(PathText(table, channels, path));
+		values[1] = NumericGetDatum(int64_to_numeric(path->conversions));
+		values[2] = NumericGetDatum(AmountToNumeric(path->value, AMOUNT_SCALE));
+		values[3] = NumericGetDatum(int64_to_numeric(path->nulls));
+		values[4] = NumericGetDatum(int64_to_numeric(path->new_customers));
+		elements[i] = HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
+		for (int j = 0; j < 5; j++)
+			pfree(DatumGetPointer(values[j]));
+	}
+	ReleaseTupleDesc(tupdesc);
+	result = construct_array(elements, table->count, type, -1, false, TYPALIGN_DOUBLE);
+	pfree(elements);
+	return result;
+}
+
+/*
+ * attribution_and_paths_final(internal) returns attribution_and_paths: what the
+ * rules give for all orders and for those that are new, and the paths.  Of the
+ * paths each is there once, with the orders that it led to (a negative value is
+ * a refund, and none), their value, those among them that are new, and how many
+ * went it to no order.
+ */
+Datum
+crm_attribution_and_paths_final(PG_FUNCTION_ARGS)
+{
+	EventState *state = PG_ARGISNULL(0) ? NULL : (EventState *) PG_GETARG_POINTER(0);
+	EventResult result;
+	TupleDesc	tupdesc;
+	Datum		values[3] = {0, 0, 0};
+	bool		nulls[3];
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "crm.attribution_and_paths must return a row");
+	tupdesc = BlessTupleDesc(tupdesc);
+	EventsFinish(state, &result);
+	nulls[0] = nulls[1] = result.orders == NULL;
+	if (result.orders != NULL)
+	{
+		values[0] = PointerGetDatum(AttributionStateValue(result.orders));
+		values[1] = PointerGetDatum(AttributionStateValue(result.new_orders));
+	}
+	nulls[2] = state != NULL && result.paths == NULL;
+	if (state == NULL)
+		values[2] = PointerGetDatum(construct_empty_array(get_element_type(TupleDescAttr(tupdesc, 2)->atttypid)));
+	else if (result.paths != NULL)
+		values[2] = PointerGetDatum(PathCounts(result.paths, &state->channels,
+											   get_element_type(TupleDescAttr(tupdesc, 2)->atttypid)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
 }

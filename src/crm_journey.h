@@ -111,6 +111,7 @@ typedef struct PathChannel
 	uint32		length;
 } PathChannel;
 
+extern ArrayType *PathArrayNew(Size size, int32 channels);
 extern int	PathChannels(struct varlena *path, PathChannel **channels, int *room,
 						 MemoryContext context);
 

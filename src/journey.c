@@ -435,6 +435,29 @@ JourneyRange(const Journey *journey, TimestampTz converted_at, const Interval *l
 	return range;
 }
 
+/*
+ * A text[] of so many channels, at least one, to be filled in: as
+ * construct_array() does it, but in one piece.
+ */
+ArrayType *
+PathArrayNew(Size size, int32 channels)
+{
+	ArrayType  *path;
+
+	if (!AllocSizeIsValid(size))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("path is too long")));
+	path = palloc0(size);
+	SET_VARSIZE(path, size);
+	path->ndim = 1;
+	path->dataoffset = 0;
+	path->elemtype = TEXTOID;
+	ARR_DIMS(path)[0] = channels;
+	ARR_LBOUND(path)[0] = 1;
+	return path;
+}
+
 /* The channels of a range as text[]. */
 static ArrayType *
 RangePath(const Journey *journey, TouchRange range)
@@ -452,19 +475,7 @@ RangePath(const Journey *journey, TouchRange range)
 		journey_name(journey, journey_channel(journey, range.first + i), &length);
 		size += INTALIGN(VARHDRSZ + length);
 	}
-	if (!AllocSizeIsValid(size))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("path is too long")));
-
-	/* as construct_array() does it, but in one piece */
-	path = palloc0(size);
-	SET_VARSIZE(path, size);
-	path->ndim = 1;
-	path->dataoffset = 0;
-	path->elemtype = TEXTOID;
-	ARR_DIMS(path)[0] = range.count;
-	ARR_LBOUND(path)[0] = 1;
+	path = PathArrayNew(size, range.count);
 	to = ARR_DATA_PTR(path);
 	for (int32 i = 0; i < range.count; i++)
 	{
