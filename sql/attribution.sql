@@ -23,6 +23,13 @@ FROM unnest(ARRAY['{0.3,0.4,0.3}', '{1,0,3}', '{0,1,0}', '{2,0,0}']) WITH ORDINA
 GROUP BY n, weights ORDER BY n;
 -- all direct; the window's edges; nothing in the window; no journey
 SELECT channel, credit FROM crm.credit('[["direct", "2025-01-01T00:00:00Z"], ["direct", "2025-01-02T00:00:00Z"]]', '2025-01-15 00:00Z', 'last_non_direct');
+-- several ways to come directly, told apart behind a unit separator; what begins otherwise is none
+WITH journeys AS (
+	SELECT n, replace(touches, E'\x1F', '/') AS touches, (SELECT crm.journey(u.t, '2025-01-01Z'::timestamptz + u.n * interval '1 day') FROM unnest(touches::text[]) WITH ORDINALITY AS u(t, n)) AS j
+	FROM (VALUES (1, E'{email,direct\x1Fapp,direct,direct\x1F}'), (2, E'{direct\x1Fweb,direct\x1Fapp}'), (3, E'{directory,direct\x1Fapp}'), (4, '{Direct,direct}'), (5, E'{direct |app,direct\x1Fapp}'), (6, '{dire,direct}')) AS v(n, touches))
+SELECT touches, replace(c.channel, E'\x1F', '/') AS channel, replace(a.channel, E'\x1F', '/') AS of_an_attribution
+FROM journeys, crm.credit(j, '2025-01-15Z'::timestamptz, 'last_non_direct') AS c, crm.channels((SELECT crm.attribution(i.j, '2025-01-15Z'::timestamptz, 1::numeric) FROM journeys AS i WHERE i.n = journeys.n)) AS a
+WHERE a.model = 'last_non_direct' AND a.conversions > 0 ORDER BY n;
 SELECT string_agg(channel, ' ') AS edges FROM crm.credit('[["before", "2025-01-14T23:59:59.999999Z"], ["start", "2025-01-15T00:00:00Z"], ["end", "2025-01-16T00:00:00Z"], ["after", "2025-01-16T00:00:00.000001Z"]]', '2025-01-16 00:00Z', 'linear', '1 day');
 SELECT * FROM crm.credit(:j, '2024-12-31Z', 'linear');
 SELECT * FROM crm.credit(NULL, '2024-12-31Z', 'linear');

@@ -13,7 +13,7 @@ SELECT crm.create_store('shop', 'EUR', 'America/New_York') \gset
 \set ECHO all
 \set VERBOSITY terse
 -- mail and advertising belong to campaigns, but for some
-UPDATE shop.touches SET campaign = CASE touch_id % 4 WHEN 0 THEN NULL WHEN 1 THEN '' ELSE 'No. ' || touch_id % 4 END WHERE channel IN ('email', 'paid_search', 'paid_social');
+UPDATE shop.touches SET campaign = CASE touch_id % 4 WHEN 0 THEN NULL WHEN 1 THEN '' ELSE 'No. ' || touch_id % 4 END WHERE channel IN ('email', 'paid_search', 'paid_social', 'referral', 'direct');
 UPDATE shop.spend SET campaign = CASE extract(day FROM day)::int % 3 WHEN 0 THEN '' ELSE 'No. ' || extract(day FROM day)::int % 3 + 1 END;
 SELECT count(*) > 0 AS mixed FROM shop.orders AS o JOIN shop.rates AS r USING (currency) WHERE counts;
 
@@ -28,12 +28,14 @@ SELECT o.order_id, coalesce('c' || o.customer_id, 'v' || o.visitor_id) AS who, o
 		AND r.day <= (o.ordered_at AT TIME ZONE 'America/New_York')::date ORDER BY r.day DESC LIMIT 1) END, 2) AS value,
 	o.customer_id IS NOT NULL AND row_number() OVER (PARTITION BY o.customer_id ORDER BY o.ordered_at, o.order_id) = 1 AS is_first
 FROM shop.orders AS o WHERE o.status <> 'cancelled' AND NOT o.test;
-CREATE TEMP TABLE weights AS
+-- which channels are direct is told by their types, not by what they are called
+UPDATE shop.channels SET type = CASE channel WHEN 'direct' THEN 'other' ELSE 'direct' END WHERE channel IN ('direct', 'organic_search', 'referral');
+CREATE TEMP VIEW weights AS
 SELECT order_id, value, is_first, ordered_at, m.model, channel, campaign, m.w::numeric / sum(m.w::numeric) OVER (PARTITION BY order_id, m.model) AS credit
 FROM (
 	SELECT o.*, coalesce(t.channel, '(none)') AS channel, coalesce(t.campaign, '') AS campaign, t.touched_at, count(t.touch_id) OVER w AS n,
 		row_number() OVER (PARTITION BY o.order_id ORDER BY t.touched_at, t.touch_id) AS place,
-		coalesce(max(CASE WHEN t.channel <> 'direct' THEN t.place END) OVER w, count(*) OVER w) AS last_non_direct
+		coalesce(max(CASE WHEN (SELECT k.type FROM shop.channels AS k WHERE k.channel = t.channel) <> 'direct' THEN t.place END) OVER w, count(*) OVER w) AS last_non_direct
 	FROM person_orders AS o
 	LEFT JOIN LATERAL (SELECT *, row_number() OVER (ORDER BY touched_at, touch_id) AS place FROM person_touches AS t WHERE t.who = o.who AND t.touched_at BETWEEN o.ordered_at - interval '30 days' AND o.ordered_at) AS t ON true
 	WINDOW w AS (PARTITION BY o.order_id)) AS x,
@@ -48,9 +50,20 @@ FROM (SELECT * FROM shop.campaign_attribution('2024-01-01', '2025-07-01')) AS a
 FULL JOIN (SELECT channel, campaign, model, sum(credit) AS orders, sum(credit * value) AS revenue, coalesce(sum(credit) FILTER (WHERE is_first), 0) AS new_customers, count(*) AS number
 	FROM weights WHERE credit > 0 AND ordered_at >= '2024-01-01' AND ordered_at < '2025-07-01' GROUP BY 1, 2, 3) AS b USING (channel, campaign, model);
 SELECT model, abs(sum(orders) - (SELECT count(*) FROM person_orders)) < 0.01 AS orders, sum(revenue) = (SELECT sum(value) FROM person_orders) AS revenue FROM shop.campaign_attribution GROUP BY model ORDER BY model;
+SELECT count(*) > 8 AS there_are, count(*) FILTER (WHERE a.orders IS DISTINCT FROM b.orders OR a.revenue IS DISTINCT FROM b.revenue OR a.new_customers IS DISTINCT FROM b.firsts) AS differ
+FROM (SELECT channel, orders, revenue, new_customers FROM shop.channel_attribution WHERE model = 'last_non_direct') AS a
+FULL JOIN (SELECT channel, sum(credit) AS orders, sum(credit * value) AS revenue, count(*) FILTER (WHERE is_first) AS firsts FROM weights WHERE credit = 1 AND model = 'last_non_direct' GROUP BY 1) AS b USING (channel);
 -- a channel's campaigns add up to the channel
 SELECT count(*) AS differ FROM (SELECT channel, model, sum(orders), sum(revenue), sum(new_customers) FROM shop.campaign_attribution WHERE model IN ('first', 'last', 'last_non_direct') GROUP BY 1, 2
 	EXCEPT SELECT channel, model, orders, revenue, new_customers FROM shop.channel_attribution) AS d;
+
+-- the usual way, and two that are direct beside each other
+UPDATE shop.channels SET type = 'direct' WHERE channel = 'direct';
+SELECT count(*) > 8 AS there_are, count(*) FILTER (WHERE a.orders IS DISTINCT FROM b.orders OR a.revenue IS DISTINCT FROM b.revenue) AS differ, count(*) FILTER (WHERE channel IN ('direct', 'referral')) AS direct
+FROM (SELECT channel, orders, revenue FROM shop.channel_attribution WHERE model = 'last_non_direct') AS a
+FULL JOIN (SELECT channel, sum(credit) AS orders, sum(credit * value) AS revenue FROM weights WHERE credit = 1 AND model = 'last_non_direct' GROUP BY 1) AS b USING (channel);
+SELECT count(*) AS differ FROM (SELECT channel, sum(orders), sum(revenue) FROM shop.campaign_attribution WHERE model = 'last_non_direct' GROUP BY 1
+	EXCEPT SELECT channel, orders, revenue FROM shop.channel_attribution WHERE model = 'last_non_direct') AS d;
 
 -- What they cost and brought
 UPDATE shop.settings SET margin = 0.4, attribution_model = 'last';

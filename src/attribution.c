@@ -38,7 +38,6 @@ PG_FUNCTION_INFO_V1(crm_attribution_final);
 PG_FUNCTION_INFO_V1(crm_attribution_channels);
 PG_FUNCTION_INFO_V1(crm_credit);
 
-#define CHANNEL_DIRECT			"direct"
 #define DEFAULT_LOOKBACK_DAYS	30
 #define DEFAULT_HALF_LIFE_DAYS	7
 
@@ -299,7 +298,6 @@ AddOrder(AttributionState *state, const Journey *journey, TouchRange range,
 	bool		counts = amount >= 0;
 	WideSum		conversion = WideFromUnits(counts ? CREDIT_ONE : 0);
 	WideSum		value = wide_product(amount, CREDIT_ONE);
-	int32		direct = -1;
 	int32	   *channels;
 
 	if (range.count == 0)
@@ -330,9 +328,13 @@ AddOrder(AttributionState *state, const Journey *journey, TouchRange range,
 	if (journey->channels > state->number_room)
 	{
 		if (state->numbers != NULL)
+		{
 			pfree(state->numbers);
+			pfree(state->direct);
+		}
 		state->number_room = Max(journey->channels, 16);
 		state->numbers = MemoryContextAllocHuge(state->context, sizeof(int32) * state->number_room);
+		state->direct = MemoryContextAllocHuge(state->context, sizeof(bool) * state->number_room);
 	}
 
 	/* each touch's channel, with its name looked up once */
@@ -349,22 +351,21 @@ AddOrder(AttributionState *state, const Journey *journey, TouchRange range,
 			const char *name = journey_name(journey, channel, &length);
 
 			state->numbers[channel] = AttributionChannel(state, name, length);
-			if (length == strlen(CHANNEL_DIRECT) && memcmp(name, CHANNEL_DIRECT, length) == 0)
-				direct = channel;
+			state->direct[channel] = credit_is_direct(name, length);
 		}
 		channels[i] = state->numbers[channel];
 	}
 
 	for (int rule = 0; rule < RULE_COUNT; rule++)
 	{
-		int32		winner = credit_winner((CreditRule) rule, journey, range.first, range.count, direct);
+		int32		winner = credit_winner((CreditRule) rule, journey, range.first, range.count, state->direct);
 
 		if (winner >= 0)
 		{
 			AttributionAdd(state, channels[winner], rule, conversion, value);
 			continue;
 		}
-		credit_share((CreditRule) rule, terms, journey, range.first, range.count, direct, state->shares);
+		credit_share((CreditRule) rule, terms, journey, range.first, range.count, state->direct, state->shares);
 		for (int32 i = 0; i < range.count; i++)
 		{
 			int64		share = state->shares[i];
@@ -846,9 +847,19 @@ crm_credit(PG_FUNCTION_ARGS)
 		if (rule == RULE_COUNT)
 			ShareByChannel(journey, range, shares);
 		else
-			credit_share((CreditRule) rule, &terms, journey, range.first, range.count,
-						 journey_find_channel(journey, CHANNEL_DIRECT, strlen(CHANNEL_DIRECT)),
-						 shares);
+		{
+			bool	   *direct = palloc_extended(sizeof(bool) * journey->channels, MCXT_ALLOC_HUGE);
+
+			for (int32 i = 0; i < journey->channels; i++)
+			{
+				uint32		length;
+				const char *name = journey_name(journey, i, &length);
+
+				direct[i] = credit_is_direct(name, length);
+			}
+			credit_share((CreditRule) rule, &terms, journey, range.first, range.count, direct, shares);
+			pfree(direct);
+		}
 	}
 	CreditRows(fcinfo, journey, range, shares);
 	return (Datum) 0;

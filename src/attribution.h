@@ -43,10 +43,11 @@ typedef struct CreditTerms
 	double		position[3];	/* first, middle together, last; not negative */
 } CreditTerms;
 
+extern bool credit_is_direct(const char *name, uint32_t length);
 extern int32_t credit_winner(CreditRule rule, const Journey *journey, int32_t first,
-							 int32_t count, int32_t direct);
+							 int32_t count, const bool *direct);
 extern void credit_share(CreditRule rule, const CreditTerms *terms, const Journey *journey,
-						 int32_t first, int32_t count, int32_t direct, int64_t *shares);
+						 int32_t first, int32_t count, const bool *direct, int64_t *shares);
 extern void credit_by_weight(const double *weights, int32_t count, int64_t *shares);
 
 /* A sum of products of two int64: 128 bits, two's complement. */

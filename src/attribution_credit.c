@@ -116,12 +116,26 @@ share_by_age(double half_life, const int64_t *at, int32_t count, int64_t *shares
 }
 
 /*
+ * Whether a name is that of a direct visit: "direct", or that and a unit
+ * separator, after which follows what tells one from another.
+ */
+bool
+credit_is_direct(const char *name, uint32_t length)
+{
+	static const char direct[] = "direct\x1F";
+	const uint32_t size = sizeof(direct) - 2;
+
+	return (length == size || (length > size && name[size] == direct[size])) &&
+		memcmp(name, direct, size) == 0;
+}
+
+/*
  * The touch that gets all of the order by a rule that does not share it, -1 by
  * the others.  Arguments are as below; counted from `first` on.
  */
 int32_t
 credit_winner(CreditRule rule, const Journey *journey, int32_t first, int32_t count,
-			  int32_t direct)
+			  const bool *direct)
 {
 	switch (rule)
 	{
@@ -130,10 +144,9 @@ credit_winner(CreditRule rule, const Journey *journey, int32_t first, int32_t co
 		case RULE_LAST:
 			return count - 1;
 		case RULE_LAST_NON_DIRECT:
-			if (direct >= 0)
-				for (int32_t i = count - 1; i >= 0; i--)
-					if ((int32_t) journey_channel(journey, first + i) != direct)
-						return i;
+			for (int32_t i = count - 1; i >= 0; i--)
+				if (!direct[journey_channel(journey, first + i)])
+					return i;
 			return count - 1;
 		default:
 			return -1;
@@ -142,12 +155,12 @@ credit_winner(CreditRule rule, const Journey *journey, int32_t first, int32_t co
 
 /*
  * Share an order among `count` touches of a journey, at least one, from `first`
- * on.  direct is the number of the channel "direct", -1 if there is none.  The
- * shares sum to CREDIT_ONE.
+ * on.  direct tells of each of its channels whether it is one that
+ * last_non_direct passes over.  The shares sum to CREDIT_ONE.
  */
 void
 credit_share(CreditRule rule, const CreditTerms *terms, const Journey *journey,
-			 int32_t first, int32_t count, int32_t direct, int64_t *shares)
+			 int32_t first, int32_t count, const bool *direct, int64_t *shares)
 {
 	int32_t		winner;
 

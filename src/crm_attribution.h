@@ -31,6 +31,7 @@ typedef struct AttributionState
 	int32	   *touch_channels;
 	int32		number_room;
 	int32	   *numbers;
+	bool	   *direct;
 } AttributionState;
 
 extern AttributionState *AttributionStateNew(MemoryContext context);

@@ -4,6 +4,19 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN $ddl$
 
 -- Channels.  Who is behind a touch is a customer, or a visitor who stays unknown.
 
+-- The rule last_non_direct goes by names, a store by types: in a journey each
+-- channel of type direct goes by a name that the rule passes over.
+CREATE OR REPLACE FUNCTION @.journey_name(channel text, direct text[]) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN channel = ANY (direct) THEN CASE channel WHEN 'direct' THEN channel ELSE 'direct' || pg_catalog.chr(31) || channel END
+	WHEN channel = 'direct' THEN pg_catalog.chr(31) || channel ELSE channel END;
+COMMENT ON FUNCTION @.journey_name(text, text[]) IS 'the name by which a channel goes in a journey, where these are the channels of type direct: crm''s rules know it by that';
+
+CREATE OR REPLACE FUNCTION @.journey_channel(name text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN pg_catalog.substr(name, pg_catalog.strpos(name, pg_catalog.chr(31)) + 1);
+COMMENT ON FUNCTION @.journey_channel(text) IS 'the channel that goes by that name in a journey';
+
 CREATE OR REPLACE FUNCTION @.attribution(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (orders crm.attribution, new_customers crm.attribution)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -19,19 +32,21 @@ BEGIN ATOMIC
 		SELECT crm.attribution(e.customer_id, e.channel, e.at, e.value, s.lookback, s.half_life) AS orders,
 			crm.attribution(e.customer_id, e.channel, e.at, e.value, s.lookback, s.half_life) FILTER (WHERE e.value IS NULL OR e.is_first) AS new_customers
 		FROM @.settings AS s, LATERAL (
-			SELECT t.customer_id, t.channel, t.touched_at AS at, NULL::numeric AS value, false AS is_first FROM @.customer_touches AS t
+			SELECT t.customer_id, @.journey_name(t.channel, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) AS channel,
+				t.touched_at AS at, NULL::numeric AS value, false AS is_first FROM @.customer_touches AS t
 			WHERE t.touched_at >= attribution.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < attribution.to_at AND t.customer_id IS NOT NULL
 			UNION ALL
 			SELECT o.customer_id, NULL, o.ordered_at, o.value, o.is_first FROM sold AS o WHERE o.visitor_id IS NULL) AS e
 		UNION ALL
 		SELECT crm.attribution(e.visitor_id, e.channel, e.at, e.value, s.lookback, s.half_life), NULL
 		FROM @.settings AS s, LATERAL (
-			SELECT t.visitor_id, t.channel, t.touched_at AS at, NULL::numeric AS value FROM @.customer_touches AS t
+			SELECT t.visitor_id, @.journey_name(t.channel, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) AS channel,
+				t.touched_at AS at, NULL::numeric AS value FROM @.customer_touches AS t
 			WHERE t.touched_at >= attribution.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < attribution.to_at AND t.customer_id IS NULL AND t.visitor_id IN (SELECT o.visitor_id FROM sold AS o WHERE o.visitor_id IS NOT NULL)
 			UNION ALL
 			SELECT o.visitor_id, NULL, o.ordered_at, o.value FROM sold AS o WHERE o.visitor_id IS NOT NULL) AS e) AS b;
 END;
-COMMENT ON FUNCTION @.attribution(timestamptz, timestamptz) IS 'what the touches before the orders of a period have won, and those before first orders: values for crm.channels()';
+COMMENT ON FUNCTION @.attribution(timestamptz, timestamptz) IS 'what the touches before the orders of a period have won, and those before first orders: values for crm.channels(), whose channels journey_channel() names';
 
 -- The paths that the models learn from: of each order of a period, and of
 -- those who came and have not ordered since, as it ends.
@@ -75,7 +90,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH known AS (SELECT NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= from_at AND u.ordered_at < to_at) AS known),
 	paths AS MATERIALIZED (SELECT p.path, p.conversions, p.value, p.nulls, p.new_customers FROM @.paths(channel_attribution.from_at, channel_attribution.to_at) AS p)
-	SELECT o.channel, o.model, o.conversions::numeric(18,4), CASE WHEN k.known THEN o.value END::numeric(20,4), coalesce(n.conversions, 0)::numeric(18,4)
+	SELECT @.journey_channel(o.channel), o.model, o.conversions::numeric(18,4), CASE WHEN k.known THEN o.value END::numeric(20,4), coalesce(n.conversions, 0)::numeric(18,4)
 	FROM @.attribution(channel_attribution.from_at, channel_attribution.to_at) AS a CROSS JOIN known AS k
 	CROSS JOIN LATERAL crm.channels(a.orders) AS o
 	LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel AND n.model = o.model
@@ -195,7 +210,7 @@ CROSS JOIN LATERAL @.channel_performance(m.month AT TIME ZONE s.time_zone, (m.mo
 WHERE p.visitors > 0 OR p.orders > 0 OR p.attributed_orders > 0 OR p.spend > 0;
 
 -- Campaigns: the same of each channel's campaigns, by the rules.  In a journey
--- a campaign goes by the name of its channel and its own.
+-- a campaign goes by whether its channel is direct, the channel and its own name.
 CREATE OR REPLACE FUNCTION @.campaign_attribution(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (channel text, campaign text, model text, orders numeric(18,4), revenue numeric(20,4), new_customers numeric(18,4))
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -208,7 +223,9 @@ BEGIN ATOMIC
 		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at),
 	known AS (SELECT NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= from_at AND u.ordered_at < to_at) AS known),
 	e AS (
-		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, t.channel || coalesce(pg_catalog.chr(31) || nullif(t.campaign, ''), '') AS channel,
+		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id,
+			CASE WHEN t.channel = ANY ((SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')::text[]) THEN 'direct' ELSE '' END
+				|| pg_catalog.chr(31) || t.channel || pg_catalog.chr(31) || coalesce(t.campaign, '') AS channel,
 			t.touched_at AS at, NULL::numeric AS value, false AS is_first, s.lookback, s.half_life
 		FROM @.settings AS s, @.customer_touches AS t
 		WHERE t.touched_at >= campaign_attribution.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < campaign_attribution.to_at
@@ -222,7 +239,8 @@ BEGIN ATOMIC
 			FROM e WHERE e.visitor_id IS NULL
 			UNION ALL
 			SELECT crm.attribution(e.visitor_id, e.channel, e.at, e.value, e.lookback, e.half_life), NULL FROM e WHERE e.visitor_id IS NOT NULL) AS b)
-	SELECT pg_catalog.split_part(o.channel, pg_catalog.chr(31), 1), pg_catalog.split_part(o.channel, pg_catalog.chr(31), 2), o.model,
+	SELECT CASE WHEN pg_catalog.strpos(o.channel, pg_catalog.chr(31)) > 0 THEN pg_catalog.split_part(o.channel, pg_catalog.chr(31), 2) ELSE o.channel END,
+		pg_catalog.split_part(o.channel, pg_catalog.chr(31), 3), o.model,
 		o.conversions::numeric(18,4), CASE WHEN k.known THEN o.value END::numeric(20,4), coalesce(n.conversions, 0)::numeric(18,4)
 	FROM won AS a CROSS JOIN known AS k
 	CROSS JOIN LATERAL crm.channels(a.orders) AS o

@@ -12,6 +12,8 @@
 
 const FuzzSeed fuzz_seeds[] = {
 	SEED("\1\2\3\4\5direct email email ads"),
+	SEED("\1\2\3\4\5direct"),
+	SEED("\1\2\3\4\5direct\x1F" "app"),
 	SEED(", [0, 2251799813685248, 99500, 0]"),
 	{NULL, 0}
 };
@@ -24,6 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int64_t    *shares;
 	int32_t		touches;
 	int32_t		channels = 256;
+	bool		direct[256];
 	char	   *text;
 	const char *s;
 	CreditCell	cell;
@@ -52,15 +55,23 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (journey_channel(journey, i) != data[i])
 			abort();
 	}
+	/* none of the channels is direct, one, or many */
+	for (int32_t i = 0; i < channels; i++)
+		direct[i] = (i & data[0]) == data[touches - 1];
 	for (int rule = 0; rule < RULE_COUNT; rule++)
 	{
 		int64_t		total = 0;
 
-		credit_share((CreditRule) rule, &terms, journey, 0, touches, data[0], shares);
+		credit_share((CreditRule) rule, &terms, journey, 0, touches, direct, shares);
 		for (int32_t i = 0; i < touches; i++)
 		{
 			if (shares[i] < 0)
 				abort();
+			/* who is direct wins only where all are */
+			if (rule == RULE_LAST_NON_DIRECT && shares[i] > 0 && direct[data[i]])
+				for (int32_t j = 0; j < touches; j++)
+					if (!direct[data[j]])
+						abort();
 			total += shares[i];
 			if (!wide_add(&sum, wide_product(-1 - journey->at[i], shares[i])))
 				abort();
@@ -70,6 +81,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	free(journey);
 	free(shares);
+	if (credit_is_direct((const char *) data, size) !=
+		((size == 6 || (size > 6 && data[6] == 0x1F)) && memcmp(data, "direct", 6) == 0))
+		abort();
 
 	text = malloc(size + 1);
 	memcpy(text, data, size);
