@@ -83,6 +83,15 @@ INSERT INTO shop.refunds (order_id, line, quantity, amount) VALUES (100, 1, 3, 5
 INSERT INTO shop.refunds (order_id, quantity, amount) VALUES (100, 1, 5);
 INSERT INTO shop.refunds (order_id, line, quantity, amount) VALUES (100, 1, 1, 7), (100, 1, 1, 7);
 INSERT INTO shop.refunds (order_id, line, quantity, amount) VALUES (100, 1, 1, 1);
+-- of what was refunded no piece can be taken out of the order any more, whatever it cost
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+UPDATE shop.order_items SET quantity = 1, unit_price = 20 WHERE order_id = 100;
+\set VERBOSITY terse
+UPDATE shop.order_items SET line = 2 WHERE order_id = 100;
+DELETE FROM shop.order_items WHERE order_id = 100;
+UPDATE shop.order_items SET quantity = 3 WHERE order_id = 100;
+UPDATE shop.order_items SET quantity = 2 WHERE order_id = 100;
 INSERT INTO shop.refunds (order_id, amount) VALUES (100, 1.01);
 SELECT amount, refunded_amount FROM shop.orders WHERE order_id = 100;
 -- a store with the constraint as it was at first gets the other; one that was dropped stays away

@@ -339,6 +339,28 @@ CREATE OR REPLACE TRIGGER rates_updated AFTER UPDATE ON @.rates REFERENCING OLD 
 CREATE OR REPLACE TRIGGER rates_deleted AFTER DELETE ON @.rates REFERENCING OLD TABLE AS old_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION @.rates_changed();
 
+-- Of orders that are locked: these are all the refunds of their lines.
+CREATE OR REPLACE FUNCTION @.check_refunds(orders bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
+DECLARE
+	wrong record;
+BEGIN
+	SELECT f.order_id, f.line, sum(f.quantity) AS refunded, i.quantity INTO wrong
+	FROM @.refunds AS f LEFT JOIN @.order_items AS i USING (order_id, line)
+	WHERE f.order_id = ANY (orders) AND f.quantity IS NOT NULL
+	GROUP BY f.order_id, f.line, i.quantity HAVING sum(f.quantity) > coalesce(i.quantity, 0)
+	ORDER BY f.order_id, f.line LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING errcode = 'check_violation', table = 'refunds', constraint = 'refunds_quantity_at_most_sold',
+			message = CASE WHEN wrong.line IS NULL THEN format('a refund of order %s has a quantity and no line', wrong.order_id)
+				ELSE format('more of line %s of order %s is refunded than was sold', wrong.line, wrong.order_id) END,
+			detail = format('Pieces refunded: %s, sold: %s.', wrong.refunded, coalesce(wrong.quantity, 0));
+	END IF;
+END
+$function$;
+COMMENT ON FUNCTION @.check_refunds(bigint[]) IS 'an error if more of an item is refunded than was sold, in one of these orders';
+
 -- Items: the order's total, and stock.  The orders are locked first, so that
 -- the sum is of all items there are, and the status the one that holds.
 CREATE OR REPLACE FUNCTION @.items_changed() RETURNS trigger
@@ -368,6 +390,10 @@ BEGIN
 		FROM (SELECT o.currency, greatest(scale(trim_scale(i.unit_price)), scale(trim_scale(i.discount))) AS d
 			FROM changed AS i JOIN @.orders AS o USING (order_id)) AS c
 		HAVING count(*) > 0;
+	END IF;
+
+	IF TG_OP = 'UPDATE' THEN
+		PERFORM @.check_refunds(ids);
 	END IF;
 
 	UPDATE @.orders AS o SET units = s.units, items_amount = s.amount
@@ -410,7 +436,6 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 DECLARE
 	ids bigint[];
-	wrong record;
 BEGIN
 	IF TG_OP = 'INSERT' THEN
 		ids := ARRAY(SELECT DISTINCT order_id FROM changed);
@@ -429,19 +454,8 @@ BEGIN
 			FROM changed AS r JOIN @.orders AS o USING (order_id)) AS c
 		HAVING count(*) > 0;
 	END IF;
-	-- the order is locked: these are all the refunds of its lines
 	IF TG_OP <> 'DELETE' THEN
-		SELECT f.order_id, f.line, sum(f.quantity) AS refunded, i.quantity INTO wrong
-		FROM @.refunds AS f LEFT JOIN @.order_items AS i USING (order_id, line)
-		WHERE f.order_id = ANY (ids) AND f.quantity IS NOT NULL
-		GROUP BY f.order_id, f.line, i.quantity HAVING sum(f.quantity) > coalesce(i.quantity, 0)
-		ORDER BY f.order_id, f.line LIMIT 1;
-		IF FOUND THEN
-			RAISE EXCEPTION USING errcode = 'check_violation', table = 'refunds', constraint = 'refunds_quantity_at_most_sold',
-				message = CASE WHEN wrong.line IS NULL THEN format('a refund of order %s has a quantity and no line', wrong.order_id)
-					ELSE format('more of line %s of order %s is refunded than was sold', wrong.line, wrong.order_id) END,
-				detail = format('%s of %s.', wrong.refunded, coalesce(wrong.quantity, 0));
-		END IF;
+		PERFORM @.check_refunds(ids);
 	END IF;
 	UPDATE @.orders AS o SET refunded_amount = s.amount, refunded_sales = s.sales
 	FROM (SELECT order_id, coalesce(sum(amount), 0) AS amount, coalesce(sum(amount - shipping - tax), 0) AS sales
