@@ -377,7 +377,11 @@ FROM shop.goal_progress JOIN (VALUES
 	('visitors', (SELECT count(DISTINCT who) FROM person WHERE touched_at >= '2024-12-31' AND touched_at < '2025-04-01'), (SELECT count(DISTINCT who) FROM person WHERE touched_at >= '2025-04-01' AND touched_at < '2025-07-01'), 1.3)) AS e(metric, b, v, f) USING (metric) ORDER BY 1;
 SELECT metric, value, round(elapsed, 3) AS elapsed, projected, on_track FROM shop.goal_progress WHERE to_at > now() ORDER BY 1;
 SELECT name, shop.metric(name, '2025-01-01', '2025-04-01') IS NOT NULL AS known, shop.metric(name, '2000-01-01', '2000-04-01') AS of_nothing
-FROM unnest(ARRAY['revenue', 'orders', 'new_customers', 'visitors', 'average_order_value', 'purchase_frequency', 'conversion_rate', 'churn_rate', 'happiness']) AS name;
+FROM unnest(ARRAY['revenue', 'orders', 'new_customers', 'visitors', 'average_order_value', 'purchase_frequency', 'conversion_rate', 'churn_rate']) AS name;
+-- one that there is not is told as such
+\set SHOW_CONTEXT never
+SELECT shop.metric('happiness', '2025-01-01', '2025-04-01');
+SELECT shop.metric(NULL, '2025-01-01', '2025-04-01');
 SELECT shop.set_goal('happiness', 1, '2025-01-01', '2026-01-01');
 SELECT shop.set_goal('churn_rate', 1, '2001-01-01', '2002-01-01');
 

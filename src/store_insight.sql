@@ -661,6 +661,15 @@ CREATE TABLE IF NOT EXISTS @.goals (
 	CHECK (from_at < to_at)
 );
 
+CREATE OR REPLACE FUNCTION @.unknown_metric(name text) RETURNS numeric
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $function$
+BEGIN
+	RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = CASE WHEN name IS NULL THEN 'the name of the figure must not be null' ELSE format('the figure "%s" is not known', name) END,
+		hint = 'It is one of revenue, orders, new_customers, visitors, average_order_value, purchase_frequency, conversion_rate and churn_rate.';
+END
+$function$;
+COMMENT ON FUNCTION @.unknown_metric(text) IS 'part of metric: an error, with the names that there are';
+
 CREATE OR REPLACE FUNCTION @.metric(name text, from_at timestamptz, to_at timestamptz) RETURNS numeric
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -672,9 +681,10 @@ BEGIN ATOMIC
 		WHEN 'average_order_value' THEN (SELECT CASE WHEN pg_catalog.count(*) = pg_catalog.count(o.net_base) THEN pg_catalog.avg(o.net_base) END FROM @.orders AS o WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at)
 		WHEN 'purchase_frequency' THEN (SELECT p.purchase_frequency FROM @.purchase_frequency(metric.from_at, metric.to_at) AS p)
 		WHEN 'conversion_rate' THEN (SELECT c.conversion_rate FROM @.conversion_rate(metric.from_at, metric.to_at) AS c)
-		WHEN 'churn_rate' THEN (SELECT c.churn_rate FROM @.churn(metric.from_at, metric.to_at) AS c) END;
+		WHEN 'churn_rate' THEN (SELECT c.churn_rate FROM @.churn(metric.from_at, metric.to_at) AS c)
+		ELSE @.unknown_metric(metric.name) END;
 END;
-COMMENT ON FUNCTION @.metric(text, timestamptz, timestamptz) IS 'a figure of a period, by name, in the base currency; NULL if it is unknown';
+COMMENT ON FUNCTION @.metric(text, timestamptz, timestamptz) IS 'a figure of a period, by name, in the base currency; NULL if what it is made of is not known, or there is no denominator';
 
 CREATE OR REPLACE FUNCTION @.set_goal(metric text, change numeric, from_at timestamptz, to_at timestamptz, note text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
