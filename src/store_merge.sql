@@ -174,12 +174,14 @@ DECLARE
 	now_is jsonb;
 	child record;
 BEGIN
+	-- The customers first, as everything that concerns both does it.
+	PERFORM FROM @.customers WHERE customer_id IN (SELECT unnest(ARRAY[m.keep, m.absorb]) FROM @.merges AS m WHERE m.merge_id = undo_merge.merge_id)
+	ORDER BY customer_id FOR UPDATE;
 	SELECT * INTO done FROM @.merges AS m WHERE m.merge_id = undo_merge.merge_id FOR UPDATE;
 	IF NOT FOUND OR done.undone_at IS NOT NULL THEN
-		RAISE EXCEPTION USING errcode = 'no_data_found',
+		RAISE EXCEPTION USING errcode = CASE WHEN done.undone_at IS NULL THEN 'no_data_found' ELSE 'object_not_in_prerequisite_state' END,
 			message = CASE WHEN done.undone_at IS NULL THEN format('there is no merge %s', merge_id) ELSE format('merge %s is undone already', merge_id) END;
 	END IF;
-	PERFORM FROM @.customers WHERE customer_id IN (done.keep, done.absorb) ORDER BY customer_id FOR UPDATE;
 	SELECT to_jsonb(c) INTO now_is FROM @.customers AS c WHERE c.customer_id = done.keep;
 	IF now_is ->> 'merged_into' IS NOT NULL THEN
 		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
@@ -311,6 +313,14 @@ BEGIN
 			identify.source, seen_at)
 		RETURNING customer_id INTO person;
 	ELSE
+		-- A guest who becomes part of him below is locked with him, in the order of
+		-- the ids, as whoever merges does it; and a merge of the two is waited for.
+		WHILE verified AND by_email <> person AND NOT @.is_identified(by_email) LOOP
+			PERFORM FROM @.customers WHERE customer_id IN (person, by_email) ORDER BY customer_id FOR UPDATE;
+			EXIT WHEN NOT EXISTS (SELECT FROM @.customers WHERE customer_id IN (person, by_email) AND merged_into IS NOT NULL);
+			person := @.resolve(person);
+			by_email := @.resolve(by_email);
+		END LOOP;
 		-- a merge that is under way is waited for
 		next := person;
 		WHILE next IS NOT NULL LOOP
