@@ -21,7 +21,7 @@ SELECT shop.may_contact(1, 'email') AS ada, shop.may_contact(2, 'email') AS bea,
 SELECT array_agg(customer_id) FROM (SELECT customer_id FROM shop.product_subscriptions UNION ALL SELECT customer_id FROM shop.outbox UNION ALL SELECT customer_id FROM shop.orders UNION ALL SELECT customer_id FROM shop.touches) AS r;
 -- every table of the store that refers to customers takes an old id, or is of the merges themselves
 SELECT conrelid::regclass FROM pg_constraint AS c WHERE contype = 'f' AND confrelid = 'shop.customers'::regclass
-AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = conrelid AND tgname IN ('resolve_inserted', 'orders_inserted', 'touches_inserted')) ORDER BY conrelid::regclass::text;
+AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = conrelid AND tgname = 'resolve_inserted') ORDER BY conrelid::regclass::text;
 
 -- Chains; into one who is merged; circles
 SELECT shop.merge_customers(2, 3);

@@ -150,13 +150,6 @@ BEGIN
 	WHERE visitor_id IS NOT NULL
 	ORDER BY visitor_id, ordered_at, order_id
 	ON CONFLICT DO NOTHING;
-	-- orders of one who was merged go to whom his id resolves
-	IF EXISTS (SELECT FROM @.customers WHERE merged_into IS NOT NULL)
-		AND EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
-		UPDATE @.orders AS o SET customer_id = @.resolve(c.customer_id)
-		FROM changed AS n JOIN @.customers AS c USING (customer_id)
-		WHERE o.order_id = n.order_id AND c.merged_into IS NOT NULL;
-	END IF;
 	RETURN NULL;
 END
 $function$;
@@ -177,9 +170,13 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @.check_decimals(text[], integer[], text) IS 'an error if an amount has more decimals than its currency';
-COMMENT ON FUNCTION @.orders_inserted() IS 'trigger: history, whose browser it is, ids of merged customers';
+COMMENT ON FUNCTION @.orders_inserted() IS 'trigger: history, whose browser it is';
 CREATE OR REPLACE TRIGGER orders_inserted AFTER INSERT ON @.orders REFERENCING NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.orders_inserted();
+CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.orders REFERENCING NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION @.resolve_inserted('order_id');
+CREATE OR REPLACE TRIGGER resolve_updated AFTER UPDATE ON @.orders REFERENCING NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION @.resolve_inserted('order_id');
 
 CREATE OR REPLACE FUNCTION @.orders_updated() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -221,13 +218,6 @@ BEGIN
 	WHERE i.location IS NOT NULL;
 	IF products IS NOT NULL THEN
 		PERFORM @.move_stock(products, locations, reserved, on_hand);
-	END IF;
-
-	IF EXISTS (SELECT FROM @.customers WHERE merged_into IS NOT NULL)
-		AND EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
-		UPDATE @.orders AS o SET customer_id = @.resolve(c.customer_id)
-		FROM changed AS n JOIN @.customers AS c USING (customer_id)
-		WHERE o.order_id = n.order_id AND c.merged_into IS NOT NULL;
 	END IF;
 	RETURN NULL;
 END

@@ -30,18 +30,14 @@ BEGIN
 	WHERE visitor_id IS NOT NULL
 	ORDER BY visitor_id, touched_at, touch_id
 	ON CONFLICT DO NOTHING;
-	IF EXISTS (SELECT FROM @.customers WHERE merged_into IS NOT NULL)
-		AND EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
-		UPDATE @.touches AS t SET customer_id = @.resolve(c.customer_id)
-		FROM changed AS n JOIN @.customers AS c USING (customer_id)
-		WHERE t.touch_id = n.touch_id AND c.merged_into IS NOT NULL;
-	END IF;
 	RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION @.touches_inserted() IS 'trigger: whose browser it is, ids of merged customers';
+COMMENT ON FUNCTION @.touches_inserted() IS 'trigger: whose browser it is';
 CREATE OR REPLACE TRIGGER touches_inserted AFTER INSERT ON @.touches REFERENCING NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.touches_inserted();
+CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.touches REFERENCING NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION @.resolve_inserted('touch_id');
 
 -- Two branches: those of one customer, or of a period whose bounds are no
 -- other table's columns, are found by an index in each.
