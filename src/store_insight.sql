@@ -49,8 +49,15 @@ END;
 COMMENT ON FUNCTION @.attribution(timestamptz, timestamptz) IS 'what the touches before the orders of a period have won, and those before first orders: values for crm.channels(), whose channels journey_channel() names';
 
 -- The paths that the models learn from: of each order of a period, and of
--- those who came and have not ordered since, as it ends.
-CREATE OR REPLACE FUNCTION @.paths(from_at timestamptz, to_at timestamptz)
+-- those who came and have not ordered since, as it ends.  Where campaigns are
+-- told apart, one goes by whether its channel is direct, the channel and its
+-- own name.
+CREATE OR REPLACE FUNCTION @.campaign_name(channel text, campaign text, direct text[]) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN channel = ANY (direct) THEN 'direct' ELSE '' END || pg_catalog.chr(31) || channel || pg_catalog.chr(31) || coalesce(campaign, '');
+COMMENT ON FUNCTION @.campaign_name(text, text, text[]) IS 'the name by which a channel''s campaign goes in a journey, where these are the channels of type direct';
+
+CREATE OR REPLACE FUNCTION @.touch_paths(campaigns boolean, from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (path text[], conversions integer, value numeric, nulls integer, new_customers integer)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -61,8 +68,9 @@ BEGIN ATOMIC
 		FROM @.orders AS o LEFT JOIN @.orders_lifecycle AS l ON l.customer = o.customer_id
 		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at),
 	journeys AS MATERIALIZED (
-		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, crm.journey(t.channel, t.touched_at) AS journey
-		FROM @.customer_touches AS t WHERE t.touched_at >= paths.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < paths.to_at GROUP BY 1, 2),
+		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id,
+			crm.journey(CASE WHEN campaigns THEN @.campaign_name(t.channel, t.campaign, NULL) ELSE t.channel END, t.touched_at) AS journey
+		FROM @.customer_touches AS t WHERE t.touched_at >= touch_paths.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < touch_paths.to_at GROUP BY 1, 2),
 	ordered AS (
 		SELECT o.customer_id, o.ordered_at, o.value, o.is_first, j.journey FROM sold AS o LEFT JOIN journeys AS j ON j.customer_id = o.customer_id WHERE o.visitor_id IS NULL
 		UNION ALL
@@ -80,6 +88,14 @@ BEGIN ATOMIC
 	SELECT p.path, 0, 0, 1, 0
 	FROM @.settings AS s, left_open AS l, LATERAL (SELECT crm.null_path(l.journey, l.last_order, least(to_at, pg_catalog.now()), s.lookback) AS path OFFSET 0) AS p
 	WHERE p.path IS NOT NULL;
+END;
+COMMENT ON FUNCTION @.touch_paths(boolean, timestamptz, timestamptz) IS 'part of paths and campaign_attribution: the paths of a period, through channels or through their campaigns';
+
+CREATE OR REPLACE FUNCTION @.paths(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (path text[], conversions integer, value numeric, nulls integer, new_customers integer)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT p.path, p.conversions, p.value, p.nulls, p.new_customers FROM @.touch_paths(false, paths.from_at, paths.to_at) AS p;
 END;
 COMMENT ON FUNCTION @.paths(timestamptz, timestamptz) IS 'the channels before each order of a period, and of the visits that came to none: what crm.markov_model() and crm.shapley() take';
 
@@ -209,8 +225,7 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL @.channel_performance(m.month AT TIME ZONE s.time_zone, (m.month + interval '1 month') AT TIME ZONE s.time_zone) AS p
 WHERE p.visitors > 0 OR p.orders > 0 OR p.attributed_orders > 0 OR p.spend > 0;
 
--- Campaigns: the same of each channel's campaigns, by the rules.  In a journey
--- a campaign goes by whether its channel is direct, the channel and its own name.
+-- Campaigns: the same of each channel's campaigns.
 CREATE OR REPLACE FUNCTION @.campaign_attribution(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (channel text, campaign text, model text, orders numeric(18,4), revenue numeric(20,4), new_customers numeric(18,4))
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -224,8 +239,7 @@ BEGIN ATOMIC
 	known AS (SELECT NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= from_at AND u.ordered_at < to_at) AS known),
 	e AS (
 		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id,
-			CASE WHEN t.channel = ANY ((SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')::text[]) THEN 'direct' ELSE '' END
-				|| pg_catalog.chr(31) || t.channel || pg_catalog.chr(31) || coalesce(t.campaign, '') AS channel,
+			@.campaign_name(t.channel, t.campaign, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) AS channel,
 			t.touched_at AS at, NULL::numeric AS value, false AS is_first, s.lookback, s.half_life
 		FROM @.settings AS s, @.customer_touches AS t
 		WHERE t.touched_at >= campaign_attribution.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < campaign_attribution.to_at
@@ -238,15 +252,30 @@ BEGIN ATOMIC
 				crm.attribution(e.customer_id, e.channel, e.at, e.value, e.lookback, e.half_life) FILTER (WHERE e.value IS NULL OR e.is_first) AS new_customers
 			FROM e WHERE e.visitor_id IS NULL
 			UNION ALL
-			SELECT crm.attribution(e.visitor_id, e.channel, e.at, e.value, e.lookback, e.half_life), NULL FROM e WHERE e.visitor_id IS NOT NULL) AS b)
-	SELECT CASE WHEN pg_catalog.strpos(o.channel, pg_catalog.chr(31)) > 0 THEN pg_catalog.split_part(o.channel, pg_catalog.chr(31), 2) ELSE o.channel END,
-		pg_catalog.split_part(o.channel, pg_catalog.chr(31), 3), o.model,
-		o.conversions::numeric(18,4), CASE WHEN k.known THEN o.value END::numeric(20,4), coalesce(n.conversions, 0)::numeric(18,4)
-	FROM won AS a CROSS JOIN known AS k
-	CROSS JOIN LATERAL crm.channels(a.orders) AS o
-	LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel AND n.model = o.model;
+			SELECT crm.attribution(e.visitor_id, e.channel, e.at, e.value, e.lookback, e.half_life), NULL FROM e WHERE e.visitor_id IS NOT NULL) AS b),
+	paths AS MATERIALIZED (SELECT p.path, p.conversions, p.value, p.nulls, p.new_customers FROM @.touch_paths(true, campaign_attribution.from_at, campaign_attribution.to_at) AS p)
+	SELECT CASE WHEN pg_catalog.strpos(w.name, pg_catalog.chr(31)) > 0 THEN pg_catalog.split_part(w.name, pg_catalog.chr(31), 2) ELSE w.name END,
+		pg_catalog.split_part(w.name, pg_catalog.chr(31), 3), w.model,
+		w.orders::numeric(18,4), CASE WHEN k.known THEN w.revenue END::numeric(20,4), coalesce(w.new_customers, 0)::numeric(18,4)
+	FROM known AS k CROSS JOIN (
+		SELECT o.channel AS name, o.model, o.conversions AS orders, o.value AS revenue, n.conversions AS new_customers
+		FROM won AS a CROSS JOIN LATERAL crm.channels(a.orders) AS o
+		LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel AND n.model = o.model
+		UNION ALL
+		SELECT o.channel, 'markov', o.conversions, o.value, n.conversions
+		FROM (SELECT crm.markov_model(p.path, p.conversions, p.value, p.nulls, s.markov_order) AS orders,
+				crm.markov_model(p.path, p.new_customers, 0, p.nulls, s.markov_order) FILTER (WHERE p.new_customers + p.nulls > 0) AS new_customers
+			FROM @.settings AS s, paths AS p) AS a
+		CROSS JOIN LATERAL crm.channels(a.orders) AS o
+		LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel
+		UNION ALL
+		SELECT o.channel, 'shapley', o.conversions, o.value, n.conversions
+		FROM (SELECT crm.shapley(p.path, p.conversions, p.value, p.nulls) AS orders, crm.shapley(p.path, p.new_customers, 0, 0) FILTER (WHERE p.new_customers > 0) AS new_customers
+			FROM paths AS p) AS a
+		CROSS JOIN LATERAL crm.channels(a.orders) AS o
+		LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel) AS w;
 END;
-COMMENT ON FUNCTION @.campaign_attribution(timestamptz, timestamptz) IS 'orders, revenue and new customers of a period by the channel and campaign that won them, for each rule of attribution';
+COMMENT ON FUNCTION @.campaign_attribution(timestamptz, timestamptz) IS 'orders, revenue and new customers of a period by the channel and campaign that won them, for each model of attribution';
 
 CREATE OR REPLACE VIEW @.campaign_attribution AS
 SELECT channel, campaign, model, orders::numeric(18,4) AS orders, revenue::numeric(20,4) AS revenue, new_customers::numeric(18,4) AS new_customers
@@ -274,7 +303,7 @@ BEGIN ATOMIC
 	won AS (
 		SELECT a.channel, a.campaign, a.orders, a.revenue, a.new_customers
 		FROM @.campaign_attribution(campaign_performance.from_at, campaign_performance.to_at) AS a
-		WHERE a.model = (SELECT CASE WHEN s.attribution_model IN ('markov', 'shapley') THEN 'last_non_direct' ELSE s.attribution_model END FROM @.settings AS s)),
+		WHERE a.model = (SELECT s.attribution_model FROM @.settings AS s)),
 	figures AS (
 		SELECT channel, campaign, coalesce(v.visitors, 0) AS visitors, coalesce(v.converted, 0) AS converted, v.converted::numeric / v.visitors AS rate,
 			coalesce(w.orders, 0) AS orders, CASE WHEN w.orders IS NULL THEN 0 ELSE w.revenue END AS revenue, coalesce(w.new_customers, 0) AS new_customers, m.spend
