@@ -243,8 +243,9 @@ SELECT 'visit ' || who, 0, 0, path FROM (
 	LEFT JOIN (SELECT customer_id, visitor_id, max(ordered_at) AS last_order FROM o WHERE ordered_at >= '2025-01-01' AND ordered_at < '2026-01-01' GROUP BY 1, 2) AS p
 		ON p.customer_id = t.customer_id OR p.customer_id IS NULL AND t.customer_id IS NULL AND p.visitor_id = t.visitor_id
 	WHERE last_touch < timestamptz '2026-01-01' - interval '30 days' AND (last_order IS NULL OR touched_at > last_order) GROUP BY 1) AS v;
-SELECT count(*) FILTER (WHERE won = 1) > 100 AS orders, count(*) FILTER (WHERE won = 0) > 100 AS others, (SELECT count(*) FROM shop.paths('2025-01-01', '2026-01-01')) = count(*) AS as_many,
-	pg_temp.differ($$SELECT path::text, conversions, value FROM shop.paths('2025-01-01', '2026-01-01')$$, $$SELECT coalesce(path, '{}')::text, won, value FROM way$$) AS paths FROM way;
+SELECT count(*) FILTER (WHERE won = 1) > 100 AS orders, count(*) FILTER (WHERE won = 0) > 100 AS others, (SELECT sum(conversions + nulls) FROM shop.paths('2025-01-01', '2026-01-01')) = count(*) AS as_many,
+	pg_temp.differ($$SELECT path::text, conversions, value, nulls FROM shop.paths('2025-01-01', '2026-01-01')$$, $$SELECT coalesce(path, '{}')::text, sum(won), sum(value), sum(1 - won) FROM way GROUP BY 1$$) AS paths,
+	(SELECT sum(new_customers) FROM shop.paths('2025-01-01', '2026-01-01')) = (SELECT new_customers FROM shop.growth('2025-01-01', '2026-01-01')) AS new_customers FROM way;
 SELECT pg_temp.differ($$SELECT channel, orders, revenue FROM shop.channel_attribution('2025-01-01', '2026-01-01') WHERE model = 'markov'$$,
 	$$SELECT channel, round(conversions, 4), round(value, 4) FROM (SELECT crm.markov_model(path, won, value, 1 - won, 1) AS m FROM (SELECT coalesce(path, '{}') AS path, won, value FROM way) AS w) AS m, crm.channels(m)$$) AS markov,
 	(SELECT max(abs(a.orders - s.orders)) < 0.001 AND max(abs(a.revenue - s.revenue)) < 0.01 FROM shop.channel_attribution('2025-01-01', '2026-01-01') AS a JOIN (

@@ -17,112 +17,95 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN pg_catalog.substr(name, pg_catalog.strpos(name, pg_catalog.chr(31)) + 1);
 COMMENT ON FUNCTION @.journey_channel(text) IS 'the channel that goes by that name in a journey';
 
-CREATE OR REPLACE FUNCTION @.attribution(from_at timestamptz, to_at timestamptz)
-RETURNS TABLE (orders crm.attribution, new_customers crm.attribution)
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	WITH sold AS MATERIALIZED (
-		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END AS visitor_id, o.ordered_at, coalesce(o.net_base, 0) AS value,
-			CASE WHEN o.ordered_at = crm.first_order(l.purchases) THEN NOT EXISTS (SELECT FROM @.orders AS e
-				WHERE e.customer_id = o.customer_id AND e.ordered_at = o.ordered_at AND e.counts AND e.order_id < o.order_id) ELSE false END AS is_first
-		FROM @.orders AS o LEFT JOIN @.orders_lifecycle AS l ON l.customer = o.customer_id
-		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at)
-	SELECT crm.rollup(b.orders), crm.rollup(b.new_customers)
-	FROM (
-		SELECT crm.attribution(e.customer_id, e.channel, e.at, e.value, s.lookback, s.half_life) AS orders,
-			crm.attribution(e.customer_id, e.channel, e.at, e.value, s.lookback, s.half_life) FILTER (WHERE e.value IS NULL OR e.is_first) AS new_customers
-		FROM @.settings AS s, LATERAL (
-			SELECT t.customer_id, @.journey_name(t.channel, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) AS channel,
-				t.touched_at AS at, NULL::numeric AS value, false AS is_first FROM @.customer_touches AS t
-			WHERE t.touched_at >= attribution.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < attribution.to_at AND t.customer_id IS NOT NULL
-			UNION ALL
-			SELECT o.customer_id, NULL, o.ordered_at, o.value, o.is_first FROM sold AS o WHERE o.visitor_id IS NULL) AS e
-		UNION ALL
-		SELECT crm.attribution(e.visitor_id, e.channel, e.at, e.value, s.lookback, s.half_life), NULL
-		FROM @.settings AS s, LATERAL (
-			SELECT t.visitor_id, @.journey_name(t.channel, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) AS channel,
-				t.touched_at AS at, NULL::numeric AS value FROM @.customer_touches AS t
-			WHERE t.touched_at >= attribution.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < attribution.to_at AND t.customer_id IS NULL AND t.visitor_id IN (SELECT o.visitor_id FROM sold AS o WHERE o.visitor_id IS NOT NULL)
-			UNION ALL
-			SELECT o.visitor_id, NULL, o.ordered_at, o.value FROM sold AS o WHERE o.visitor_id IS NOT NULL) AS e) AS b;
-END;
-COMMENT ON FUNCTION @.attribution(timestamptz, timestamptz) IS 'what the touches before the orders of a period have won, and those before first orders: values for crm.channels(), whose channels journey_channel() names';
-
--- The paths that the models learn from: of each order of a period, and of
--- those who came and have not ordered since, as it ends.  Where campaigns are
--- told apart, one goes by whether its channel is direct, the channel and its
--- own name.
+-- Where campaigns are told apart, one goes by whether its channel is direct, the
+-- channel and its own name.
 CREATE OR REPLACE FUNCTION @.campaign_name(channel text, campaign text, direct text[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN channel = ANY (direct) THEN 'direct' ELSE '' END || pg_catalog.chr(31) || channel || pg_catalog.chr(31) || coalesce(campaign, '');
 COMMENT ON FUNCTION @.campaign_name(text, text, text[]) IS 'the name by which a channel''s campaign goes in a journey, where these are the channels of type direct';
 
-CREATE OR REPLACE FUNCTION @.touch_paths(campaigns boolean, from_at timestamptz, to_at timestamptz)
-RETURNS TABLE (path text[], conversions integer, value numeric, nulls integer, new_customers integer)
+-- All that is asked of the touches before the orders of a period, in one pass
+-- over both.  What the rules or the models take is left out if it is not wanted.
+CREATE OR REPLACE FUNCTION @.attribution_and_paths(campaigns boolean, from_at timestamptz, to_at timestamptz, rules boolean, models boolean)
+RETURNS TABLE (orders crm.attribution, new_customers crm.attribution, paths crm.path_count[])
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+BEGIN ATOMIC
+	SELECT (a.a).orders, (a.a).new_customers, (a.a).paths
+	FROM (
+		SELECT crm.attribution_and_paths(e.customer_id, e.visitor_id, e.channel, e.at, e.value, e.is_new, s.lookback, s.half_life, s.as_of) AS a
+		FROM (
+			SELECT t.lookback, CASE WHEN rules THEN t.half_life END AS half_life, CASE WHEN models THEN least(to_at, pg_catalog.now()) END AS as_of
+			FROM @.settings AS t OFFSET 0) AS s
+		CROSS JOIN (
+			SELECT t.customer_id, t.visitor_id, CASE WHEN campaigns THEN @.campaign_name(t.channel, t.campaign, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct'))
+					WHEN rules THEN @.journey_name(t.channel, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) ELSE t.channel END AS channel,
+				t.touched_at AS at, NULL::numeric AS value, false AS is_new
+			FROM @.customer_touches AS t
+			WHERE t.touched_at >= attribution_and_paths.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < attribution_and_paths.to_at
+			UNION ALL
+			SELECT o.customer_id, o.visitor_id, NULL, o.ordered_at, coalesce(o.net_base, 0),
+				CASE WHEN o.ordered_at = crm.first_order(l.purchases) THEN NOT EXISTS (SELECT FROM @.orders AS e
+					WHERE e.customer_id = o.customer_id AND e.ordered_at = o.ordered_at AND e.counts AND e.order_id < o.order_id) END
+			FROM @.orders AS o LEFT JOIN @.orders_lifecycle AS l ON l.customer = o.customer_id
+			WHERE o.counts AND o.ordered_at >= attribution_and_paths.from_at AND o.ordered_at < attribution_and_paths.to_at) AS e
+		OFFSET 0) AS a;
+END;
+COMMENT ON FUNCTION @.attribution_and_paths(boolean, timestamptz, timestamptz, boolean, boolean)
+	IS 'part of attribution, paths, channel_attribution and campaign_attribution: what the touches before the orders of a period have won, and the paths';
+
+CREATE OR REPLACE FUNCTION @.attribution(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (orders crm.attribution, new_customers crm.attribution)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	WITH sold AS MATERIALIZED (
-		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END AS visitor_id, o.ordered_at, coalesce(o.net_base, 0) AS value,
-			(o.ordered_at = crm.first_order(l.purchases) AND NOT EXISTS (SELECT FROM @.orders AS e
-				WHERE e.customer_id = o.customer_id AND e.ordered_at = o.ordered_at AND e.counts AND e.order_id < o.order_id))::integer AS is_first
-		FROM @.orders AS o LEFT JOIN @.orders_lifecycle AS l ON l.customer = o.customer_id
-		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at),
-	journeys AS MATERIALIZED (
-		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id,
-			crm.journey(CASE WHEN campaigns THEN @.campaign_name(t.channel, t.campaign, NULL) ELSE t.channel END, t.touched_at) AS journey
-		FROM @.customer_touches AS t WHERE t.touched_at >= touch_paths.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < touch_paths.to_at GROUP BY 1, 2),
-	ordered AS (
-		SELECT o.customer_id, o.ordered_at, o.value, o.is_first, j.journey FROM sold AS o LEFT JOIN journeys AS j ON j.customer_id = o.customer_id WHERE o.visitor_id IS NULL
-		UNION ALL
-		SELECT NULL, o.ordered_at, o.value, 0, j.journey FROM sold AS o LEFT JOIN journeys AS j ON j.customer_id IS NULL AND j.visitor_id = o.visitor_id WHERE o.visitor_id IS NOT NULL),
-	left_open AS (
-		SELECT j.journey, o.last_order FROM journeys AS j
-		LEFT JOIN (SELECT c.customer_id, pg_catalog.max(c.ordered_at) AS last_order FROM sold AS c WHERE c.customer_id IS NOT NULL GROUP BY 1) AS o ON o.customer_id = j.customer_id
-		WHERE j.customer_id IS NOT NULL
-		UNION ALL
-		SELECT j.journey, o.last_order FROM journeys AS j
-		LEFT JOIN (SELECT v.visitor_id, pg_catalog.max(v.ordered_at) AS last_order FROM sold AS v WHERE v.visitor_id IS NOT NULL GROUP BY 1) AS o ON o.visitor_id = j.visitor_id
-		WHERE j.customer_id IS NULL)
-	SELECT coalesce(crm.path(o.journey, o.ordered_at, s.lookback), '{}'), 1, o.value, 0, coalesce(o.is_first, 0) FROM @.settings AS s, ordered AS o
-	UNION ALL
-	SELECT p.path, 0, 0, 1, 0
-	FROM @.settings AS s, left_open AS l, LATERAL (SELECT crm.null_path(l.journey, l.last_order, least(to_at, pg_catalog.now()), s.lookback) AS path OFFSET 0) AS p
-	WHERE p.path IS NOT NULL;
+	SELECT a.orders, a.new_customers FROM @.attribution_and_paths(false, attribution.from_at, attribution.to_at, true, false) AS a;
 END;
-COMMENT ON FUNCTION @.touch_paths(boolean, timestamptz, timestamptz) IS 'part of paths and campaign_attribution: the paths of a period, through channels or through their campaigns';
+COMMENT ON FUNCTION @.attribution(timestamptz, timestamptz) IS 'what the touches before the orders of a period have won, and those before first orders: values for crm.channels(), whose channels journey_channel() names';
 
 CREATE OR REPLACE FUNCTION @.paths(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (path text[], conversions integer, value numeric, nulls integer, new_customers integer)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT p.path, p.conversions, p.value, p.nulls, p.new_customers FROM @.touch_paths(false, paths.from_at, paths.to_at) AS p;
+	SELECT p.path, p.conversions::integer, p.value, p.nulls::integer, p.new_customers::integer
+	FROM @.attribution_and_paths(false, paths.from_at, paths.to_at, false, true) AS a CROSS JOIN LATERAL pg_catalog.unnest(a.paths) AS p;
 END;
-COMMENT ON FUNCTION @.paths(timestamptz, timestamptz) IS 'the channels before each order of a period, and of the visits that came to none: what crm.markov_model() and crm.shapley() take';
+COMMENT ON FUNCTION @.paths(timestamptz, timestamptz) IS 'the paths of channels to the orders of a period, and of the visits that came to none, each with how many went it: what crm.markov_model() and crm.shapley() take';
 
--- A branch of a model that is not asked for is not computed.
+CREATE OR REPLACE FUNCTION @.attributed(campaigns boolean, from_at timestamptz, to_at timestamptz, rules boolean, models boolean)
+RETURNS TABLE (name text, model text, orders numeric(18,4), revenue numeric(20,4), new_customers numeric(18,4))
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 80
+BEGIN ATOMIC
+	WITH won AS MATERIALIZED (
+		SELECT a.orders, a.new_customers, a.paths FROM @.attribution_and_paths(campaigns, attributed.from_at, attributed.to_at, rules, models) AS a),
+	paths AS MATERIALIZED (SELECT p.path, p.conversions, p.value, p.nulls, p.new_customers FROM won, LATERAL pg_catalog.unnest(won.paths) AS p)
+	SELECT w.name, w.model, w.orders::numeric(18,4), CASE WHEN k.known THEN w.revenue END::numeric(20,4), coalesce(w.new_customers, 0)::numeric(18,4)
+	FROM (SELECT NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= from_at AND u.ordered_at < to_at) AS known) AS k
+	CROSS JOIN (
+		SELECT o.channel AS name, o.model, o.conversions AS orders, o.value AS revenue, n.conversions AS new_customers
+		FROM won CROSS JOIN LATERAL crm.channels(won.orders) AS o
+		LEFT JOIN LATERAL crm.channels(won.new_customers) AS n ON n.channel = o.channel AND n.model = o.model
+		UNION ALL
+		SELECT o.channel, 'markov', o.conversions, o.value, n.conversions
+		FROM (SELECT crm.markov_model(p.path, p.conversions, p.value, p.nulls, s.markov_order) AS orders,
+				crm.markov_model(p.path, p.new_customers, 0, p.nulls, s.markov_order) FILTER (WHERE p.new_customers + p.nulls > 0) AS new_customers
+			FROM @.settings AS s, paths AS p) AS a
+		CROSS JOIN LATERAL crm.channels(a.orders) AS o
+		LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel
+		UNION ALL
+		SELECT o.channel, 'shapley', o.conversions, o.value, n.conversions
+		FROM (SELECT crm.shapley(p.path, p.conversions, p.value, p.nulls) AS orders, crm.shapley(p.path, p.new_customers, 0, 0) FILTER (WHERE p.new_customers > 0) AS new_customers
+			FROM paths AS p) AS a
+		CROSS JOIN LATERAL crm.channels(a.orders) AS o
+		LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel) AS w;
+END;
+COMMENT ON FUNCTION @.attributed(boolean, timestamptz, timestamptz, boolean, boolean)
+	IS 'part of channel_attribution and campaign_attribution: orders, revenue and new customers of a period by what won them, as it goes in journeys, for the rules, the models, or both';
+
 CREATE OR REPLACE FUNCTION @.channel_attribution(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (channel text, model text, orders numeric(18,4), revenue numeric(20,4), new_customers numeric(18,4))
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	WITH known AS (SELECT NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= from_at AND u.ordered_at < to_at) AS known),
-	paths AS MATERIALIZED (SELECT p.path, p.conversions, p.value, p.nulls, p.new_customers FROM @.paths(channel_attribution.from_at, channel_attribution.to_at) AS p)
-	SELECT @.journey_channel(o.channel), o.model, o.conversions::numeric(18,4), CASE WHEN k.known THEN o.value END::numeric(20,4), coalesce(n.conversions, 0)::numeric(18,4)
-	FROM @.attribution(channel_attribution.from_at, channel_attribution.to_at) AS a CROSS JOIN known AS k
-	CROSS JOIN LATERAL crm.channels(a.orders) AS o
-	LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel AND n.model = o.model
-	UNION ALL
-	SELECT o.channel, 'markov', o.conversions::numeric(18,4), CASE WHEN k.known THEN o.value END::numeric(20,4), coalesce(n.conversions, 0)::numeric(18,4)
-	FROM (SELECT crm.markov_model(p.path, p.conversions, p.value, p.nulls, s.markov_order) AS orders,
-			crm.markov_model(p.path, p.new_customers, 0, p.nulls, s.markov_order) FILTER (WHERE p.new_customers + p.nulls > 0) AS new_customers
-		FROM @.settings AS s, paths AS p) AS a CROSS JOIN known AS k
-	CROSS JOIN LATERAL crm.channels(a.orders) AS o
-	LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel
-	UNION ALL
-	SELECT o.channel, 'shapley', o.conversions::numeric(18,4), CASE WHEN k.known THEN o.value END::numeric(20,4), coalesce(n.conversions, 0)::numeric(18,4)
-	FROM (SELECT crm.shapley(p.path, p.conversions, p.value, p.nulls) AS orders, crm.shapley(p.path, p.new_customers, 0, 0) FILTER (WHERE p.new_customers > 0) AS new_customers
-		FROM paths AS p) AS a CROSS JOIN known AS k
-	CROSS JOIN LATERAL crm.channels(a.orders) AS o
-	LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel;
+	SELECT @.journey_channel(a.name), a.model, a.orders, a.revenue, a.new_customers
+	FROM @.attributed(false, channel_attribution.from_at, channel_attribution.to_at, true, true) AS a;
 END;
 COMMENT ON FUNCTION @.channel_attribution(timestamptz, timestamptz) IS 'orders, revenue and new customers of a period by the channel that won them, for each model of attribution';
 
@@ -184,9 +167,10 @@ BEGIN ATOMIC
 			WHERE p.day::timestamp AT TIME ZONE s.time_zone >= from_at AND p.day::timestamp AT TIME ZONE s.time_zone < to_at) AS m
 		GROUP BY m.channel),
 	won AS MATERIALIZED (
-		SELECT a.channel, a.orders, a.revenue, a.new_customers
-		FROM @.channel_attribution(channel_performance.from_at, channel_performance.to_at) AS a
-		WHERE a.model = (SELECT s.attribution_model FROM @.settings AS s)),
+		SELECT @.journey_channel(a.name) AS channel, a.orders, a.revenue, a.new_customers
+		FROM @.settings AS s CROSS JOIN LATERAL @.attributed(false, channel_performance.from_at, channel_performance.to_at,
+			s.attribution_model NOT IN ('markov', 'shapley'), s.attribution_model IN ('markov', 'shapley')) AS a
+		WHERE a.model = s.attribution_model),
 	figures AS (
 		SELECT c.channel, c.type, coalesce(v.visitors, 0) AS visitors, coalesce(v.converted, 0) AS converted, v.converted::numeric / v.visitors AS rate,
 			coalesce(s.orders, 0) AS orders, CASE WHEN s.channel IS NULL THEN 0 ELSE s.revenue END AS revenue,
@@ -226,54 +210,20 @@ CROSS JOIN LATERAL @.channel_performance(m.month AT TIME ZONE s.time_zone, (m.mo
 WHERE p.visitors > 0 OR p.orders > 0 OR p.attributed_orders > 0 OR p.spend > 0;
 
 -- Campaigns: the same of each channel's campaigns.
+CREATE OR REPLACE FUNCTION @.journey_campaign(name text, OUT channel text, OUT campaign text)
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.strpos(name, pg_catalog.chr(31)) > 0 THEN pg_catalog.split_part(name, pg_catalog.chr(31), 2) ELSE name END,
+		pg_catalog.split_part(name, pg_catalog.chr(31), 3);
+END;
+COMMENT ON FUNCTION @.journey_campaign(text) IS 'the channel and the campaign that go by that name in a journey';
+
 CREATE OR REPLACE FUNCTION @.campaign_attribution(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (channel text, campaign text, model text, orders numeric(18,4), revenue numeric(20,4), new_customers numeric(18,4))
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	WITH sold AS MATERIALIZED (
-		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END AS visitor_id, o.ordered_at, coalesce(o.net_base, 0) AS value,
-			coalesce(o.ordered_at = crm.first_order(l.purchases) AND NOT EXISTS (SELECT FROM @.orders AS e
-				WHERE e.customer_id = o.customer_id AND e.ordered_at = o.ordered_at AND e.counts AND e.order_id < o.order_id), false) AS is_first
-		FROM @.orders AS o LEFT JOIN @.orders_lifecycle AS l ON l.customer = o.customer_id
-		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at),
-	known AS (SELECT NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= from_at AND u.ordered_at < to_at) AS known),
-	e AS (
-		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id,
-			@.campaign_name(t.channel, t.campaign, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) AS channel,
-			t.touched_at AS at, NULL::numeric AS value, false AS is_first, s.lookback, s.half_life
-		FROM @.settings AS s, @.customer_touches AS t
-		WHERE t.touched_at >= campaign_attribution.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < campaign_attribution.to_at
-		UNION ALL
-		SELECT o.customer_id, o.visitor_id, NULL, o.ordered_at, o.value, o.is_first, s.lookback, s.half_life FROM @.settings AS s, sold AS o),
-	won AS (
-		SELECT crm.rollup(b.orders) AS orders, crm.rollup(b.new_customers) AS new_customers
-		FROM (
-			SELECT crm.attribution(e.customer_id, e.channel, e.at, e.value, e.lookback, e.half_life) AS orders,
-				crm.attribution(e.customer_id, e.channel, e.at, e.value, e.lookback, e.half_life) FILTER (WHERE e.value IS NULL OR e.is_first) AS new_customers
-			FROM e WHERE e.visitor_id IS NULL
-			UNION ALL
-			SELECT crm.attribution(e.visitor_id, e.channel, e.at, e.value, e.lookback, e.half_life), NULL FROM e WHERE e.visitor_id IS NOT NULL) AS b),
-	paths AS MATERIALIZED (SELECT p.path, p.conversions, p.value, p.nulls, p.new_customers FROM @.touch_paths(true, campaign_attribution.from_at, campaign_attribution.to_at) AS p)
-	SELECT CASE WHEN pg_catalog.strpos(w.name, pg_catalog.chr(31)) > 0 THEN pg_catalog.split_part(w.name, pg_catalog.chr(31), 2) ELSE w.name END,
-		pg_catalog.split_part(w.name, pg_catalog.chr(31), 3), w.model,
-		w.orders::numeric(18,4), CASE WHEN k.known THEN w.revenue END::numeric(20,4), coalesce(w.new_customers, 0)::numeric(18,4)
-	FROM known AS k CROSS JOIN (
-		SELECT o.channel AS name, o.model, o.conversions AS orders, o.value AS revenue, n.conversions AS new_customers
-		FROM won AS a CROSS JOIN LATERAL crm.channels(a.orders) AS o
-		LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel AND n.model = o.model
-		UNION ALL
-		SELECT o.channel, 'markov', o.conversions, o.value, n.conversions
-		FROM (SELECT crm.markov_model(p.path, p.conversions, p.value, p.nulls, s.markov_order) AS orders,
-				crm.markov_model(p.path, p.new_customers, 0, p.nulls, s.markov_order) FILTER (WHERE p.new_customers + p.nulls > 0) AS new_customers
-			FROM @.settings AS s, paths AS p) AS a
-		CROSS JOIN LATERAL crm.channels(a.orders) AS o
-		LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel
-		UNION ALL
-		SELECT o.channel, 'shapley', o.conversions, o.value, n.conversions
-		FROM (SELECT crm.shapley(p.path, p.conversions, p.value, p.nulls) AS orders, crm.shapley(p.path, p.new_customers, 0, 0) FILTER (WHERE p.new_customers > 0) AS new_customers
-			FROM paths AS p) AS a
-		CROSS JOIN LATERAL crm.channels(a.orders) AS o
-		LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel) AS w;
+	SELECT n.channel, n.campaign, a.model, a.orders, a.revenue, a.new_customers
+	FROM @.attributed(true, campaign_attribution.from_at, campaign_attribution.to_at, true, true) AS a CROSS JOIN LATERAL @.journey_campaign(a.name) AS n;
 END;
 COMMENT ON FUNCTION @.campaign_attribution(timestamptz, timestamptz) IS 'orders, revenue and new customers of a period by the channel and campaign that won them, for each model of attribution';
 
@@ -301,9 +251,11 @@ BEGIN ATOMIC
 		WHERE p.day::timestamp AT TIME ZONE s.time_zone >= from_at AND p.day::timestamp AT TIME ZONE s.time_zone < to_at
 		GROUP BY p.channel, p.campaign),
 	won AS (
-		SELECT a.channel, a.campaign, a.orders, a.revenue, a.new_customers
-		FROM @.campaign_attribution(campaign_performance.from_at, campaign_performance.to_at) AS a
-		WHERE a.model = (SELECT s.attribution_model FROM @.settings AS s)),
+		SELECT n.channel, n.campaign, a.orders, a.revenue, a.new_customers
+		FROM @.settings AS s CROSS JOIN LATERAL @.attributed(true, campaign_performance.from_at, campaign_performance.to_at,
+			s.attribution_model NOT IN ('markov', 'shapley'), s.attribution_model IN ('markov', 'shapley')) AS a
+		CROSS JOIN LATERAL @.journey_campaign(a.name) AS n
+		WHERE a.model = s.attribution_model),
 	figures AS (
 		SELECT channel, campaign, coalesce(v.visitors, 0) AS visitors, coalesce(v.converted, 0) AS converted, v.converted::numeric / v.visitors AS rate,
 			coalesce(w.orders, 0) AS orders, CASE WHEN w.orders IS NULL THEN 0 ELSE w.revenue END AS revenue, coalesce(w.new_customers, 0) AS new_customers, m.spend
