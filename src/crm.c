@@ -3,6 +3,7 @@
  *		The module: its magic block and what is done when it is loaded.
  */
 #include "clock.h"
+#include "ltv.h"
 
 PG_MODULE_MAGIC;
 
@@ -12,4 +13,5 @@ void
 _PG_init(void)
 {
 	ClockInit();
+	LtvInit();
 }

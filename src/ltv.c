@@ -353,6 +353,13 @@ CheckInterrupts(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* When the module is loaded. */
+void
+LtvInit(void)
+{
+	ltv_interrupt = CheckInterrupts;
+}
+
 static LtvState *
 StateCreate(MemoryContext context, LtvProcess process, bool in_days, bool with_spend)
 {

@@ -130,4 +130,6 @@ extern void ltv_fit_process(LtvProcess process, const LtvCustomer *rows, size_t 
 extern void ltv_fit_spend(const LtvSpender *rows, size_t n,
 						  LtvInterrupt interrupt, LtvFit *fit);
 
+extern void LtvInit(void);
+
 #endif							/* CRM_LTV_H */

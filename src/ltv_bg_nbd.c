@@ -964,6 +964,9 @@ integral_of_rate(const double parameters[4], double horizon, double delta, doubl
 		const LtvRule *rule;
 		int			points;
 
+		/* each panel takes an integral for each of its points */
+		if (ltv_interrupt != NULL)
+			ltv_interrupt();
 		for (;;)
 		{
 			drop = rate_drop(r, a, b, start, length) + scale * exp(start) * expm1(length);

@@ -11,6 +11,8 @@
 #include "ltv_pareto_nbd.h"
 #include "ltv_special.h"
 
+void		(*ltv_interrupt) (void) = NULL;
+
 /* Log-likelihood of one customer. */
 double
 ltv_log_likelihood(LtvProcess process, const double parameters[4],

@@ -4,7 +4,7 @@
  *		and the Gamma-Gamma model of their values.
  *
  * Pure functions of doubles: nothing here allocates, raises an error, keeps
- * state or knows the server.
+ * state or knows the server, but for ltv_interrupt.
  *
  * A customer is x repeat purchases (a whole number, 0 or more) of which the
  * last was t_x after the first purchase, seen until t after the first
@@ -50,6 +50,12 @@ typedef enum LtvProcess
 
 #define LTV_PARAMETERS			4
 #define LTV_SPEND_PARAMETERS	3	/* p, q, gamma */
+
+/*
+ * If set, is called now and then by what takes long for parameters that no
+ * model has, and need not return.
+ */
+extern void (*ltv_interrupt) (void);
 
 /* Customers alike, and how many: weight > 0, whole or not. */
 typedef struct LtvCustomer

@@ -10,6 +10,7 @@
 
 #include "common/int.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 #include "windowapi.h"
 
@@ -85,9 +86,11 @@ crm_session(PG_FUNCTION_ARGS)
 	for (place->next = position + 1;; place->next++)
 	{
 		bool		isout;
-		TimestampTz at = DatumGetTimestampTz(WinGetFuncArgInPartition(window, 0, place->next, WINDOW_SEEK_HEAD,
-																	  false, &isnull, &isout));
+		TimestampTz at;
 
+		CHECK_FOR_INTERRUPTS();
+		at = DatumGetTimestampTz(WinGetFuncArgInPartition(window, 0, place->next, WINDOW_SEEK_HEAD,
+														  false, &isnull, &isout));
 		if (isout)
 			break;
 		if (isnull)
