@@ -653,6 +653,7 @@ CreditRun(EventState *state, const Journey *journey, const EventRun *orders, Att
 	{
 		TouchRange	range = {0, 0};
 
+		CHECK_FOR_INTERRUPTS();
 		if (journey != NULL)
 			range = JourneyRange(journey, orders->events[i].at, &state->terms.lookback);
 		AddOrder(to, journey, range, &state->credit, orders->events[i].what);
@@ -665,6 +666,7 @@ PathTo(EventState *state, EventResult *result, const EventRun *touches, Timestam
 {
 	int32		first = RunFind(touches, LookbackStart(at, &state->terms.lookback));
 
+	CHECK_FOR_INTERRUPTS();
 	return PathIntern(result->paths, result->places + first, RunFind(touches, at + 1) - first);
 }
 
