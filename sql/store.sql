@@ -14,6 +14,10 @@ SELECT crm.create_store('crm');
 SELECT crm.create_store(repeat('x', 64));
 SELECT crm.create_store('bad', 'XYZ');
 SELECT crm.create_store('bad', 'EUR', 'Mars/Olympus');
+SELECT crm.create_store('bad', 'eur');
+SELECT crm.create_store('bad', 'EUR', '+2');
+SELECT crm.create_store(NULL);
+SELECT crm.create_store('bad', NULL);
 SELECT to_regnamespace('bad') IS NULL AS nothing_is_left;
 -- a schema that is something else's
 CREATE SCHEMA taken;
@@ -25,6 +29,13 @@ DROP SCHEMA taken CASCADE;
 DROP VIEW shop.repeat_rate;
 DROP TRIGGER items_inserted ON shop.order_items;
 DROP TABLE shop.spend CASCADE;
+-- columns of all kinds, and what goes by them
+ALTER TABLE shop.customers DROP COLUMN gender CASCADE, DROP COLUMN tags CASCADE, DROP COLUMN team CASCADE;
+ALTER TABLE shop.identities DROP COLUMN email CASCADE;
+ALTER TABLE shop.orders DROP COLUMN units CASCADE, DROP COLUMN carrier CASCADE;
+ALTER TABLE shop.stock DROP COLUMN on_hand CASCADE;
+ALTER TABLE shop.fits DROP COLUMN fit_id CASCADE;
+DROP FUNCTION shop.resolve CASCADE;
 ALTER TABLE shop.customers ADD COLUMN shoe_size int;
 COMMENT ON COLUMN shop.customers.source IS 'of my own';
 UPDATE shop.settings SET time_zone = 'Europe/Berlin';
@@ -34,10 +45,36 @@ SELECT base_currency, time_zone, crm_version = (SELECT extversion FROM pg_extens
 SELECT col_description('shop.customers'::regclass, attnum) FROM pg_attribute WHERE attrelid = 'shop.customers'::regclass AND attname = 'source';
 UPDATE shop.settings SET time_zone = 'UTC';
 
+-- what can't be mended is told
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+BEGIN; DROP TABLE shop.orders CASCADE; SELECT crm.create_store('shop'); ROLLBACK;
+BEGIN; DROP VIEW shop.orders_lifecycle_now CASCADE; SELECT crm.create_store('shop'); ROLLBACK;
+BEGIN; DROP TRIGGER crm_track_delete ON shop.orders; SELECT crm.create_store('shop'); ROLLBACK;
+BEGIN; INSERT INTO shop.channels VALUES ('web', 'direct'); ALTER TABLE shop.channels DROP COLUMN type CASCADE; SELECT crm.create_store('shop'); ROLLBACK;
+BEGIN; DROP VIEW shop.repeat_rate; CREATE TABLE shop.repeat_rate (mine int); SELECT crm.create_store('shop'); ROLLBACK;
+\set VERBOSITY terse
+\set SHOW_CONTEXT errors
+-- as the hint says
+BEGIN;
+DROP TRIGGER crm_track_delete ON shop.orders; DROP TRIGGER crm_track_insert ON shop.orders; DROP TRIGGER crm_track_truncate ON shop.orders; DROP TRIGGER crm_track_update_row ON shop.orders;
+DROP TABLE IF EXISTS shop.orders_lifecycle, shop.orders_lifecycle_history CASCADE;
+SELECT crm.create_store('shop');
+SELECT count(*) FROM pg_trigger WHERE tgrelid = 'shop.orders'::regclass AND tgname LIKE 'crm_track%';
+ROLLBACK;
+
 -- Two stores are alike, but for the name
 SELECT count(*) FROM (
 	SELECT relname::text, relkind FROM pg_class WHERE relnamespace = 'shop'::regnamespace
 	EXCEPT ALL SELECT relname::text, relkind FROM pg_class WHERE relnamespace = '"My ""Shop''s"" %I @.Λάβκα"'::regnamespace) AS d;
+SELECT replace(attrelid::regclass::text, 'shop.', '') AS relation, attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated, pg_get_expr(adbin, adrelid)
+FROM pg_class AS c JOIN pg_attribute ON attrelid = c.oid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE relnamespace = 'shop'::regnamespace AND relkind IN ('r', 'v') AND attnum > 0 AND NOT attisdropped AND attname <> 'shoe_size'
+EXCEPT SELECT relname, attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated, pg_get_expr(adbin, adrelid)
+FROM pg_class AS c JOIN pg_attribute ON attrelid = c.oid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE relnamespace = '"My ""Shop''s"" %I @.Λάβκα"'::regnamespace AND relkind IN ('r', 'v') AND attnum > 0 AND NOT attisdropped;
+SELECT tgname, tgrelid::regclass FROM pg_trigger JOIN pg_class AS c ON c.oid = tgrelid WHERE relnamespace = '"My ""Shop''s"" %I @.Λάβκα"'::regnamespace AND NOT tgisinternal
+AND NOT EXISTS (SELECT FROM pg_trigger AS t JOIN pg_class AS r ON r.oid = t.tgrelid WHERE r.relnamespace = 'shop'::regnamespace AND r.relname = c.relname AND t.tgname = pg_trigger.tgname);
 SELECT base_currency, time_zone FROM "My ""Shop's"" %I @.Λάβκα".settings;
 
 -- Everything has a comment

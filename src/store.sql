@@ -7,19 +7,31 @@
  * nothing.  The objects belong to the caller; none is a member of crm.
  */
 CREATE FUNCTION crm.create_store(store text, base_currency text DEFAULT 'EUR', time_zone text DEFAULT 'UTC') RETURNS regnamespace
-LANGUAGE plpgsql STRICT SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $body$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $body$
 DECLARE
 	ident text := quote_ident(store);
 	area text;
+	lost record;
 	described record;
 	options jsonb;
 	owner regrole;
 	problem text;
+	detail text;
+	hint text;
 BEGIN
-	IF store = '' OR octet_length(store) > 63 OR strpos(store, '$') > 0 OR starts_with(store, 'pg_') OR store IN ('crm', 'information_schema') THEN
+	IF store IS NULL OR base_currency IS NULL OR time_zone IS NULL THEN
+		RAISE EXCEPTION USING errcode = 'null_value_not_allowed',
+			message = CASE WHEN store IS NULL THEN 'the name of a store must not be null' ELSE 'base currency and time zone must not be null' END;
+	ELSIF store = '' OR octet_length(store) > 63 OR strpos(store, '$') > 0 OR starts_with(store, 'pg_') OR store IN ('crm', 'information_schema') THEN
 		RAISE EXCEPTION USING errcode = 'invalid_schema_name',
 			message = format('"%s" can''t be the name of a store', store),
 			detail = 'It is a schema''s name of up to 63 bytes, not one of the system''s or of the extension, and without a dollar sign.';
+	END IF;
+
+	/* +2 is east of Greenwich for some, and west of it for POSIX, and here */
+	IF time_zone !~ '^[[:alpha:]]' THEN
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('"%s" can''t be the time zone of a store', time_zone),
+			hint = 'Take a name, such as Europe/Lisbon; the view pg_timezone_names has them.';
 	END IF;
 
 	/* two sessions that create the same store: one after the other */
@@ -27,6 +39,9 @@ BEGIN
 	IF to_regnamespace(ident) IS NULL THEN
 		EXECUTE format('CREATE SCHEMA %I', store);
 		EXECUTE format('COMMENT ON SCHEMA %I IS %L', store, 'a store of crm: customers, products, orders, touches and the views on them');
+	ELSIF NOT (has_schema_privilege(to_regnamespace(ident), 'USAGE') AND has_schema_privilege(to_regnamespace(ident), 'CREATE')) THEN
+		RAISE EXCEPTION USING errcode = 'insufficient_privilege', message = format('permission denied for schema %s', ident),
+			hint = 'A store takes a schema of your own, or CREATE on the database.';
 	ELSIF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(ident || '.settings') AND attname = 'crm_version')
 		AND EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(ident)) THEN
 		RAISE EXCEPTION USING errcode = 'duplicate_schema',
@@ -51,13 +66,35 @@ BEGIN
 		crm.store_import()]
 	LOOP
 		BEGIN
+			/* a column that there is no more: each is a line of its CREATE TABLE, which finds the table and does nothing */
+			FOR lost IN
+				SELECT t.relation, d AS definition
+				FROM (SELECT to_regclass(format('%s.%I', ident, m[1])) AS relation, m[2] AS body
+					FROM regexp_matches(area, E'CREATE TABLE IF NOT EXISTS @\\.(\\w+?) \\((.*?)\\n\\);', 'g') AS m) AS t,
+					regexp_split_to_table(t.body, E',?\\n\\t') AS d
+				WHERE d ~ '^"?[a-z_]+"? [a-z]' AND t.relation IS NOT NULL
+					AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = t.relation AND attnum > 0 AND attname = btrim(split_part(d, ' ', 1), '"'))
+			LOOP
+				EXECUTE format('ALTER TABLE %s ADD COLUMN %s', lost.relation, replace(lost.definition, '@.', ident || '.'));
+			END LOOP;
 			EXECUTE replace(area, '@.', ident || '.');
-		EXCEPTION WHEN invalid_table_definition OR invalid_function_definition OR undefined_column THEN
+		EXCEPTION WHEN invalid_table_definition OR invalid_function_definition OR wrong_object_type OR undefined_column OR undefined_table OR not_null_violation THEN
 			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
 			RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
 				message = format('store "%s" can''t be brought up to date', store),
 				detail = format('A view, function or table of it is no longer as crm made it: %s.', problem),
 				hint = 'Rename what you changed, and mend or drop what is missing; create_store makes its own again.';
+		WHEN OTHERS THEN
+			/* the same, without pages of statements as its context */
+			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+			IF detail = '' AND hint = '' THEN
+				RAISE EXCEPTION USING errcode = SQLSTATE, message = problem;
+			ELSIF hint = '' THEN
+				RAISE EXCEPTION USING errcode = SQLSTATE, message = problem, detail = detail;
+			ELSIF detail = '' THEN
+				RAISE EXCEPTION USING errcode = SQLSTATE, message = problem, hint = hint;
+			END IF;
+			RAISE EXCEPTION USING errcode = SQLSTATE, message = problem, detail = detail, hint = hint;
 		END;
 	END LOOP;
 
@@ -66,6 +103,12 @@ BEGIN
 			(SELECT string_agg(format('%I = %L', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)), ', ') FROM jsonb_array_elements_text(value) AS o)), '; ')
 		FROM jsonb_each(options)), '');
 
+	EXECUTE format('SELECT $1 WHERE NOT EXISTS (SELECT FROM %1$I.settings) AND NOT EXISTS (SELECT FROM %1$I.currencies WHERE currency = $1)', store)
+		INTO problem USING base_currency;
+	IF problem IS NOT NULL THEN
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('the currency "%s" is not known', base_currency),
+			hint = 'It goes by three capital letters, as ISO 4217 has it.';
+	END IF;
 	EXECUTE format('INSERT INTO %I.settings (base_currency, time_zone) VALUES ($1, $2) ON CONFLICT DO NOTHING', store)
 		USING base_currency, time_zone;
 	EXECUTE format('UPDATE %I.settings SET crm_version = extversion FROM pg_catalog.pg_extension WHERE extname = ''crm'' AND crm_version IS DISTINCT FROM extversion', store);

@@ -54,6 +54,29 @@ CREATE OR REPLACE TRIGGER check_segments AFTER UPDATE ON @.settings FOR EACH ROW
 
 -- What is tracked of an order is what is left of it after refunds, in the base
 -- currency.  One whose currency has no rate is an order all the same, of 0.
+-- Of what crm.track made, nothing can be added alone: who dropped a part is told
+-- how to begin anew, unless the rest goes on without it.
+DO $do$
+DECLARE
+	triggers CONSTANT text := (SELECT pg_catalog.string_agg(pg_catalog.format('DROP TRIGGER %I ON %s;', tgname, tgrelid::regclass), ' ' ORDER BY tgname) FROM pg_catalog.pg_trigger
+		WHERE tgrelid = $r$@.orders$r$::regclass AND tgfoid = 'crm.track_orders'::regproc);
+	number CONSTANT bigint := (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger WHERE tgrelid = $r$@.orders$r$::regclass AND tgfoid = 'crm.track_orders'::regproc);
+	whole CONSTANT boolean := pg_catalog.to_regclass($r$@.orders_lifecycle$r$) IS NOT NULL AND pg_catalog.to_regclass($r$@.orders_lifecycle_history$r$) IS NOT NULL
+		AND pg_catalog.to_regclass($r$@.orders_lifecycle_now$r$) IS NOT NULL;
+	anew CONSTANT text := 'To begin anew, without the stages of before: ' || coalesce(triggers || ' ', '')
+		|| $r$DROP TABLE IF EXISTS @.orders_lifecycle, @.orders_lifecycle_history CASCADE; and crm.create_store() again.$r$;
+BEGIN
+	IF number = 0 AND (pg_catalog.to_regclass($r$@.orders_lifecycle$r$) IS NOT NULL OR pg_catalog.to_regclass($r$@.orders_lifecycle_history$r$) IS NOT NULL) THEN
+		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = 'there are stages of orders that are no more, or are not tracked any more',
+			detail = 'The tables orders_lifecycle and orders_lifecycle_history are those of a table orders that crm.track() watched.', hint = anew;
+	ELSIF number > 0 AND NOT whole THEN
+		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = 'of what crm.track() made of the orders something is missing',
+			detail = 'orders_lifecycle, orders_lifecycle_history and orders_lifecycle_now belong together.', hint = anew;
+	ELSIF number BETWEEN 1 AND 3 THEN
+		RAISE WARNING USING message = 'the stages of customers are not kept current', detail = 'Triggers that crm.track() made on the orders are missing.', hint = anew;
+	END IF;
+END
+$do$;
 SELECT crm.track($r$@.orders$r$, customer => 'customer_id', ordered_at => 'ordered_at', amount => 'coalesce(net_base, 0)', counts_if => 'counts')
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $r$@.orders$r$::regclass AND tgfoid = 'crm.track_orders'::regproc);
 

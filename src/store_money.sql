@@ -17,7 +17,8 @@ ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS @.settings (
 	one boolean PRIMARY KEY DEFAULT true CHECK (one),
 	base_currency text NOT NULL REFERENCES @.currencies,
-	time_zone text NOT NULL CHECK ((timestamptz '2000-01-01 00:00:00+00' AT TIME ZONE time_zone) IS NOT NULL),
+	-- not +2, which POSIX counts westward
+	time_zone text NOT NULL CHECK ((timestamptz '2000-01-01 00:00:00+00' AT TIME ZONE time_zone) IS NOT NULL AND time_zone ~ '^[[:alpha:]]'),
 	counts_from text NOT NULL DEFAULT 'placed' CHECK (counts_from IN ('placed', 'paid')),
 	allow_oversell boolean NOT NULL DEFAULT false,
 	crm_version text
