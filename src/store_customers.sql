@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS @.customers (
 	phone crm.phone,
 	phone_verified_at timestamptz,
 	job_title text,
-	birth_date date,
+	birth_date date CHECK (pg_catalog.isfinite(birth_date)),
 	gender text CHECK (gender IN ('f', 'm', 'x')),
 	language text,
 	country text,
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS @.customers (
 	account_id bigint REFERENCES @.accounts,
 	created_via text NOT NULL DEFAULT 'lead' CHECK (created_via IN ('account', 'guest', 'lead', 'social', 'import')),
 	source text,
-	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.now() CHECK (pg_catalog.isfinite(created_at)),
 	updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	merged_into bigint REFERENCES @.customers CHECK (merged_into <> customer_id)
 );

@@ -280,7 +280,7 @@ CREATE TABLE IF NOT EXISTS @.channel_credits (
 	source text NOT NULL DEFAULT 'research' CHECK (source IN ('orders', 'research')),
 	revenue_share numeric(9,6) CHECK (revenue_share BETWEEN 0 AND 1),
 	conversion_rate numeric(9,6) CHECK (conversion_rate BETWEEN 0 AND 1),
-	credit numeric(9,6) CHECK (credit >= 0),
+	credit numeric(9,6) CHECK (credit >= 0 AND credit < 'Infinity'),
 	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	PRIMARY KEY (channel, from_at, to_at, source),
 	CHECK (from_at < to_at)
@@ -635,8 +635,8 @@ CREATE TABLE IF NOT EXISTS @.goals (
 	metric text NOT NULL CHECK (metric IN ('revenue', 'orders', 'new_customers', 'visitors', 'average_order_value', 'purchase_frequency', 'conversion_rate', 'churn_rate')),
 	from_at timestamptz NOT NULL,
 	to_at timestamptz NOT NULL,
-	baseline numeric,
-	target numeric NOT NULL,
+	baseline numeric CHECK (baseline < 'Infinity'),
+	target numeric NOT NULL CHECK (target < 'Infinity'),
 	note text,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	CHECK (from_at < to_at)

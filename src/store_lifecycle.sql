@@ -13,7 +13,7 @@ ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS ltv_model text NOT NULL DEFAULT 
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS ltv_horizon interval NOT NULL DEFAULT '1 year'
 	CONSTRAINT settings_ltv_horizon_check CHECK (ltv_horizon > interval '0');
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS margin numeric(6,4) NOT NULL DEFAULT 1
-	CONSTRAINT settings_margin_check CHECK (margin > 0);
+	CONSTRAINT settings_margin_check CHECK (margin > 0 AND margin < 'Infinity');
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS attribution_model text NOT NULL DEFAULT 'last_non_direct';
 -- there are more models than there were
 ALTER TABLE @.settings DROP CONSTRAINT IF EXISTS settings_attribution_model_check;

@@ -91,7 +91,7 @@ BEGIN
 	SELECT to_jsonb(c) INTO absorbed FROM @.customers AS c WHERE c.customer_id = absorb;
 	IF kept IS NULL OR absorbed IS NULL THEN
 		RAISE EXCEPTION USING errcode = 'no_data_found',
-			message = format('there is no customer %s', CASE WHEN kept IS NULL THEN keep ELSE absorb END);
+			message = format('there is no customer %s', coalesce(CASE WHEN kept IS NULL THEN keep ELSE absorb END::text, 'NULL'));
 	ELSIF kept ->> 'merged_into' IS NOT NULL OR absorbed ->> 'merged_into' IS NOT NULL THEN
 		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
 			message = CASE WHEN kept ->> 'merged_into' IS NOT NULL THEN format('customer %s is merged into %s already', keep, kept ->> 'merged_into')
@@ -180,7 +180,7 @@ BEGIN
 	SELECT * INTO done FROM @.merges AS m WHERE m.merge_id = undo_merge.merge_id FOR UPDATE;
 	IF NOT FOUND OR done.undone_at IS NOT NULL THEN
 		RAISE EXCEPTION USING errcode = CASE WHEN done.undone_at IS NULL THEN 'no_data_found' ELSE 'object_not_in_prerequisite_state' END,
-			message = CASE WHEN done.undone_at IS NULL THEN format('there is no merge %s', merge_id) ELSE format('merge %s is undone already', merge_id) END;
+			message = CASE WHEN done.undone_at IS NULL THEN format('there is no merge %s', coalesce(merge_id::text, 'NULL')) ELSE format('merge %s is undone already', merge_id) END;
 	END IF;
 	SELECT to_jsonb(c) INTO now_is FROM @.customers AS c WHERE c.customer_id = done.keep;
 	IF now_is ->> 'merged_into' IS NOT NULL THEN
@@ -262,7 +262,11 @@ BEGIN
 	IF (system IS NULL) <> (external_id IS NULL) OR (network IS NULL) <> (handle IS NULL) THEN
 		RAISE EXCEPTION USING errcode = 'invalid_parameter_value',
 			message = 'an id of another system needs the system''s name, and a handle that of its network';
+	ELSIF '' IN (system, external_id, network, handle, cookie) THEN
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value',
+			message = 'nobody is identified by an empty text', detail = 'An id, a handle, a cookie or the name of a system or network is empty.', hint = 'Pass NULL for what is not known.';
 	END IF;
+	seen_at := coalesce(seen_at, now());
 
 	-- The same key in two sessions: one after the other.  All lock in one order.
 	-- Who identifies a whole list in one transaction would use up the server's

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS @.settings (
 CREATE TABLE IF NOT EXISTS @.rates (
 	currency text NOT NULL REFERENCES @.currencies,
 	day date NOT NULL,
-	rate numeric(20,10) NOT NULL CHECK (rate > 0),
+	rate numeric(20,10) NOT NULL CHECK (rate > 0 AND rate < 'Infinity'),
 	PRIMARY KEY (currency, day)
 );
 

@@ -143,7 +143,7 @@ DECLARE
 	tables jsonb := '{}';
 BEGIN
 	IF ids IS NULL THEN
-		RAISE EXCEPTION USING errcode = 'no_data_found', message = format('there is no customer %s', export_customer.customer_id);
+		RAISE EXCEPTION USING errcode = 'no_data_found', message = format('there is no customer %s', coalesce(export_customer.customer_id::text, 'NULL'));
 	END IF;
 	FOR held IN SELECT * FROM @.personal_tables() ORDER BY steps, relation LOOP
 		-- a merge that was undone was of two people: what the other had is not his
@@ -196,7 +196,7 @@ BEGIN
 	LOOP
 		ids := @.ids_of(forget_customer.customer_id);
 		IF ids IS NULL THEN
-			RAISE EXCEPTION USING errcode = 'no_data_found', message = format('there is no customer %s', forget_customer.customer_id);
+			RAISE EXCEPTION USING errcode = 'no_data_found', message = format('there is no customer %s', coalesce(forget_customer.customer_id::text, 'NULL'));
 		END IF;
 		PERFORM FROM @.customers WHERE customer_id = ANY (ids) ORDER BY customer_id FOR UPDATE;
 		EXIT WHEN ids = @.ids_of(forget_customer.customer_id);

@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS @.products (
 	sku text UNIQUE,
 	name text NOT NULL,
 	category text,
-	price numeric(18,4) CHECK (price >= 0),
+	price numeric(18,4) CHECK (price >= 0 AND price < 'Infinity'),
 	currency text REFERENCES @.currencies,
 	active boolean NOT NULL DEFAULT true,
 	allow_oversell boolean,
@@ -68,8 +68,9 @@ END
 $function$;
 COMMENT ON FUNCTION @.move_stock(bigint[], text[], integer[], integer[]) IS 'changes stock by the orders'' items; an error where that would oversell and may not';
 
+-- (none) is where orders go before which nobody was seen
 CREATE TABLE IF NOT EXISTS @.channels (
-	channel text PRIMARY KEY,
+	channel text PRIMARY KEY CHECK (channel NOT IN ('', '(none)') AND pg_catalog.strpos(channel, pg_catalog.chr(31)) = 0),
 	type text NOT NULL CHECK (type IN ('direct', 'organic_search', 'paid', 'affiliate', 'referral', 'contest', 'email', 'social', 'marketplace', 'physical_shop', 'phone', 'other')),
 	name text
 );
@@ -86,9 +87,9 @@ CREATE INDEX IF NOT EXISTS customers_team_idx ON @.customers (team) WHERE team I
 CREATE TABLE IF NOT EXISTS @.spend (
 	channel text NOT NULL REFERENCES @.channels,
 	campaign text NOT NULL DEFAULT '',
-	day date NOT NULL,
+	day date NOT NULL CHECK (pg_catalog.isfinite(day)),
 	currency text NOT NULL REFERENCES @.currencies,
-	amount numeric(18,4) NOT NULL CHECK (amount >= 0),
+	amount numeric(18,4) NOT NULL CHECK (amount >= 0 AND amount < 'Infinity'),
 	PRIMARY KEY (channel, campaign, day, currency)
 );
 
