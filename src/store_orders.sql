@@ -57,7 +57,16 @@ BEGIN
 	END IF;
 END
 $do$;
-CREATE UNIQUE INDEX IF NOT EXISTS orders_external_id_key ON @.orders (source_system, external_id) WHERE external_id IS NOT NULL;
+-- orders that are parted by their numbers can't be unique by anything else
+DO $do$
+BEGIN
+	IF (SELECT relkind FROM pg_catalog.pg_class WHERE oid = $r$@.orders$r$::regclass) = 'p' THEN
+		CREATE INDEX IF NOT EXISTS orders_external_id_key ON @.orders (source_system, external_id) WHERE external_id IS NOT NULL;
+	ELSE
+		CREATE UNIQUE INDEX IF NOT EXISTS orders_external_id_key ON @.orders (source_system, external_id) WHERE external_id IS NOT NULL;
+	END IF;
+END
+$do$;
 CREATE INDEX IF NOT EXISTS orders_customer_id_idx ON @.orders (customer_id, ordered_at);
 CREATE INDEX IF NOT EXISTS orders_ordered_at_idx ON @.orders (ordered_at);
 CREATE INDEX IF NOT EXISTS orders_visitor_id_idx ON @.orders (visitor_id) WHERE customer_id IS NULL AND visitor_id IS NOT NULL;
