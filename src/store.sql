@@ -98,6 +98,17 @@ BEGIN
 		END;
 	END LOOP;
 
+	/* see store_lifecycle.sql */
+	IF to_regclass(ident || '.crm_old_lifecycle') IS NOT NULL THEN
+		BEGIN
+			EXECUTE format('DROP VIEW %1$I.crm_old_lifecycle_now; DROP TABLE %1$I.crm_old_lifecycle, %1$I.crm_old_lifecycle_history', store);
+		EXCEPTION WHEN dependent_objects_still_exist THEN
+			RAISE WARNING USING message = format('stages of customers in store "%s" are tracked anew', store),
+				detail = 'Something of yours reads the tables of before, which are called crm_old_lifecycle and crm_old_lifecycle_history now.',
+				hint = 'Let it read orders_lifecycle and orders_lifecycle_history, and drop the others.';
+		END;
+	END IF;
+
 	EXECUTE coalesce((
 		SELECT string_agg(format('ALTER VIEW %I.%I SET (%s)', store, key,
 			(SELECT string_agg(format('%I = %L', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)), ', ') FROM jsonb_array_elements_text(value) AS o)), '; ')

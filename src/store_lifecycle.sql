@@ -52,31 +52,51 @@ CREATE OR REPLACE TRIGGER check_segments AFTER UPDATE ON @.settings FOR EACH ROW
 	WHEN (NEW.own_segments IS NOT NULL AND (OLD.own_segments, OLD.rfm_bins, OLD.rfm_thresholds::text) IS DISTINCT FROM (NEW.own_segments, NEW.rfm_bins, NEW.rfm_thresholds::text))
 	EXECUTE FUNCTION @.check_segments();
 
--- What is tracked of an order is what is left of it after refunds, in the base
--- currency.  One whose currency has no rate is an order all the same, of 0.
--- Of what crm.track made, nothing can be added alone: who dropped a part is told
--- how to begin anew, unless the rest goes on without it.
+-- Where some of its triggers are missing, as after a restore by somebody who may
+-- not create them, the orders are tracked anew, and what was known of stages is
+-- taken over.  The old tables go as soon as the store's views read the new ones.
 DO $do$
 DECLARE
-	triggers CONSTANT text := (SELECT pg_catalog.string_agg(pg_catalog.format('DROP TRIGGER %I ON %s;', tgname, tgrelid::regclass), ' ' ORDER BY tgname) FROM pg_catalog.pg_trigger
-		WHERE tgrelid = $r$@.orders$r$::regclass AND tgfoid = 'crm.track_orders'::regproc);
-	number CONSTANT bigint := (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger WHERE tgrelid = $r$@.orders$r$::regclass AND tgfoid = 'crm.track_orders'::regproc);
-	whole CONSTANT boolean := pg_catalog.to_regclass($r$@.orders_lifecycle$r$) IS NOT NULL AND pg_catalog.to_regclass($r$@.orders_lifecycle_history$r$) IS NOT NULL
-		AND pg_catalog.to_regclass($r$@.orders_lifecycle_now$r$) IS NOT NULL;
-	anew CONSTANT text := 'To begin anew, without the stages of before: ' || coalesce(triggers || ' ', '')
-		|| $r$DROP TABLE IF EXISTS @.orders_lifecycle, @.orders_lifecycle_history CASCADE; and crm.create_store() again.$r$;
+	triggers CONSTANT text[] := ARRAY(SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = $r$@.orders$r$::regclass AND tgfoid = 'crm.track_orders'::regproc ORDER BY tgname);
+	number CONSTANT integer := pg_catalog.cardinality(triggers);
+	is_there CONSTANT boolean[] := ARRAY[pg_catalog.to_regclass($r$@.orders_lifecycle$r$) IS NOT NULL, pg_catalog.to_regclass($r$@.orders_lifecycle_history$r$) IS NOT NULL,
+		pg_catalog.to_regclass($r$@.orders_lifecycle_now$r$) IS NOT NULL];
+	policy crm.lifecycle_policy;
+	name text;
+	last bigint;
 BEGIN
-	IF number = 0 AND (pg_catalog.to_regclass($r$@.orders_lifecycle$r$) IS NOT NULL OR pg_catalog.to_regclass($r$@.orders_lifecycle_history$r$) IS NOT NULL) THEN
-		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = 'there are stages of orders that are no more, or are not tracked any more',
-			detail = 'The tables orders_lifecycle and orders_lifecycle_history are those of a table orders that crm.track() watched.', hint = anew;
-	ELSIF number > 0 AND NOT whole THEN
+	IF number = 0 AND NOT true = ANY (is_there) OR number = 4 AND true = ALL (is_there) THEN
+		RETURN;
+	ELSIF NOT true = ALL (is_there) THEN
 		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = 'of what crm.track() made of the orders something is missing',
-			detail = 'orders_lifecycle, orders_lifecycle_history and orders_lifecycle_now belong together.', hint = anew;
-	ELSIF number BETWEEN 1 AND 3 THEN
-		RAISE WARNING USING message = 'the stages of customers are not kept current', detail = 'Triggers that crm.track() made on the orders are missing.', hint = anew;
+			detail = 'orders_lifecycle, orders_lifecycle_history and orders_lifecycle_now belong together, and to the table orders.',
+			hint = 'To begin anew, without the stages of before: ' || coalesce((SELECT pg_catalog.string_agg(pg_catalog.format('DROP TRIGGER %I ON %s; ', t, $r$@.orders$r$::regclass), '')
+				FROM pg_catalog.unnest(triggers) AS t), '') || $r$DROP TABLE IF EXISTS @.orders_lifecycle, @.orders_lifecycle_history CASCADE; and crm.create_store() again.$r$;
 	END IF;
+	policy := coalesce(pg_catalog.substring(pg_catalog.pg_get_viewdef($r$@.orders_lifecycle_now$r$::regclass), '''({[^'']*})''::crm.lifecycle_policy'), crm.lifecycle_policy()::text);
+	FOREACH name IN ARRAY triggers LOOP
+		EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', name, $r$@.orders$r$::regclass);
+	END LOOP;
+	ALTER VIEW @.orders_lifecycle_now RENAME TO crm_old_lifecycle_now;
+	ALTER TABLE @.orders_lifecycle_history RENAME TO crm_old_lifecycle_history;
+	ALTER TABLE @.orders_lifecycle RENAME TO crm_old_lifecycle;
+	PERFORM crm.track($r$@.orders$r$, customer => 'customer_id', ordered_at => 'ordered_at', amount => 'coalesce(net_base, 0)', counts_if => 'counts', policy => policy);
+	UPDATE @.orders_lifecycle AS l SET stage_since = o.stage_since, reactivated_at = o.reactivated_at
+	FROM @.crm_old_lifecycle AS o WHERE o.customer = l.customer AND o.stage = l.stage;
+	-- the log goes on with what has changed meanwhile
+	last := (SELECT pg_catalog.max(id) FROM @.orders_lifecycle_history);
+	INSERT INTO @.orders_lifecycle_history (customer, from_stage, to_stage, at, noticed_at, cause)
+	SELECT customer, from_stage, to_stage, at, noticed_at, cause FROM @.crm_old_lifecycle_history ORDER BY id;
+	INSERT INTO @.orders_lifecycle_history (customer, from_stage, to_stage, at, noticed_at, cause)
+	SELECT n.customer, o.stage, n.to_stage, n.at, n.noticed_at, n.cause
+	FROM (SELECT DISTINCT ON (h.customer) h.* FROM @.orders_lifecycle_history AS h WHERE h.id <= last ORDER BY h.customer, h.id DESC) AS n
+	JOIN @.crm_old_lifecycle AS o USING (customer) WHERE n.to_stage <> o.stage ORDER BY n.id;
+	DELETE FROM @.orders_lifecycle_history AS h USING @.crm_old_lifecycle AS o WHERE h.customer = o.customer AND h.id <= last;
 END
 $do$;
+
+-- What is tracked of an order is what is left of it after refunds, in the base
+-- currency.  One whose currency has no rate is an order all the same, of 0.
 SELECT crm.track($r$@.orders$r$, customer => 'customer_id', ordered_at => 'ordered_at', amount => 'coalesce(net_base, 0)', counts_if => 'counts')
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $r$@.orders$r$::regclass AND tgfoid = 'crm.track_orders'::regproc);
 

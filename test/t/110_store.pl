@@ -60,6 +60,34 @@ my ($status, $out, $err) = $node->psql('restored', 'DROP EXTENSION crm');
 like($err, qr/cannot drop extension crm because other objects depend on it/, 'the extension stays while there is a store');
 $node->safe_psql('restored', "DROP SCHEMA $ident, other, sample CASCADE; DROP EXTENSION crm");
 
+# Its owner, who is no superuser, restores his store: he may not create the
+# triggers of crm.track, but create_store does
+$node->safe_psql('postgres', "CREATE ROLE store_owner LOGIN; CREATE DATABASE theirs; GRANT CREATE ON DATABASE shop, theirs TO store_owner");
+$node->safe_psql('theirs', 'CREATE EXTENSION crm');
+my @owner = (extra_params => [ '-U', 'store_owner' ]);
+$node->safe_psql('shop', <<'SQL', @owner);
+SELECT crm.create_store('owned');
+INSERT INTO owned.channels VALUES ('web', 'direct');
+INSERT INTO owned.customers (customer_id) SELECT generate_series(1, 4);
+SELECT owned.set_lifecycle_policy(crm.lifecycle_policy(at_risk_after => '40 days'));
+INSERT INTO owned.orders (customer_id, channel, currency, items_amount, ordered_at) SELECT n % 3 + 1, 'web', 'EUR', n, '2025-01-01'::timestamptz + n * interval '35 days' FROM generate_series(1, 9) AS n;
+SELECT owned.merge_customers(1, 4);
+SQL
+my $of_owner = contents('shop', 'owned');
+my $history = $node->safe_psql('shop', 'SELECT customer, from_stage, to_stage, at, cause FROM owned.orders_lifecycle_history ORDER BY customer, id');
+my $owned = $node->basedir . '/owned.sql';
+$node->command_ok([ 'pg_dump', '-U', 'store_owner', '-d', $node->connstr('shop'), '-n', 'owned', '-f', $owned ], 'dumped by its owner');
+($status, $out, $err) = $node->psql('theirs', '', @owner, extra_params => [ '-U', 'store_owner', '-f', $owned ], on_error_stop => 0);
+is(join("\n", grep { /ERROR/ && !/permission denied for function crm.track_orders/ } split /\n/, $err), '', 'restored by its owner, but for triggers');
+$node->safe_psql('theirs', "SELECT crm.create_store('owned')", @owner);
+# a column of the log is the number of its row
+my $but_numbers = sub { join "\n", grep { !/^orders_lifecycle_history / } split /\n/, $_[0] };
+is($but_numbers->(contents('theirs', 'owned')), $but_numbers->($of_owner), 'and the same after create_store');
+is($node->safe_psql('theirs', 'SELECT customer, from_stage, to_stage, at, cause FROM owned.orders_lifecycle_history ORDER BY customer, id'), $history, 'with the log of stages');
+is($node->safe_psql('theirs', "SELECT * FROM crm.verify('owned.orders')", @owner), '', 'stages are those of the orders');
+is($node->safe_psql('theirs', "INSERT INTO owned.orders (customer_id, channel, currency) VALUES (4, 'web', 'EUR'); SELECT stage FROM owned.lifecycle WHERE customer_id = 1", @owner), 'active', 'and go on');
+$node->safe_psql('shop', 'DROP SCHEMA owned CASCADE');
+
 # A schema that was renamed is mended by creating it under its new name
 $node->safe_psql('shop', "ALTER SCHEMA other RENAME TO renamed; SELECT crm.create_store('renamed')");
 is(contents('shop', 'renamed'), $before{other}, 'renamed');
