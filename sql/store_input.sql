@@ -83,7 +83,7 @@ INSERT INTO orders (order_id, customer_id, channel, currency, ordered_at, shippi
 	(5, 2, 'web', 'JPY', '2024-12-31 23:59:59.999999+00', 100), (6, NULL, 'web', 'EUR', '1970-01-01', 1);
 INSERT INTO order_items (order_id, line, product_id, quantity, unit_price) VALUES (4, 1, 2, 3, 0);
 UPDATE orders SET status = 'paid', paid_at = ordered_at - interval '1 day', visitor_id = 'v' WHERE order_id = 3;
-INSERT INTO touches (visitor_id, customer_id, kind, channel, touched_at, campaign) VALUES ('v', NULL, 'cart', 'web', '2025-03-30 00:00+00', 'März'), ('w', 3, 'visit', 'Anzeigen €', '2025-03-30 01:00+00', ''), ('w', NULL, 'view', 'Anzeigen €', now() + interval '1 year', 'x');
+INSERT INTO touches (visitor_id, customer_id, kind, channel, touched_at, campaign) VALUES ('v', NULL, 'cart', 'web', '2025-03-30 00:00+00', 'März'), ('w', 3, 'visit', 'Anzeigen €', '2025-03-30 01:00+00', ''), ('w', NULL, 'view', 'Anzeigen €', now() + interval '1 year', 'x'), ('u', NULL, 'visit', 'web', '0001-01-01', NULL);
 SELECT merge_customers(1, 2) > 0 AS merged;
 UPDATE orders SET customer_id = 2 WHERE order_id = 6;
 SELECT order_id, customer_id, net_base FROM orders ORDER BY order_id;

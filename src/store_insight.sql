@@ -204,8 +204,11 @@ SELECT m.month::date AS month, p.channel, p.type, p.visitors, p.converted, p.con
 	p.spend::numeric(20,4) AS spend, p.cac::numeric(18,4) AS cac, p.roas::numeric(18,4) AS roas
 FROM @.settings AS s
 CROSS JOIN LATERAL (
-	SELECT pg_catalog.generate_series(pg_catalog.date_trunc('month', least((SELECT pg_catalog.min(o.ordered_at) FROM @.orders AS o WHERE o.counts), (SELECT pg_catalog.min(t.touched_at) FROM @.touches AS t)) AT TIME ZONE s.time_zone),
-		pg_catalog.now() AT TIME ZONE s.time_zone, interval '1 month') AS month) AS m
+	-- where there is something: one wrong year would be thousands of months
+	SELECT DISTINCT pg_catalog.date_trunc('month', d.day) AS month
+	FROM (SELECT o.ordered_at AT TIME ZONE s.time_zone AS day FROM @.orders AS o WHERE o.counts
+		UNION ALL SELECT t.touched_at AT TIME ZONE s.time_zone FROM @.touches AS t UNION ALL SELECT p.day::timestamp FROM @.spend AS p) AS d
+	WHERE d.day <= pg_catalog.now() AT TIME ZONE s.time_zone) AS m
 CROSS JOIN LATERAL @.channel_performance(m.month AT TIME ZONE s.time_zone, (m.month + interval '1 month') AT TIME ZONE s.time_zone) AS p
 WHERE p.visitors > 0 OR p.orders > 0 OR p.attributed_orders > 0 OR p.spend > 0;
 
