@@ -59,8 +59,10 @@ INSERT INTO shop.orders (customer_id, channel, currency, ordered_at) VALUES (1, 
 INSERT INTO shop.orders (customer_id, channel, currency, ordered_at) VALUES (1, 'web', 'EUR', now());
 CREATE TEMP TABLE was AS SELECT to_jsonb(l) AS row FROM shop.orders_lifecycle AS l UNION ALL SELECT to_jsonb(h) - 'id' FROM shop.orders_lifecycle_history AS h UNION ALL SELECT to_jsonb(shop.policy()::text);
 CREATE VIEW shop.mine AS SELECT customer FROM shop.orders_lifecycle;
-DROP TRIGGER crm_track_insert ON shop.orders;
 DROP TRIGGER crm_track_delete ON shop.orders;
+SELECT finding, remedy FROM crm.doctor() WHERE subject = 'orders shop.orders';
+DROP TRIGGER crm_track_insert ON shop.orders;
+SELECT severity, finding, remedy FROM crm.doctor() WHERE subject = 'store shop';
 INSERT INTO shop.orders (customer_id, channel, currency, ordered_at) VALUES (2, 'web', 'EUR', now());
 SELECT crm.create_store('shop');
 SELECT count(*) AS triggers FROM pg_trigger WHERE tgrelid = 'shop.orders'::regclass AND tgname LIKE 'crm_track%';

@@ -355,7 +355,10 @@ BEGIN
 		ELSIF (SELECT count(*) FROM pg_trigger WHERE tgrelid = tracked.orders AND tgfoid = 'crm.track_orders'::regproc) < 4 THEN
 			finding := format('without a trigger: %s. The summary does not know of what was written meanwhile',
 				array_to_string(tracked.missing_triggers, ', '));
-			remedy := '-- the history begins anew: ' || again;
+			-- of a store, whose views read the summary
+			remedy := coalesce((SELECT format('SELECT crm.create_store(%L);', t.store)
+				FROM crm.stores() AS t JOIN pg_namespace AS n ON n.nspname = t.store JOIN pg_class AS o ON o.relnamespace = n.oid AND o.relname = 'orders'
+				WHERE o.oid = tracked.orders), '-- the history begins anew: ' || again);
 			RETURN NEXT;
 		ELSIF cardinality(tracked.missing_triggers) > 0 THEN
 			finding := format('without a trigger: %s. The summary does not know of what was written straight into the partition',
@@ -446,6 +449,14 @@ BEGIN
 		FROM crm.stores() AS s WHERE s.version <> extension
 	LOOP
 		severity := 'warning'; RETURN NEXT;
+	END LOOP;
+	-- one that was restored by somebody who may not create the triggers, say
+	FOR subject, finding, remedy IN
+		SELECT format('store %I', s.store), 'its orders are not tracked: stages are those of a time before', format('SELECT crm.create_store(%L);', s.store)
+		FROM crm.stores() AS s JOIN pg_namespace AS n ON n.nspname = s.store JOIN pg_class AS o ON o.relnamespace = n.oid AND o.relname = 'orders'
+		WHERE NOT EXISTS (SELECT FROM crm.tracked() AS t WHERE t.orders = o.oid)
+	LOOP
+		severity := 'error'; RETURN NEXT;
 	END LOOP;
 	-- models that know nothing of the last orders, or none where a customer has something to lose
 	FOR severity, subject, finding, remedy IN
