@@ -332,7 +332,7 @@ SELECT crm.ltv_model(0, 0, g, 'mbg_nbd') FROM generate_series(1, 1000) g;
 SELECT crm.ltv_model(x, t_x, t, CASE WHEN id = 7 THEN 'bg_nbd' ELSE 'mbg_nbd' END) FROM base;
 SELECT crm.ltv_model(x, t_x, t, NULL) FROM base;
 SELECT crm.ltv_model(x, t_x, t, 'gg') FROM base;
-SELECT crm.ltv_model(x, t, t_x - 1, 'bg_nbd') FROM base WHERE t_x < 1;
+SELECT crm.ltv_model(x, t, t_x - 1, 'bg_nbd') FROM base WHERE t_x = 0;
 SELECT crm.ltv_model(x, t_x, t, -1, 'bg_nbd') FROM base;
 -- everyone alike but for the time seen, and nobody lost
 SELECT crm.converged(m), crm.expected_orders(m, 10) BETWEEN 0.9 AND 1.1 AS rate, (SELECT bool_and(standard_error IS NULL) FROM crm.parameters(m)) AS no_errors
