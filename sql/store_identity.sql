@@ -18,7 +18,7 @@ INSERT INTO shop.outbox (customer_id, kind, channel) VALUES (2, 'hello', 'email'
 INSERT INTO shop.orders (customer_id, channel, currency) VALUES (2, 'web', 'EUR');
 INSERT INTO shop.touches (customer_id, kind, channel) VALUES (2, 'visit', 'web');
 SELECT shop.may_contact(1, 'email') AS ada, shop.may_contact(2, 'email') AS bea, shop.identify(cookie => 'c2'), (SELECT customer_id FROM shop.customer_360(2)) AS customer_360;
-SELECT array_agg(customer_id) FROM (SELECT customer_id FROM shop.product_subscriptions UNION ALL SELECT customer_id FROM shop.outbox UNION ALL SELECT customer_id FROM shop.orders UNION ALL SELECT customer_id FROM shop.touches) AS r;
+SELECT array_agg(customer_id ORDER BY customer_id) FROM (SELECT customer_id FROM shop.product_subscriptions UNION ALL SELECT customer_id FROM shop.outbox UNION ALL SELECT customer_id FROM shop.orders UNION ALL SELECT customer_id FROM shop.touches) AS r;
 -- every table of the store that refers to customers takes an old id, or is of the merges themselves
 SELECT conrelid::regclass FROM pg_constraint AS c WHERE contype = 'f' AND confrelid = 'shop.customers'::regclass
 AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = conrelid AND tgname = 'resolve_inserted') ORDER BY conrelid::regclass::text;
