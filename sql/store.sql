@@ -72,6 +72,12 @@ SELECT * FROM crm.verify('shop.orders');
 DROP VIEW shop.mine;
 SELECT crm.create_store('shop');
 SELECT to_regclass('shop.crm_old_lifecycle') IS NULL AS gone;
+-- nor is what is in a column of the user's
+ALTER TABLE shop.orders_lifecycle ADD COLUMN note text;
+UPDATE shop.orders_lifecycle SET note = 'mine' WHERE customer = 1;
+DROP TRIGGER crm_track_delete ON shop.orders;
+SELECT crm.create_store('shop');
+SELECT note FROM shop.crm_old_lifecycle WHERE customer = 1;
 ROLLBACK;
 BEGIN; INSERT INTO shop.channels VALUES ('web', 'direct'); ALTER TABLE shop.channels DROP COLUMN type CASCADE; SELECT crm.create_store('shop'); ROLLBACK;
 BEGIN; DROP VIEW shop.repeat_rate; CREATE TABLE shop.repeat_rate (mine int); SELECT crm.create_store('shop'); ROLLBACK;

@@ -98,14 +98,19 @@ BEGIN
 		END;
 	END LOOP;
 
-	/* see store_lifecycle.sql */
+	/* see store_lifecycle.sql; what somebody has put there is not dropped */
 	IF to_regclass(ident || '.crm_old_lifecycle') IS NOT NULL THEN
 		BEGIN
+			IF EXISTS (SELECT FROM (VALUES ('.crm_old_lifecycle', '.orders_lifecycle'), ('.crm_old_lifecycle_history', '.orders_lifecycle_history')) AS t(old, new)
+				JOIN pg_attribute AS o ON o.attrelid = to_regclass(ident || t.old) AND o.attnum > 0 AND NOT o.attisdropped
+				WHERE NOT EXISTS (SELECT FROM pg_attribute AS n WHERE n.attrelid = to_regclass(ident || t.new) AND n.attname = o.attname)) THEN
+				RAISE dependent_objects_still_exist;
+			END IF;
 			EXECUTE format('DROP VIEW %1$I.crm_old_lifecycle_now; DROP TABLE %1$I.crm_old_lifecycle, %1$I.crm_old_lifecycle_history', store);
 		EXCEPTION WHEN dependent_objects_still_exist THEN
 			RAISE WARNING USING message = format('stages of customers in store "%s" are tracked anew', store),
-				detail = 'Something of yours reads the tables of before, which are called crm_old_lifecycle and crm_old_lifecycle_history now.',
-				hint = 'Let it read orders_lifecycle and orders_lifecycle_history, and drop the others.';
+				detail = 'Something of yours is in the tables of before or reads them. They are called crm_old_lifecycle and crm_old_lifecycle_history now.',
+				hint = 'Take it over to orders_lifecycle and orders_lifecycle_history, and drop the others.';
 		END;
 	END IF;
 

@@ -52,7 +52,9 @@ CREATE OR REPLACE TRIGGER check_segments AFTER UPDATE ON @.settings FOR EACH ROW
 	WHEN (NEW.own_segments IS NOT NULL AND (OLD.own_segments, OLD.rfm_bins, OLD.rfm_thresholds::text) IS DISTINCT FROM (NEW.own_segments, NEW.rfm_bins, NEW.rfm_thresholds::text))
 	EXECUTE FUNCTION @.check_segments();
 
--- Where some of its triggers are missing, as after a restore by somebody who may
+-- What is tracked of an order is what is left of it after refunds, in the base
+-- currency.  One whose currency has no rate is an order all the same, of 0.
+-- Where some of the triggers are missing, as after a restore by somebody who may
 -- not create them, the orders are tracked anew, and what was known of stages is
 -- taken over.  The old tables go as soon as the store's views read the new ones.
 DO $do$
@@ -65,22 +67,28 @@ DECLARE
 	name text;
 	last bigint;
 BEGIN
-	IF number = 0 AND NOT true = ANY (is_there) OR number = 4 AND true = ALL (is_there) THEN
+	IF number = 4 AND true = ALL (is_there) THEN
 		RETURN;
-	ELSIF NOT true = ALL (is_there) THEN
+	ELSIF (number > 0 OR true = ANY (is_there)) AND NOT true = ALL (is_there) THEN
 		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = 'of what crm.track() made of the orders something is missing',
 			detail = 'orders_lifecycle, orders_lifecycle_history and orders_lifecycle_now belong together, and to the table orders.',
 			hint = 'To begin anew, without the stages of before: ' || coalesce((SELECT pg_catalog.string_agg(pg_catalog.format('DROP TRIGGER %I ON %s; ', t, $r$@.orders$r$::regclass), '')
 				FROM pg_catalog.unnest(triggers) AS t), '') || $r$DROP TABLE IF EXISTS @.orders_lifecycle, @.orders_lifecycle_history CASCADE; and crm.create_store() again.$r$;
 	END IF;
-	policy := coalesce(pg_catalog.substring(pg_catalog.pg_get_viewdef($r$@.orders_lifecycle_now$r$::regclass), '''({[^'']*})''::crm.lifecycle_policy'), crm.lifecycle_policy()::text);
-	FOREACH name IN ARRAY triggers LOOP
-		EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', name, $r$@.orders$r$::regclass);
-	END LOOP;
-	ALTER VIEW @.orders_lifecycle_now RENAME TO crm_old_lifecycle_now;
-	ALTER TABLE @.orders_lifecycle_history RENAME TO crm_old_lifecycle_history;
-	ALTER TABLE @.orders_lifecycle RENAME TO crm_old_lifecycle;
-	PERFORM crm.track($r$@.orders$r$, customer => 'customer_id', ordered_at => 'ordered_at', amount => 'coalesce(net_base, 0)', counts_if => 'counts', policy => policy);
+	IF true = ALL (is_there) THEN
+		policy := pg_catalog.substring(pg_catalog.pg_get_viewdef($r$@.orders_lifecycle_now$r$::regclass), '''({[^'']*})''::crm.lifecycle_policy');
+		FOREACH name IN ARRAY triggers LOOP
+			EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', name, $r$@.orders$r$::regclass);
+		END LOOP;
+		ALTER VIEW @.orders_lifecycle_now RENAME TO crm_old_lifecycle_now;
+		ALTER TABLE @.orders_lifecycle_history RENAME TO crm_old_lifecycle_history;
+		ALTER TABLE @.orders_lifecycle RENAME TO crm_old_lifecycle;
+	END IF;
+	PERFORM crm.track($r$@.orders$r$, customer => 'customer_id', ordered_at => 'ordered_at', amount => 'coalesce(net_base, 0)', counts_if => 'counts',
+		policy => coalesce(policy, crm.lifecycle_policy()));
+	IF NOT true = ALL (is_there) THEN
+		RETURN;
+	END IF;
 	UPDATE @.orders_lifecycle AS l SET stage_since = o.stage_since, reactivated_at = o.reactivated_at
 	FROM @.crm_old_lifecycle AS o WHERE o.customer = l.customer AND o.stage = l.stage;
 	-- the log goes on with what has changed meanwhile
@@ -94,11 +102,6 @@ BEGIN
 	DELETE FROM @.orders_lifecycle_history AS h USING @.crm_old_lifecycle AS o WHERE h.customer = o.customer AND h.id <= last;
 END
 $do$;
-
--- What is tracked of an order is what is left of it after refunds, in the base
--- currency.  One whose currency has no rate is an order all the same, of 0.
-SELECT crm.track($r$@.orders$r$, customer => 'customer_id', ordered_at => 'ordered_at', amount => 'coalesce(net_base, 0)', counts_if => 'counts')
-WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $r$@.orders$r$::regclass AND tgfoid = 'crm.track_orders'::regproc);
 
 CREATE OR REPLACE FUNCTION @.policy() RETURNS crm.lifecycle_policy
 LANGUAGE sql STABLE PARALLEL SAFE
