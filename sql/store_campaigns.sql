@@ -97,6 +97,10 @@ SELECT model, max(abs(a.orders - b.orders)) < 0.001 AS orders, max(abs(a.revenue
 FROM shop.campaign_attribution AS a FULL JOIN shop.channel_attribution AS b USING (channel, model) GROUP BY model ORDER BY model COLLATE "C";
 ROLLBACK;
 
+-- names go into journeys and come back, whatever is in them
+SELECT bool_and((n.channel, n.campaign) = (c, coalesce(k, ''))) AS come_back
+FROM (VALUES ('web', 'spring'), ('web', ''), ('web', NULL), ('direct', E'a\x1Fb\x1F'), ('ü', '(none)')) AS v(c, k), unnest(ARRAY['{web}', '{}', NULL]::text[]) AS direct, shop.journey_campaign(shop.campaign_name(c, k, direct::text[])) AS n;
+SELECT * FROM shop.journey_campaign('(none)');
 -- What they cost and brought
 UPDATE shop.settings SET margin = 0.4, attribution_model = 'last';
 SELECT count(*) > 8 AS there_are, count(*) FILTER (WHERE (a.visitors, a.converted, a.conversion_rate, a.attributed_orders, a.attributed_revenue, a.attributed_new_customers, a.spend, a.cac, a.roas, a.roi)

@@ -217,7 +217,7 @@ CREATE OR REPLACE FUNCTION @.journey_campaign(name text, OUT channel text, OUT c
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN pg_catalog.strpos(name, pg_catalog.chr(31)) > 0 THEN pg_catalog.split_part(name, pg_catalog.chr(31), 2) ELSE name END,
-		pg_catalog.split_part(name, pg_catalog.chr(31), 3);
+		pg_catalog.substr(name, pg_catalog.length(pg_catalog.split_part(name, pg_catalog.chr(31), 1) || pg_catalog.split_part(name, pg_catalog.chr(31), 2)) + 3);
 END;
 COMMENT ON FUNCTION @.journey_campaign(text) IS 'the channel and the campaign that go by that name in a journey';
 
