@@ -127,7 +127,7 @@ FROM (SELECT crm.attribution(customer, channel, at, value, '30 days', '7 days') 
 		FROM generate_series(1::bigint, 4000) i LEFT JOIN (SELECT i % 3000 AS customer, crm.journey('c' || i % 7, timestamptz '2025-01-01Z' + i * interval '1 minute') AS journey
 			FROM generate_series(1::bigint, 20000) i GROUP BY 1) j ON j.customer = i * 7 % 3001) b;
 
--- With the paths, in the same pass: every third customer as a visitor who is
+-- With the paths and the visitors, in the same pass: every third customer as a visitor who is
 -- none, and some orders of nobody.  The first order of each is new; of two at
 -- one moment, the one of the lower number.  And visitors who never order.
 CREATE TABLE visit AS
@@ -141,8 +141,8 @@ SELECT CASE WHEN customer % 3 > 0 THEN customer END, CASE WHEN customer % 3 = 0 
 UNION ALL
 SELECT NULL, NULL, NULL, at, amount, id < 90, NULL FROM purchase WHERE id < 100
 UNION ALL VALUES (1, NULL, NULL, timestamptz '2025-01-01Z', NULL::numeric, NULL::boolean, NULL::int), (NULL, NULL, 'ads', '2025-01-01Z', NULL, NULL, NULL), (1, NULL, 'ads', NULL, NULL, NULL, NULL), (1, NULL, NULL, NULL, 5, NULL, NULL);
-SELECT a.orders AS and_orders, a.new_customers AS and_new_customers, a.paths AS and_paths
-FROM (SELECT (crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '720 hours', '7 days', '2025-03-25 00:00Z')).* FROM person_event) a \gset
+SELECT a.orders AS and_orders, a.new_customers AS and_new_customers, a.paths AS and_paths, a.visitors AS and_visitors
+FROM (SELECT (crm.channel_analysis(customer, visitor, channel, at, value, is_new, '720 hours', '7 days', '2025-03-25 00:00Z', '2025-01-20 00:00Z')).* FROM person_event) a \gset
 SELECT crm.attribution(who, channel, at, value, '720 hours', '7 days')::text = :'and_orders' AS orders,
 	crm.attribution(who, channel, at, value, '720 hours', '7 days') FILTER (WHERE value IS NULL OR is_new)::text = :'and_new_customers' AS new_customers
 FROM person_event;
@@ -165,21 +165,33 @@ SELECT count(*) AS wrong FROM (
 	UNION ALL (TABLE paths_by_hand EXCEPT ALL SELECT * FROM unnest(:'and_paths'::crm.path_count[]))) d;
 SELECT bool_and(path > before) AS ascending FROM (SELECT path COLLATE "C" AS path, lag(path COLLATE "C") OVER (ORDER BY n) AS before
 	FROM unnest(:'and_paths'::crm.path_count[]) WITH ORDINALITY u (path, conversions, value, nulls, new_customers, n)) p;
+-- visitors of a channel, from a time on, and those who ordered no earlier than they came by it
+CREATE TABLE visitors_by_hand AS
+SELECT t.channel, count(*) AS visitors, count(*) FILTER (WHERE EXISTS (SELECT FROM person_event o WHERE o.who = t.who AND o.value IS NOT NULL AND o.at >= t.first_at)) AS converted
+FROM (SELECT who, channel, min(at) AS first_at FROM person_event
+	WHERE value IS NULL AND who IS NOT NULL AND channel IS NOT NULL AND at >= '2025-01-20 00:00Z' GROUP BY 1, 2) t
+GROUP BY t.channel;
+SELECT * FROM visitors_by_hand ORDER BY channel COLLATE "C";
+SELECT array_agg((channel, visitors, converted)::crm.channel_visitors ORDER BY channel COLLATE "C") = :'and_visitors'::crm.channel_visitors[] AS visitors FROM visitors_by_hand;
+SELECT visits_from, a.visitors FROM unnest('{-infinity,2025-01-02 00:00Z,2025-01-03 00:00Z,infinity}'::timestamptz[]) AS visits_from,
+	LATERAL (SELECT (crm.channel_analysis(1, NULL, channel, at, value, NULL, '30 days', NULL, NULL, visits_from)).*
+		FROM (VALUES ('b', timestamptz '2025-01-02Z', NULL), ('a', '2025-01-01Z', NULL), ('b', '2025-01-03Z', NULL), (NULL, '2025-01-02Z', -5)) t (channel, at, value)) a;
 -- what is not asked for is not there; of nothing there is nothing; as_of when an order could still come
-SELECT a.orders IS NULL AS no_orders, a.new_customers IS NULL AS no_new_customers, a.paths = :'and_paths'::crm.path_count[] AS paths
-FROM (SELECT (crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '720 hours', NULL, '2025-03-25 00:00Z')).* FROM person_event) a;
-SELECT a.orders::text = :'and_orders' AS orders, a.new_customers::text = :'and_new_customers' AS new_customers, a.paths IS NULL AS no_paths
-FROM (SELECT (crm.attribution_and_paths(customer, visitor, channel, at AT TIME ZONE 'UTC', value, is_new, '720 hours', '7 days', NULL::timestamp)).* FROM person_event) a;
-SELECT * FROM (SELECT (crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '720 hours', '7 days', now())).* FROM person_event WHERE false) a;
+SELECT a.orders IS NULL AS no_orders, a.new_customers IS NULL AS no_new_customers, a.paths = :'and_paths'::crm.path_count[] AS paths, a.visitors IS NULL AS no_visitors
+FROM (SELECT (crm.channel_analysis(customer, visitor, channel, at, value, is_new, '720 hours', NULL, '2025-03-25 00:00Z', NULL)).* FROM person_event) a;
+SELECT a.orders::text = :'and_orders' AS orders, a.new_customers::text = :'and_new_customers' AS new_customers, a.paths IS NULL AS no_paths, a.visitors = :'and_visitors'::crm.channel_visitors[] AS visitors
+FROM (SELECT (crm.channel_analysis(customer, visitor, channel, at AT TIME ZONE 'UTC', value, is_new, '720 hours', '7 days', NULL::timestamp, '2025-01-20 00:00')).* FROM person_event) a;
+SELECT * FROM (SELECT (crm.channel_analysis(customer, visitor, channel, at, value, is_new, '720 hours', '7 days', now(), NULL)).* FROM person_event WHERE false) a;
 SELECT as_of, a.paths FROM unnest('{2025-01-31 00:00Z,2025-01-31 00:00:00.000001Z,2025-02-05Z}'::timestamptz[]) AS as_of,
-	LATERAL (SELECT (crm.attribution_and_paths(1, NULL, channel, at, NULL, NULL, '30 days', NULL, as_of)).* FROM (VALUES ('b', timestamptz '2025-01-01Z'), ('a', '2025-01-01Z'), ('c', '2025-02-01Z')) t (channel, at)) a;
+	LATERAL (SELECT (crm.channel_analysis(1, NULL, channel, at, NULL, NULL, '30 days', NULL, as_of, NULL)).* FROM (VALUES ('b', timestamptz '2025-01-01Z'), ('a', '2025-01-01Z'), ('c', '2025-02-01Z')) t (channel, at)) a;
 -- a window of ours, and the plan, do not matter
-SELECT count(*) AS windows, bool_and(r.running = (SELECT (crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '720 hours', NULL, '2025-03-25 00:00Z')).paths FROM person_event e WHERE e.who <= r.who)) AS as_at_once
-FROM (SELECT DISTINCT ON (who) who, (crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '720 hours', NULL, '2025-03-25 00:00Z') OVER (ORDER BY who)).paths AS running FROM person_event WHERE who <= 9) r;
-SELECT crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '1 day', '7 days', CASE WHEN value IS NULL THEN timestamptz '2025-03-15Z' END) FROM person_event;
-SELECT crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '1 day', '7 days', 'infinity'::timestamptz) FROM person_event;
-SELECT crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, NULL, '7 days', '2025-03-15Z'::timestamptz) FROM person_event;
-SELECT crm.attribution_and_paths(1, NULL, NULL, '2025-01-01Z', 922337203685477, false, '1 day', NULL, '2025-03-15Z'::timestamptz) FROM generate_series(1, 2);
+SELECT count(*) AS windows, bool_and(r.running = (SELECT (crm.channel_analysis(customer, visitor, channel, at, value, is_new, '720 hours', NULL, '2025-03-25 00:00Z', NULL)).paths FROM person_event e WHERE e.who <= r.who)) AS as_at_once
+FROM (SELECT DISTINCT ON (who) who, (crm.channel_analysis(customer, visitor, channel, at, value, is_new, '720 hours', NULL, '2025-03-25 00:00Z', NULL) OVER (ORDER BY who)).paths AS running FROM person_event WHERE who <= 9) r;
+SELECT crm.channel_analysis(customer, visitor, channel, at, value, is_new, '1 day', '7 days', CASE WHEN value IS NULL THEN timestamptz '2025-03-15Z' END, NULL) FROM person_event;
+SELECT crm.channel_analysis(customer, visitor, channel, at, value, is_new, '1 day', '7 days', NULL, CASE WHEN value IS NULL THEN timestamptz '2025-03-15Z' END) FROM person_event;
+SELECT crm.channel_analysis(customer, visitor, channel, at, value, is_new, '1 day', '7 days', 'infinity'::timestamptz, NULL) FROM person_event;
+SELECT crm.channel_analysis(customer, visitor, channel, at, value, is_new, NULL, '7 days', '2025-03-15Z'::timestamptz, NULL) FROM person_event;
+SELECT crm.channel_analysis(1, NULL, NULL, '2025-01-01Z', 922337203685477, false, '1 day', NULL, '2025-03-15Z'::timestamptz, NULL) FROM generate_series(1, 2);
 
 -- with the arguments left out; own weights for position
 SELECT crm.attribution(journey, at, amount)::text = :'result' AS default_terms,
@@ -238,9 +250,9 @@ SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days')::tex
 	crm.attribution('customer ' || customer, channel, at AT TIME ZONE 'UTC', value, '720 hours', '7 days')::text = :'of_text' AS of_text FROM event;
 SET max_parallel_workers_per_gather = 2;
 ALTER TABLE visit SET (parallel_workers = 2);
-EXPLAIN (COSTS off) SELECT crm.attribution_and_paths(customer, NULL, channel, at, NULL, NULL, '720 hours', '7 days', '2025-03-25 00:00Z'::timestamptz) FROM touch;
-SELECT a.orders::text = :'and_orders' AS orders, a.new_customers::text = :'and_new_customers' AS new_customers, a.paths = :'and_paths'::crm.path_count[] AS paths
-FROM (SELECT (crm.attribution_and_paths(customer, visitor, channel, at, value, is_new, '720 hours', '7 days', '2025-03-25 00:00Z')).*
+EXPLAIN (COSTS off) SELECT crm.channel_analysis(customer, NULL, channel, at, NULL, NULL, '720 hours', '7 days', '2025-03-25 00:00Z'::timestamptz, '-infinity') FROM touch;
+SELECT a.orders::text = :'and_orders' AS orders, a.new_customers::text = :'and_new_customers' AS new_customers, a.paths = :'and_paths'::crm.path_count[] AS paths, a.visitors = :'and_visitors'::crm.channel_visitors[] AS visitors
+FROM (SELECT (crm.channel_analysis(customer, visitor, channel, at, value, is_new, '720 hours', '7 days', '2025-03-25 00:00Z', '2025-01-20 00:00Z')).*
 	FROM (SELECT CASE WHEN customer % 3 > 0 THEN customer END::bigint AS customer, CASE WHEN customer % 3 = 0 THEN 'visitor ' || customer END AS visitor, channel, at, NULL::numeric AS value, NULL::boolean AS is_new FROM visit
 		UNION ALL SELECT CASE WHEN customer % 3 > 0 THEN customer END, CASE WHEN customer % 3 = 0 THEN 'visitor ' || customer END, NULL, at, amount, NOT EXISTS (SELECT FROM purchase e WHERE e.customer = p.customer AND (e.at, e.id) < (p.at, p.id)) FROM purchase p
 		UNION ALL SELECT NULL, NULL, NULL, at, amount, id < 90 FROM purchase WHERE id < 100) e) a;

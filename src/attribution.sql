@@ -296,51 +296,54 @@ COMMENT ON AGGREGATE crm.attribution(text, text, timestamp, numeric, interval, i
 
 /*
  * The same with what else an analysis of channels asks, in the same pass: the
- * orders that were customers' first, and the paths, which the models learn
- * from.
+ * orders that were customers' first, the paths, which the models learn from,
+ * and the visitors of each channel.
  */
 
 CREATE TYPE crm.path_count AS (path text[], conversions numeric, value numeric, nulls numeric, new_customers numeric);
 COMMENT ON TYPE crm.path_count IS 'a path of channels, how many orders it led to, for what, how many times to none, and how many of the orders were a customer''s first';
 
-CREATE TYPE crm.attribution_and_paths AS (orders crm.attribution, new_customers crm.attribution, paths crm.path_count[]);
-COMMENT ON TYPE crm.attribution_and_paths IS 'what the rules give for all orders and for those that were a customer''s first, and the paths';
+CREATE TYPE crm.channel_visitors AS (channel text, visitors bigint, converted bigint);
+COMMENT ON TYPE crm.channel_visitors IS 'how many came by a channel, and how many of them ordered after that';
 
-CREATE FUNCTION crm.attribution_and_paths_event(internal, bigint, text, text, timestamptz, numeric, boolean, interval, interval, timestamptz) RETURNS internal
-AS 'MODULE_PATHNAME', 'crm_attribution_and_paths_event' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION crm.attribution_and_paths_event(internal, bigint, text, text, timestamptz, numeric, boolean, interval, interval, timestamptz) IS 'aggregate transition function';
+CREATE TYPE crm.channel_analysis AS (orders crm.attribution, new_customers crm.attribution, paths crm.path_count[], visitors crm.channel_visitors[]);
+COMMENT ON TYPE crm.channel_analysis IS 'what the rules give for all orders and for those that were a customer''s first, the paths, and the visitors of each channel';
 
-CREATE FUNCTION crm.attribution_and_paths_event(internal, bigint, text, text, timestamp, numeric, boolean, interval, interval, timestamp) RETURNS internal
-AS 'MODULE_PATHNAME', 'crm_attribution_and_paths_event' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION crm.attribution_and_paths_event(internal, bigint, text, text, timestamp, numeric, boolean, interval, interval, timestamp) IS 'aggregate transition function';
+CREATE FUNCTION crm.channel_analysis_event(internal, bigint, text, text, timestamptz, numeric, boolean, interval, interval, timestamptz, timestamptz) RETURNS internal
+AS 'MODULE_PATHNAME', 'crm_channel_analysis_event' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION crm.channel_analysis_event(internal, bigint, text, text, timestamptz, numeric, boolean, interval, interval, timestamptz, timestamptz) IS 'aggregate transition function';
 
-CREATE FUNCTION crm.attribution_and_paths_final(internal) RETURNS crm.attribution_and_paths
-AS 'MODULE_PATHNAME', 'crm_attribution_and_paths_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION crm.attribution_and_paths_final(internal) IS 'aggregate final function';
+CREATE FUNCTION crm.channel_analysis_event(internal, bigint, text, text, timestamp, numeric, boolean, interval, interval, timestamp, timestamp) RETURNS internal
+AS 'MODULE_PATHNAME', 'crm_channel_analysis_event' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION crm.channel_analysis_event(internal, bigint, text, text, timestamp, numeric, boolean, interval, interval, timestamp, timestamp) IS 'aggregate transition function';
 
-CREATE AGGREGATE crm.attribution_and_paths(customer bigint, visitor text, channel text, happened_at timestamptz, value numeric, is_new boolean, lookback interval, half_life interval, as_of timestamptz) (
-	SFUNC = crm.attribution_and_paths_event,
+CREATE FUNCTION crm.channel_analysis_final(internal) RETURNS crm.channel_analysis
+AS 'MODULE_PATHNAME', 'crm_channel_analysis_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION crm.channel_analysis_final(internal) IS 'aggregate final function';
+
+CREATE AGGREGATE crm.channel_analysis(customer bigint, visitor text, channel text, happened_at timestamptz, value numeric, is_new boolean, lookback interval, half_life interval, as_of timestamptz, visits_from timestamptz) (
+	SFUNC = crm.channel_analysis_event,
 	STYPE = internal,
 	SSPACE = 1024,
-	FINALFUNC = crm.attribution_and_paths_final,
+	FINALFUNC = crm.channel_analysis_final,
 	COMBINEFUNC = crm.attribution_events_merge,
 	SERIALFUNC = crm.attribution_events_serialize,
 	DESERIALFUNC = crm.attribution_events_deserialize,
 	PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE crm.attribution_and_paths(bigint, text, text, timestamptz, numeric, boolean, interval, interval, timestamptz) IS 'touches (rows without a value) and orders (rows with one) of customers, and of visitors who are none: credit by all the rules unless half_life is NULL, paths up to as_of unless that is';
+COMMENT ON AGGREGATE crm.channel_analysis(bigint, text, text, timestamptz, numeric, boolean, interval, interval, timestamptz, timestamptz) IS 'touches (rows without a value) and orders (rows with one) of customers, and of visitors who are none: credit by all the rules unless half_life is NULL, paths up to as_of unless that is, visitors of each channel unless visits_from is';
 
-CREATE AGGREGATE crm.attribution_and_paths(customer bigint, visitor text, channel text, happened_at timestamp, value numeric, is_new boolean, lookback interval, half_life interval, as_of timestamp) (
-	SFUNC = crm.attribution_and_paths_event,
+CREATE AGGREGATE crm.channel_analysis(customer bigint, visitor text, channel text, happened_at timestamp, value numeric, is_new boolean, lookback interval, half_life interval, as_of timestamp, visits_from timestamp) (
+	SFUNC = crm.channel_analysis_event,
 	STYPE = internal,
 	SSPACE = 1024,
-	FINALFUNC = crm.attribution_and_paths_final,
+	FINALFUNC = crm.channel_analysis_final,
 	COMBINEFUNC = crm.attribution_events_merge,
 	SERIALFUNC = crm.attribution_events_serialize,
 	DESERIALFUNC = crm.attribution_events_deserialize,
 	PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE crm.attribution_and_paths(bigint, text, text, timestamp, numeric, boolean, interval, interval, timestamp) IS 'touches (rows without a value) and orders (rows with one) of customers, and of visitors who are none: credit by all the rules unless half_life is NULL, paths up to as_of unless that is';
+COMMENT ON AGGREGATE crm.channel_analysis(bigint, text, text, timestamp, numeric, boolean, interval, interval, timestamp, timestamp) IS 'touches (rows without a value) and orders (rows with one) of customers, and of visitors who are none: credit by all the rules unless half_life is NULL, paths up to as_of unless that is, visitors of each channel unless visits_from is';
 
 /* What it says. */
 

@@ -1,8 +1,8 @@
 /*
  * attribution_events.c
  *		Attribution from raw rows: touches and orders of all customers in one
- *		pass, without GROUP BY and without a join; and the paths that they
- *		went, counted.
+ *		pass, without GROUP BY and without a join; the paths that they went,
+ *		counted; and who came by which channel.
  *
  * Grouping millions of rows by customer as they come costs a few misses of the
  * processor's caches for each.  Here a row is appended to a list, which costs
@@ -31,8 +31,8 @@
 
 PG_FUNCTION_INFO_V1(crm_attribution_event);
 PG_FUNCTION_INFO_V1(crm_attribution_event_text);
-PG_FUNCTION_INFO_V1(crm_attribution_and_paths_event);
-PG_FUNCTION_INFO_V1(crm_attribution_and_paths_final);
+PG_FUNCTION_INFO_V1(crm_channel_analysis_event);
+PG_FUNCTION_INFO_V1(crm_channel_analysis_final);
 PG_FUNCTION_INFO_V1(crm_attribution_events_merge);
 PG_FUNCTION_INFO_V1(crm_attribution_events_serialize);
 PG_FUNCTION_INFO_V1(crm_attribution_events_deserialize);
@@ -81,6 +81,8 @@ typedef struct EventTerms
 	Interval	half_life;
 	bool		paths;			/* whether the paths are */
 	TimestampTz as_of;
+	bool		visitors;		/* whether the visitors are */
+	TimestampTz visits_from;
 } EventTerms;
 
 typedef struct EventState
@@ -139,6 +141,8 @@ SameTerms(const EventTerms *terms, const EventTerms *other)
 		differs = "half-life";
 	else if (terms->paths != other->paths || terms->as_of != other->as_of)
 		differs = "as_of";
+	else if (terms->visitors != other->visitors || terms->visits_from != other->visits_from)
+		differs = "visits_from";
 	if (differs != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -254,18 +258,19 @@ crm_attribution_event_text(PG_FUNCTION_ARGS)
 }
 
 /*
- * attribution_and_paths_event(internal, customer bigint, visitor text, channel
+ * channel_analysis_event(internal, customer bigint, visitor text, channel
  * text, happened_at timestamptz, value numeric, is_new boolean, lookback
- * interval, half_life interval, as_of timestamptz) returns internal: the same
- * of customers, and of visitors whose customer is NULL.
+ * interval, half_life interval, as_of timestamptz, visits_from timestamptz)
+ * returns internal: the same of customers, and of visitors whose customer is
+ * NULL.
  *
  * is_new says of an order that it is the customer's first.  Without a
- * half_life the rules are not computed, without as_of the paths are not.
- * Raises an error if lookback is null, or one of the last three is not that of
- * the rows before.
+ * half_life the rules are not computed, without as_of the paths are not,
+ * without visits_from the visitors are not counted.  Raises an error if
+ * lookback is null, or one of the last four is not that of the rows before.
  */
 Datum
-crm_attribution_and_paths_event(PG_FUNCTION_ARGS)
+crm_channel_analysis_event(PG_FUNCTION_ARGS)
 {
 	EventTerms	terms;
 	EventState *state;
@@ -286,6 +291,9 @@ crm_attribution_and_paths_event(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 					 errmsg("as_of must be finite")));
 	}
+	terms.visitors = !PG_ARGISNULL(10);
+	if (terms.visitors)
+		terms.visits_from = PG_GETARG_TIMESTAMPTZ(10);
 	state = EventGetState(fcinfo, &terms);
 	if (!PG_ARGISNULL(1))
 		EventTake(fcinfo, state, NUMBERED, PG_GETARG_INT64(1), 3, is_new);
@@ -370,7 +378,8 @@ SortByPart(EventList *list, uint32 parts, int64 *ends)
 
 /*
  * attribution_events_merge(internal, internal) returns internal: the rows of
- * both.  Raises an error if they differ in lookback, half-life or as_of.
+ * both.  Raises an error if they differ in lookback, half-life, as_of or
+ * visits_from.
  */
 Datum
 crm_attribution_events_merge(PG_FUNCTION_ARGS)
@@ -633,6 +642,14 @@ RunFind(const EventRun *run, TimestampTz at)
 	return low;
 }
 
+/* Who came by a channel. */
+typedef struct VisitorCount
+{
+	int64		visitors;
+	int64		converted;
+	int64		last_person;	/* who was counted last: the how manieth */
+} VisitorCount;
+
 /* What the finals compute. */
 typedef struct EventResult
 {
@@ -643,6 +660,8 @@ typedef struct EventResult
 	JourneyState *journeys;
 	int32	   *places;			/* room for the touches of one person */
 	int32		room;
+	VisitorCount *visitors;		/* by the channels' numbers; NULL if they are not asked for */
+	int64		people;			/* how many have been counted so far */
 } EventResult;
 
 /* The rules share a person's orders. */
@@ -732,6 +751,27 @@ PathsOfRuns(EventState *state, EventResult *result, EventRun runs[EVENT_KINDS])
 	}
 }
 
+/* By which channels a person came, and whether he ordered after that. */
+static void
+VisitsOfRuns(EventState *state, EventResult *result, EventRun runs[EVENT_KINDS])
+{
+	const EventRun *touches = &runs[TOUCHES];
+	const EventRun *orders = &runs[ORDERS];
+
+	result->people++;
+	for (int64 i = 0; i < touches->count; i++)
+	{
+		const Event *touch = &touches->events[i];
+		VisitorCount *count = &result->visitors[touch->what];
+
+		if (touch->at < state->terms.visits_from || count->last_person == result->people)
+			continue;
+		count->last_person = result->people;
+		count->visitors++;
+		count->converted += orders->count > 0 && orders->events[orders->count - 1].at >= touch->at;
+	}
+}
+
 /* Of the events of a list from *at on, before end, those of one person. */
 static EventRun
 TakeRun(const EventList *list, int64 *at, int64 end, int64 customer)
@@ -791,6 +831,8 @@ FinishPeople(EventState *state, EventList lists[EVENT_KINDS], EventResult *resul
 			}
 			if (result->paths != NULL)
 				PathsOfRuns(state, result, runs);
+			if (result->visitors != NULL)
+				VisitsOfRuns(state, result, runs);
 		}
 	}
 	for (int kind = 0; kind < EVENT_KINDS; kind++)
@@ -818,6 +860,9 @@ EventsFinish(EventState *state, EventResult *result)
 		result->room = 64;
 		result->places = palloc(sizeof(int32) * result->room);
 	}
+	if (state->terms.visitors)
+		result->visitors = palloc_extended(sizeof(VisitorCount) * Max(state->channels.count, 1),
+										   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (int people = 0; people < EVENT_PEOPLE; people++)
 		FinishPeople(state, state->lists[people], result);
 }
@@ -914,24 +959,60 @@ PathCounts(PathTable *table, const Names *channels, Oid type)
 	return result;
 }
 
+/* Who came by each channel as channel_visitors[], ascending by the channels' names. */
+static ArrayType *
+VisitorCounts(const VisitorCount *counts, Names *channels, Oid type)
+{
+	TupleDesc	tupdesc = lookup_rowtype_tupdesc(type, -1);
+	int32	   *numbers = palloc_extended(sizeof(int32) * Max(channels->count, 1), MCXT_ALLOC_HUGE);
+	Datum	   *elements = palloc_extended(sizeof(Datum) * Max(channels->count, 1), MCXT_ALLOC_HUGE);
+	int32		count = 0;
+	ArrayType  *result;
+
+	for (int32 i = 0; i < channels->count; i++)
+		if (counts[i].visitors > 0)
+			numbers[count++] = i;
+	NamesSort(channels, numbers, count);
+	for (int32 i = 0; i < count; i++)
+	{
+		const KnownName *name = &channels->names[numbers[i]];
+		bool		nulls[3] = {false, false, false};
+		Datum		values[3];
+
+		CHECK_FOR_INTERRUPTS();
+		values[0] = PointerGetDatum(cstring_to_text_with_len(name->text, name->length));
+		values[1] = Int64GetDatum(counts[numbers[i]].visitors);
+		values[2] = Int64GetDatum(counts[numbers[i]].converted);
+		elements[i] = HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
+		pfree(DatumGetPointer(values[0]));
+	}
+	ReleaseTupleDesc(tupdesc);
+	result = construct_array(elements, count, type, -1, false, TYPALIGN_DOUBLE);
+	pfree(elements);
+	pfree(numbers);
+	return result;
+}
+
 /*
- * attribution_and_paths_final(internal) returns attribution_and_paths: what the
- * rules give for all orders and for those that are new, and the paths.  Of the
- * paths each is there once, with the orders that it led to (a negative value is
- * a refund, and none), their value, those among them that are new, and how many
- * went it to no order.
+ * channel_analysis_final(internal) returns channel_analysis: what the rules
+ * give for all orders and for those that are new, the paths, and the visitors.
+ * Of the paths each is there once, with the orders that it led to (a negative
+ * value is a refund, and none), their value, those among them that are new, and
+ * how many went it to no order.  A visitor of a channel is who has a touch of
+ * it from visits_from on; if an order follows the first of those, he has
+ * converted.
  */
 Datum
-crm_attribution_and_paths_final(PG_FUNCTION_ARGS)
+crm_channel_analysis_final(PG_FUNCTION_ARGS)
 {
 	EventState *state = PG_ARGISNULL(0) ? NULL : (EventState *) PG_GETARG_POINTER(0);
 	EventResult result;
 	TupleDesc	tupdesc;
-	Datum		values[3] = {0, 0, 0};
-	bool		nulls[3];
+	Datum		values[4] = {0, 0, 0, 0};
+	bool		nulls[4];
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "crm.attribution_and_paths must return a row");
+		elog(ERROR, "crm.channel_analysis must return a row");
 	tupdesc = BlessTupleDesc(tupdesc);
 	EventsFinish(state, &result);
 	nulls[0] = nulls[1] = result.orders == NULL;
@@ -941,10 +1022,16 @@ crm_attribution_and_paths_final(PG_FUNCTION_ARGS)
 		values[1] = PointerGetDatum(AttributionStateValue(result.new_orders));
 	}
 	nulls[2] = state != NULL && result.paths == NULL;
-	if (state == NULL)
-		values[2] = PointerGetDatum(construct_empty_array(get_element_type(TupleDescAttr(tupdesc, 2)->atttypid)));
-	else if (result.paths != NULL)
-		values[2] = PointerGetDatum(PathCounts(result.paths, &state->channels,
-											   get_element_type(TupleDescAttr(tupdesc, 2)->atttypid)));
+	nulls[3] = state != NULL && result.visitors == NULL;
+	for (int i = 2; i < 4; i++)
+	{
+		Oid			type = get_element_type(TupleDescAttr(tupdesc, i)->atttypid);
+
+		if (state == NULL)
+			values[i] = PointerGetDatum(construct_empty_array(type));
+		else if (!nulls[i])
+			values[i] = PointerGetDatum(i == 2 ? PathCounts(result.paths, &state->channels, type) :
+										VisitorCounts(result.visitors, &state->channels, type));
+	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
 }

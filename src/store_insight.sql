@@ -24,40 +24,43 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN channel = ANY (direct) THEN 'direct' ELSE '' END || pg_catalog.chr(31) || channel || pg_catalog.chr(31) || coalesce(campaign, '');
 COMMENT ON FUNCTION @.campaign_name(text, text, text[]) IS 'the name by which a channel''s campaign goes in a journey, where these are the channels of type direct';
 
--- All that is asked of the touches before the orders of a period, in one pass
--- over both.  What the rules or the models take is left out if it is not wanted.
-CREATE OR REPLACE FUNCTION @.attribution_and_paths(campaigns boolean, from_at timestamptz, to_at timestamptz, rules boolean, models boolean)
-RETURNS TABLE (orders crm.attribution, new_customers crm.attribution, paths crm.path_count[])
+-- All that is asked of the touches and orders of a period, in one pass over
+-- both.  What the rules, the models or the visitors take is left out if it is
+-- not wanted.  known: of all orders what they are worth in the base currency.
+CREATE OR REPLACE FUNCTION @.channel_analysis(campaigns boolean, from_at timestamptz, to_at timestamptz, rules boolean, models boolean, visits boolean)
+RETURNS TABLE (orders crm.attribution, new_customers crm.attribution, paths crm.path_count[], visitors crm.channel_visitors[], known boolean)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
-	SELECT (a.a).orders, (a.a).new_customers, (a.a).paths
+	SELECT (a.a).orders, (a.a).new_customers, (a.a).paths, (a.a).visitors,
+		NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= channel_analysis.from_at AND u.ordered_at < channel_analysis.to_at)
 	FROM (
-		SELECT crm.attribution_and_paths(e.customer_id, e.visitor_id, e.channel, e.at, e.value, e.is_new, s.lookback, s.half_life, s.as_of) AS a
+		SELECT crm.channel_analysis(e.customer_id, e.visitor_id, e.channel, e.at, e.value, e.is_new, s.lookback, s.half_life, s.as_of, s.visits_from) AS a
 		FROM (
-			SELECT t.lookback, CASE WHEN rules THEN t.half_life END AS half_life, CASE WHEN models THEN least(to_at, pg_catalog.now()) END AS as_of
+			SELECT t.lookback, CASE WHEN rules THEN t.half_life END AS half_life, CASE WHEN models THEN least(to_at, pg_catalog.now()) END AS as_of,
+				CASE WHEN visits THEN from_at END AS visits_from
 			FROM @.settings AS t OFFSET 0) AS s
 		CROSS JOIN (
 			SELECT t.customer_id, t.visitor_id, CASE WHEN campaigns THEN @.campaign_name(t.channel, t.campaign, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct'))
 					WHEN rules THEN @.journey_name(t.channel, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) ELSE t.channel END AS channel,
 				t.touched_at AS at, NULL::numeric AS value, false AS is_new
 			FROM @.customer_touches AS t
-			WHERE t.touched_at >= attribution_and_paths.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < attribution_and_paths.to_at
+			WHERE t.touched_at >= channel_analysis.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < channel_analysis.to_at
 			UNION ALL
 			SELECT o.customer_id, o.visitor_id, NULL, o.ordered_at, coalesce(o.net_base, 0),
 				CASE WHEN o.ordered_at = crm.first_order(l.purchases) THEN NOT EXISTS (SELECT FROM @.orders AS e
 					WHERE e.customer_id = o.customer_id AND e.ordered_at = o.ordered_at AND e.counts AND e.order_id < o.order_id) END
 			FROM @.orders AS o LEFT JOIN @.orders_lifecycle AS l ON l.customer = o.customer_id
-			WHERE o.counts AND o.ordered_at >= attribution_and_paths.from_at AND o.ordered_at < attribution_and_paths.to_at) AS e
+			WHERE o.counts AND o.ordered_at >= channel_analysis.from_at AND o.ordered_at < channel_analysis.to_at) AS e
 		OFFSET 0) AS a;
 END;
-COMMENT ON FUNCTION @.attribution_and_paths(boolean, timestamptz, timestamptz, boolean, boolean)
-	IS 'part of attribution, paths, channel_attribution and campaign_attribution: what the touches before the orders of a period have won, and the paths';
+COMMENT ON FUNCTION @.channel_analysis(boolean, timestamptz, timestamptz, boolean, boolean, boolean)
+	IS 'part of what is told of channels and campaigns: what the touches before the orders of a period have won, the paths, and the visitors, by the names that go in journeys';
 
 CREATE OR REPLACE FUNCTION @.attribution(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (orders crm.attribution, new_customers crm.attribution)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT a.orders, a.new_customers FROM @.attribution_and_paths(false, attribution.from_at, attribution.to_at, true, false) AS a;
+	SELECT a.orders, a.new_customers FROM @.channel_analysis(false, attribution.from_at, attribution.to_at, true, false, false) AS a;
 END;
 COMMENT ON FUNCTION @.attribution(timestamptz, timestamptz) IS 'what the touches before the orders of a period have won, and those before first orders: values for crm.channels(), whose channels journey_channel() names';
 
@@ -66,46 +69,44 @@ RETURNS TABLE (path text[], conversions integer, value numeric, nulls integer, n
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT p.path, p.conversions::integer, p.value, p.nulls::integer, p.new_customers::integer
-	FROM @.attribution_and_paths(false, paths.from_at, paths.to_at, false, true) AS a CROSS JOIN LATERAL pg_catalog.unnest(a.paths) AS p;
+	FROM @.channel_analysis(false, paths.from_at, paths.to_at, false, true, false) AS a CROSS JOIN LATERAL pg_catalog.unnest(a.paths) AS p;
 END;
 COMMENT ON FUNCTION @.paths(timestamptz, timestamptz) IS 'the paths of channels to the orders of a period, and of the visits that came to none, each with how many went it: what crm.markov_model() and crm.shapley() take';
 
-CREATE OR REPLACE FUNCTION @.attributed(campaigns boolean, from_at timestamptz, to_at timestamptz, rules boolean, models boolean)
+CREATE OR REPLACE FUNCTION @.attributed(orders crm.attribution, new_customers crm.attribution, paths crm.path_count[], known boolean)
 RETURNS TABLE (name text, model text, orders numeric(18,4), revenue numeric(20,4), new_customers numeric(18,4))
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 80
 BEGIN ATOMIC
-	WITH won AS MATERIALIZED (
-		SELECT a.orders, a.new_customers, a.paths FROM @.attribution_and_paths(campaigns, attributed.from_at, attributed.to_at, rules, models) AS a),
-	paths AS MATERIALIZED (SELECT p.path, p.conversions, p.value, p.nulls, p.new_customers FROM won, LATERAL pg_catalog.unnest(won.paths) AS p)
-	SELECT w.name, w.model, w.orders::numeric(18,4), CASE WHEN k.known THEN w.revenue END::numeric(20,4), coalesce(w.new_customers, 0)::numeric(18,4)
-	FROM (SELECT NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= from_at AND u.ordered_at < to_at) AS known) AS k
-	CROSS JOIN (
+	WITH p AS MATERIALIZED (SELECT u.path, u.conversions, u.value, u.nulls, u.new_customers FROM pg_catalog.unnest(attributed.paths) AS u)
+	SELECT w.name, w.model, w.orders::numeric(18,4), CASE WHEN attributed.known THEN w.revenue END::numeric(20,4), coalesce(w.new_customers, 0)::numeric(18,4)
+	FROM (
 		SELECT o.channel AS name, o.model, o.conversions AS orders, o.value AS revenue, n.conversions AS new_customers
-		FROM won CROSS JOIN LATERAL crm.channels(won.orders) AS o
-		LEFT JOIN LATERAL crm.channels(won.new_customers) AS n ON n.channel = o.channel AND n.model = o.model
+		FROM crm.channels(attributed.orders) AS o
+		LEFT JOIN crm.channels(attributed.new_customers) AS n ON n.channel = o.channel AND n.model = o.model
 		UNION ALL
 		SELECT o.channel, 'markov', o.conversions, o.value, n.conversions
 		FROM (SELECT crm.markov_model(p.path, p.conversions, p.value, p.nulls, s.markov_order) AS orders,
 				crm.markov_model(p.path, p.new_customers, 0, p.nulls, s.markov_order) FILTER (WHERE p.new_customers + p.nulls > 0) AS new_customers
-			FROM @.settings AS s, paths AS p) AS a
+			FROM @.settings AS s, p) AS a
 		CROSS JOIN LATERAL crm.channels(a.orders) AS o
 		LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel
 		UNION ALL
 		SELECT o.channel, 'shapley', o.conversions, o.value, n.conversions
 		FROM (SELECT crm.shapley(p.path, p.conversions, p.value, p.nulls) AS orders, crm.shapley(p.path, p.new_customers, 0, 0) FILTER (WHERE p.new_customers > 0) AS new_customers
-			FROM paths AS p) AS a
+			FROM p) AS a
 		CROSS JOIN LATERAL crm.channels(a.orders) AS o
 		LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel) AS w;
 END;
-COMMENT ON FUNCTION @.attributed(boolean, timestamptz, timestamptz, boolean, boolean)
-	IS 'part of channel_attribution and campaign_attribution: orders, revenue and new customers of a period by what won them, as it goes in journeys, for the rules, the models, or both';
+COMMENT ON FUNCTION @.attributed(crm.attribution, crm.attribution, crm.path_count[], boolean)
+	IS 'part of what is told of channels and campaigns: orders, revenue and new customers by what won them, as it goes in journeys, for the rules, the models, or both';
 
 CREATE OR REPLACE FUNCTION @.channel_attribution(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (channel text, model text, orders numeric(18,4), revenue numeric(20,4), new_customers numeric(18,4))
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT @.journey_channel(a.name), a.model, a.orders, a.revenue, a.new_customers
-	FROM @.attributed(false, channel_attribution.from_at, channel_attribution.to_at, true, true) AS a;
+	FROM @.channel_analysis(false, channel_attribution.from_at, channel_attribution.to_at, true, true, false) AS n
+	CROSS JOIN LATERAL @.attributed(n.orders, n.new_customers, n.paths, n.known) AS a;
 END;
 COMMENT ON FUNCTION @.channel_attribution(timestamptz, timestamptz) IS 'orders, revenue and new customers of a period by the channel that won them, for each model of attribution';
 
@@ -143,17 +144,13 @@ RETURNS TABLE (channel text, type text, visitors bigint, converted bigint, conve
 -- worth seconds of compilation, for a shop without a single order
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 20 SET jit = off
 BEGIN ATOMIC
-	WITH seen AS (
-		SELECT t.channel, t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, pg_catalog.min(t.touched_at) AS first_at
-		FROM @.customer_touches AS t WHERE t.touched_at >= channel_performance.from_at AND t.touched_at < channel_performance.to_at GROUP BY 1, 2, 3),
+	WITH analysis AS MATERIALIZED (
+		SELECT a.orders, a.new_customers, a.paths, a.visitors, a.known, s.attribution_model
+		FROM @.settings AS s CROSS JOIN LATERAL @.channel_analysis(false, channel_performance.from_at, channel_performance.to_at,
+			s.attribution_model NOT IN ('markov', 'shapley'), s.attribution_model IN ('markov', 'shapley'), true) AS a),
 	visited AS (
-		SELECT p.channel, pg_catalog.count(*) AS visitors, pg_catalog.count(*) FILTER (WHERE coalesce(c.last_at, v.last_at) >= p.first_at) AS converted
-		FROM seen AS p
-		LEFT JOIN (SELECT o.customer_id, pg_catalog.max(o.ordered_at) AS last_at FROM @.orders AS o
-			WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY 1) AS c ON c.customer_id = p.customer_id
-		LEFT JOIN (SELECT o.visitor_id, pg_catalog.max(o.ordered_at) AS last_at FROM @.orders AS o
-			WHERE o.counts AND o.customer_id IS NULL AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY 1) AS v ON v.visitor_id = p.visitor_id
-		GROUP BY p.channel),
+		SELECT @.journey_channel(v.channel) AS channel, v.visitors, v.converted
+		FROM analysis AS n CROSS JOIN LATERAL pg_catalog.unnest(n.visitors) AS v),
 	sold AS (
 		SELECT o.channel, pg_catalog.count(*) AS orders, CASE WHEN pg_catalog.count(*) = pg_catalog.count(o.net_base) THEN pg_catalog.sum(o.net_base) END AS revenue
 		FROM @.orders AS o WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY o.channel),
@@ -168,9 +165,8 @@ BEGIN ATOMIC
 		GROUP BY m.channel),
 	won AS MATERIALIZED (
 		SELECT @.journey_channel(a.name) AS channel, a.orders, a.revenue, a.new_customers
-		FROM @.settings AS s CROSS JOIN LATERAL @.attributed(false, channel_performance.from_at, channel_performance.to_at,
-			s.attribution_model NOT IN ('markov', 'shapley'), s.attribution_model IN ('markov', 'shapley')) AS a
-		WHERE a.model = s.attribution_model),
+		FROM analysis AS n CROSS JOIN LATERAL @.attributed(n.orders, n.new_customers, n.paths, n.known) AS a
+		WHERE a.model = n.attribution_model),
 	figures AS (
 		SELECT c.channel, c.type, coalesce(v.visitors, 0) AS visitors, coalesce(v.converted, 0) AS converted, v.converted::numeric / v.visitors AS rate,
 			coalesce(s.orders, 0) AS orders, CASE WHEN s.channel IS NULL THEN 0 ELSE s.revenue END AS revenue,
@@ -226,7 +222,8 @@ RETURNS TABLE (channel text, campaign text, model text, orders numeric(18,4), re
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT n.channel, n.campaign, a.model, a.orders, a.revenue, a.new_customers
-	FROM @.attributed(true, campaign_attribution.from_at, campaign_attribution.to_at, true, true) AS a CROSS JOIN LATERAL @.journey_campaign(a.name) AS n;
+	FROM @.channel_analysis(true, campaign_attribution.from_at, campaign_attribution.to_at, true, true, false) AS y
+	CROSS JOIN LATERAL @.attributed(y.orders, y.new_customers, y.paths, y.known) AS a CROSS JOIN LATERAL @.journey_campaign(a.name) AS n;
 END;
 COMMENT ON FUNCTION @.campaign_attribution(timestamptz, timestamptz) IS 'orders, revenue and new customers of a period by the channel and campaign that won them, for each model of attribution';
 
@@ -239,15 +236,13 @@ RETURNS TABLE (channel text, campaign text, visitors bigint, converted bigint, c
 	attributed_new_customers numeric(18,4), spend numeric(20,4), cac numeric(18,4), roas numeric(18,4), roi numeric(18,4))
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	WITH visited AS (
-		SELECT p.channel, p.campaign, pg_catalog.count(*) AS visitors, pg_catalog.count(*) FILTER (WHERE coalesce(c.last_at, v.last_at) >= p.first_at) AS converted
-		FROM (SELECT t.channel, coalesce(t.campaign, '') AS campaign, t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, pg_catalog.min(t.touched_at) AS first_at
-			FROM @.customer_touches AS t WHERE t.touched_at >= from_at AND t.touched_at < to_at GROUP BY 1, 2, 3, 4) AS p
-		LEFT JOIN (SELECT o.customer_id, pg_catalog.max(o.ordered_at) AS last_at FROM @.orders AS o
-			WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY 1) AS c ON c.customer_id = p.customer_id
-		LEFT JOIN (SELECT o.visitor_id, pg_catalog.max(o.ordered_at) AS last_at FROM @.orders AS o
-			WHERE o.counts AND o.customer_id IS NULL AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY 1) AS v ON v.visitor_id = p.visitor_id
-		GROUP BY p.channel, p.campaign),
+	WITH analysis AS MATERIALIZED (
+		SELECT a.orders, a.new_customers, a.paths, a.visitors, a.known, s.attribution_model
+		FROM @.settings AS s CROSS JOIN LATERAL @.channel_analysis(true, campaign_performance.from_at, campaign_performance.to_at,
+			s.attribution_model NOT IN ('markov', 'shapley'), s.attribution_model IN ('markov', 'shapley'), true) AS a),
+	visited AS (
+		SELECT n.channel, n.campaign, v.visitors, v.converted
+		FROM analysis AS y CROSS JOIN LATERAL pg_catalog.unnest(y.visitors) AS v CROSS JOIN LATERAL @.journey_campaign(v.channel) AS n),
 	spent AS (
 		SELECT p.channel, p.campaign, CASE WHEN pg_catalog.count(*) = pg_catalog.count(b.amount) THEN pg_catalog.sum(b.amount) END AS spend
 		FROM @.settings AS s, @.spend AS p, LATERAL (SELECT @.to_base(p.amount, p.currency, p.day) AS amount OFFSET 0) AS b
@@ -255,10 +250,8 @@ BEGIN ATOMIC
 		GROUP BY p.channel, p.campaign),
 	won AS (
 		SELECT n.channel, n.campaign, a.orders, a.revenue, a.new_customers
-		FROM @.settings AS s CROSS JOIN LATERAL @.attributed(true, campaign_performance.from_at, campaign_performance.to_at,
-			s.attribution_model NOT IN ('markov', 'shapley'), s.attribution_model IN ('markov', 'shapley')) AS a
-		CROSS JOIN LATERAL @.journey_campaign(a.name) AS n
-		WHERE a.model = s.attribution_model),
+		FROM analysis AS y CROSS JOIN LATERAL @.attributed(y.orders, y.new_customers, y.paths, y.known) AS a CROSS JOIN LATERAL @.journey_campaign(a.name) AS n
+		WHERE a.model = y.attribution_model),
 	figures AS (
 		SELECT channel, campaign, coalesce(v.visitors, 0) AS visitors, coalesce(v.converted, 0) AS converted, v.converted::numeric / v.visitors AS rate,
 			coalesce(w.orders, 0) AS orders, CASE WHEN w.orders IS NULL THEN 0 ELSE w.revenue END AS revenue, coalesce(w.new_customers, 0) AS new_customers, m.spend
