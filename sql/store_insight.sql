@@ -543,7 +543,10 @@ END $$;
 SELECT v AS view, '{touches_customer_id_idx, touches_visitor_id_idx}' <@ array_agg(i) AS by_index, bool_or(i ~ 'Seq Scan on (touches|orders)') AS reads_all
 FROM unnest('{customer_touches, visitor_funnel, sessions, carts}'::text[]) AS v, LATERAL pg_temp.indexes(format('SELECT * FROM shop.%I WHERE customer_id = 17', v)) AS i
 GROUP BY v ORDER BY v;
-SELECT pg_temp.differ('SELECT t.touch_id, t.customer_id FROM shop.customer_touches AS t', $$SELECT t.touch_id, coalesce(t.customer_id, (SELECT i.customer_id FROM shop.identities AS i WHERE i.kind = 'cookie' AND i.value = t.visitor_id)) FROM shop.touches AS t$$) AS whose;
+SELECT v AS view, pg_temp.differ(format('SELECT t.touch_id, t.customer_id, t.visitor_id, t.touched_at, t.kind, t.channel, t.campaign, t.product_id, t.country FROM shop.%I AS t', v), $$SELECT t.touch_id,
+	coalesce(t.customer_id, (SELECT i.customer_id FROM shop.identities AS i WHERE i.kind = 'cookie' AND i.value = t.visitor_id)), t.visitor_id, t.touched_at, t.kind, t.channel, t.campaign, t.product_id, t.country
+	FROM shop.touches AS t$$) AS whose
+FROM unnest('{customer_touches, all_touches}'::text[]) AS v;
 -- A store of an older version, without all this
 SELECT crm.create_store('older') \gset ignored_
 \set store older

@@ -125,6 +125,8 @@ VALUES
 	('touches', 'customer_id', 'who it was, if known then; NULL: customer_touches says whose browser it is'),
 	('customer_touches', NULL, 'touches with the customer that the browser turned out to be of'),
 	('customer_touches', 'customer_id', 'NULL: not known yet'),
+	('all_touches', NULL, 'what customer_touches has, at less cost where it is not asked for one customer'),
+	('all_touches', 'customer_id', 'NULL: not known yet'),
 	('valid_orders', NULL, 'orders that count: neither tests nor cancelled, paid if settings want it'),
 	('sales', NULL, 'orders and revenue by day, channel, place and currency'),
 	('average_order_value', NULL, 'revenue / orders by month, channel and currency'),

@@ -43,7 +43,7 @@ BEGIN ATOMIC
 			SELECT t.customer_id, t.visitor_id, CASE WHEN campaigns THEN @.campaign_name(t.channel, t.campaign, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct'))
 					WHEN rules THEN @.journey_name(t.channel, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) ELSE t.channel END AS channel,
 				t.touched_at AS at, NULL::numeric AS value, false AS is_new
-			FROM @.customer_touches AS t
+			FROM @.all_touches AS t
 			WHERE t.touched_at >= channel_analysis.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < channel_analysis.to_at
 			UNION ALL
 			SELECT o.customer_id, o.visitor_id, NULL, o.ordered_at, coalesce(o.net_base, 0),
@@ -313,7 +313,7 @@ BEGIN ATOMIC
 	FROM (
 		SELECT coalesce(crm.first_order(l.purchases), g.first_at) AS first_at
 		FROM (SELECT DISTINCT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id
-			FROM @.customer_touches AS t WHERE t.touched_at >= conversion_rate.from_at AND t.touched_at < conversion_rate.to_at) AS p
+			FROM @.all_touches AS t WHERE t.touched_at >= conversion_rate.from_at AND t.touched_at < conversion_rate.to_at) AS p
 		LEFT JOIN @.orders_lifecycle AS l ON l.customer = p.customer_id
 		LEFT JOIN (SELECT o.visitor_id, pg_catalog.min(o.ordered_at) AS first_at FROM @.orders AS o
 			WHERE o.counts AND o.customer_id IS NULL AND o.visitor_id IS NOT NULL GROUP BY o.visitor_id) AS g ON g.visitor_id = p.visitor_id) AS f;
@@ -326,7 +326,7 @@ SELECT p.month, pg_catalog.count(*) AS visitors, pg_catalog.count(*) FILTER (WHE
 FROM (SELECT time_zone FROM @.settings) AS s
 CROSS JOIN LATERAL (
 	SELECT DISTINCT pg_catalog.date_trunc('month', t.touched_at AT TIME ZONE s.time_zone)::date AS month, t.customer_id,
-		CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id FROM @.customer_touches AS t) AS p
+		CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id FROM @.all_touches AS t) AS p
 LEFT JOIN @.orders_lifecycle AS l ON l.customer = p.customer_id
 LEFT JOIN (SELECT o.visitor_id, pg_catalog.min(o.ordered_at) AS first_at FROM @.orders AS o
 	WHERE o.counts AND o.customer_id IS NULL AND o.visitor_id IS NOT NULL GROUP BY o.visitor_id) AS g ON g.visitor_id = p.visitor_id
@@ -341,16 +341,17 @@ RETURNS TABLE (customer_id bigint, visitor_id text, started_at timestamptz, ende
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH e AS (
-		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, t.touched_at AS at, t.touch_id, t.channel, t.kind, t.product_id, s.session_timeout
-		FROM @.settings AS s, @.customer_touches AS t
+		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, t.touched_at AS at, t.touch_id, t.channel, t.kind, t.product_id
+		FROM @.customer_touches AS t
 		WHERE t.touched_at >= sessions.from_at - (SELECT l.session_timeout FROM @.settings AS l) AND t.touched_at < sessions.to_at AND t.kind NOT IN ('email_opened', 'email_clicked')
 		UNION ALL
-		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END, o.ordered_at, NULL, NULL, NULL, NULL, s.session_timeout
-		FROM @.settings AS s, @.orders AS o
-		WHERE o.counts AND (o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL) AND o.ordered_at >= from_at - s.session_timeout AND o.ordered_at < to_at),
+		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END, o.ordered_at, NULL, NULL, NULL, NULL
+		FROM @.orders AS o
+		WHERE o.counts AND (o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL)
+			AND o.ordered_at >= from_at - (SELECT l.session_timeout FROM @.settings AS l) AND o.ordered_at < to_at),
 	-- by a number first: cookies are slow to sort
 	n AS (
-		SELECT e.*, crm.session(e.at, e.touch_id IS NULL, e.session_timeout) OVER w AS session FROM e
+		SELECT e.*, crm.session(e.at, e.touch_id IS NULL, (SELECT l.session_timeout FROM @.settings AS l)) OVER w AS session FROM e
 		WINDOW w AS (PARTITION BY coalesce(e.customer_id, pg_catalog.hashtextextended(e.visitor_id, 0)), e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id))
 	SELECT n.customer_id, n.visitor_id, n.at, (n.session).ended_at, (n.session).touches, n.channel, n.kind, n.product_id, (n.session).ordered_at
 	FROM n WHERE n.session IS DISTINCT FROM NULL AND n.at >= from_at;
@@ -570,25 +571,28 @@ FROM @.regional_sales('-infinity', 'infinity');
 -- come back.  Of one customer, all of it is found by indexes.
 CREATE OR REPLACE VIEW @.carts AS
 WITH s AS MATERIALIZED (SELECT cart_abandoned_after, cart_recovered_within, pg_catalog.now() AS as_of FROM @.settings),
+-- by a number first: cookies are slow to sort
 e AS (
-	SELECT customer_id, CASE WHEN customer_id IS NULL THEN visitor_id END AS visitor_id, touched_at AS at, touch_id, channel, product_id, NULL::timestamptz AS ordered_at
-	FROM @.customer_touches WHERE kind IN ('cart', 'checkout')
-	UNION ALL
-	SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END, o.ordered_at, NULL, NULL, NULL, o.ordered_at FROM @.orders AS o
-	WHERE o.counts AND (o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL)),
+	SELECT u.*, coalesce(u.customer_id, pg_catalog.hashtextextended(u.visitor_id, 0)) AS person
+	FROM (
+		SELECT customer_id, CASE WHEN customer_id IS NULL THEN visitor_id END AS visitor_id, touched_at AS at, touch_id, channel, product_id, NULL::timestamptz AS ordered_at
+		FROM @.customer_touches WHERE kind IN ('cart', 'checkout')
+		UNION ALL
+		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END, o.ordered_at, NULL, NULL, NULL, o.ordered_at FROM @.orders AS o
+		WHERE o.counts AND (o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL)) AS u),
 -- Of one moment: the cart comes before the order.  One order of the rows serves
 -- all that is asked of them; what follows the last touch of a cart is an order,
 -- or comes too late for it.
 n AS (
 	SELECT e.*, pg_catalog.row_number() OVER w AS place, pg_catalog.lag(e.at) OVER w AS before, pg_catalog.lag(e.touch_id) OVER w IS NOT NULL AS after_cart,
 		pg_catalog.lead(e.at) OVER w AS after, pg_catalog.lead(e.touch_id) OVER w IS NOT NULL AS before_cart, pg_catalog.lead(e.ordered_at) OVER w AS next_order_at
-	FROM e WINDOW w AS (PARTITION BY coalesce(e.customer_id, pg_catalog.hashtextextended(e.visitor_id, 0)), e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id)),
+	FROM e WINDOW w AS (PARTITION BY e.person, e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id)),
 g AS (
 	SELECT n.customer_id, n.visitor_id, n.place, n.at, n.channel, n.product_id, n.next_order_at,
-		n.before_cart AND n.after <= n.at + s.cart_recovered_within AS goes_on,
-		pg_catalog.count(*) FILTER (WHERE NOT (n.after_cart AND n.at <= n.before + s.cart_recovered_within))
-			OVER (PARTITION BY coalesce(n.customer_id, pg_catalog.hashtextextended(n.visitor_id, 0)), n.customer_id, n.visitor_id ORDER BY n.at, n.touch_id) AS number
-	FROM s, n WHERE n.touch_id IS NOT NULL),
+		n.before_cart AND n.after <= n.at + (SELECT s.cart_recovered_within FROM s) AS goes_on,
+		pg_catalog.count(*) FILTER (WHERE NOT (n.after_cart AND n.at <= n.before + (SELECT s.cart_recovered_within FROM s)))
+			OVER (PARTITION BY n.person, n.customer_id, n.visitor_id ORDER BY n.at, n.touch_id) AS number
+	FROM n WHERE n.touch_id IS NOT NULL),
 k AS (
 	SELECT g.customer_id, g.visitor_id, g.number, pg_catalog.min(g.at) AS started_at, pg_catalog.max(g.at) AS last_at, pg_catalog.count(*) AS touches,
 		pg_catalog.max(g.channel) FILTER (WHERE NOT g.goes_on) AS channel,

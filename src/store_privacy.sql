@@ -331,7 +331,7 @@ BEGIN
 			SELECT CASE WHEN about_people THEN format('GRANT SELECT (%s) ON %s TO %I', columns, oid::regclass, to_role) ELSE format('GRANT SELECT ON %s TO %I', oid::regclass, to_role) END
 			FROM (
 				SELECT r.oid, r.relkind, r.relname, t.id IS NOT NULL OR r.relkind = 'v' AND bool_or(a.attname IN ('customer_id', 'customer', 'visitor_id')) AS about_people,
-					string_agg(quote_ident(a.attname), ', ' ORDER BY attnum) FILTER (WHERE CASE WHEN a.attname IN ('visitor_id', 'city') AND (level = 'analyst' OR r.relname IN ('orders', 'valid_orders', 'customer_touches')) THEN true
+					string_agg(quote_ident(a.attname), ', ' ORDER BY attnum) FILTER (WHERE CASE WHEN a.attname IN ('visitor_id', 'city') AND (level = 'analyst' OR r.relname IN ('orders', 'valid_orders', 'customer_touches', 'all_touches')) THEN true
 						WHEN t.id IS NULL THEN a.attname <> ALL (private) ELSE d.on_forget = 'keep' END) AS columns
 				FROM pg_class AS r JOIN pg_attribute AS a ON a.attrelid = r.oid
 				LEFT JOIN @.personal_tables() AS t ON t.id = r.oid LEFT JOIN @.personal_data AS d ON d.relation = t.relation AND d."column" = a.attname

@@ -49,6 +49,12 @@ SELECT t.touch_id, i.customer_id, t.visitor_id, t.touched_at, t.kind, t.channel,
 FROM @.touches AS t LEFT JOIN @.identities AS i ON i.kind = 'cookie' AND i.system = '' AND i.value = t.visitor_id
 WHERE t.customer_id IS NULL;
 
+-- The same in one branch, for who reads the touches of everybody: once.
+CREATE OR REPLACE VIEW @.all_touches AS
+SELECT t.touch_id, coalesce(t.customer_id, i.customer_id) AS customer_id, t.visitor_id, t.touched_at, t.kind, t.channel, t.campaign, t.product_id, t.country
+FROM @.touches AS t
+LEFT JOIN @.identities AS i ON i.kind = 'cookie' AND i.system = '' AND i.value = CASE WHEN t.customer_id IS NULL THEN t.visitor_id END;
+
 $ddl$;
 COMMENT ON FUNCTION crm.store_touches() IS 'DDL of a store: touches';
 
