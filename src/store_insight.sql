@@ -451,9 +451,10 @@ FROM (
 		pg_catalog.count(*) FILTER (WHERE m.at_start <> 'lost' AND m.at_end = 'lost') AS leaving_customers,
 		pg_catalog.count(*) FILTER (WHERE m.at_start <> 'active' AND m.at_end = 'active') - pg_catalog.count(*) FILTER (WHERE m.at_start = 'active' AND m.at_end = 'lost') AS change
 	FROM (
-		SELECT pg_catalog.generate_series(pg_catalog.date_trunc('month', pg_catalog.min(o.ordered_at) AT TIME ZONE s.time_zone),
+		SELECT pg_catalog.generate_series(
+			pg_catalog.date_trunc('month', (SELECT pg_catalog.min(o.ordered_at) FROM @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL) AT TIME ZONE s.time_zone),
 			pg_catalog.date_trunc('month', pg_catalog.now() AT TIME ZONE s.time_zone), interval '1 month')::date AS month
-		FROM @.settings AS s, @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL GROUP BY s.time_zone) AS g
+		FROM @.settings AS s) AS g
 	LEFT JOIN @.customer_moves AS m USING (month)
 	GROUP BY g.month) AS n
 WINDOW w AS (ORDER BY month);

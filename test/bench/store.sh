@@ -40,6 +40,12 @@ tables() {
 		grep -xE "$large" | tr '\n' ' ' || true
 }
 
+# whole QUERY: those that the plan reads from end to end, and how often if more than once
+whole() {
+	ask -c "EXPLAIN $1" | sed -nE 's/.*(Seq|Bitmap Heap) Scan on ([a-z_]+) .*/\2/p' | sort | grep -xE "$large" | uniq -c |
+		awk '{ printf "%s%s ", $2, ($1 > 1 ? " (" $1 ")" : "") }' || true
+}
+
 large=$(ask -c "SELECT string_agg(relname, '|') FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relkind = 'r' AND reltuples > 1000")
 declare -A scan
 for table in ${large//|/ }; do
@@ -50,7 +56,7 @@ done
 ask -c "SELECT format('%s orders, %s items, %s touches, %s customers', (SELECT count(*) FROM shop.orders), (SELECT count(*) FROM shop.order_items), (SELECT count(*) FROM shop.touches), (SELECT count(*) FROM shop.customers))"
 for table in ${large//|/ }; do printf '%-52s %8s\n' "a scan of $table" "${scan[$table]}"; done
 
-printf '\n%-52s %8s %8s %7s  %s\n' 'all of' 'CPU s' 'scan s' 'ratio' 'tables'
+printf '\n%-52s %8s %8s %7s  %s\n' 'all of' 'CPU s' 'scan s' 'ratio' 'reads to the end'
 ask -F ' ' <<-'SQL' | while read -r what query; do
 	SELECT relname, format('SELECT * FROM shop.%I', relname) FROM pg_class
 	WHERE relnamespace = 'shop'::regnamespace AND relkind = 'v' ORDER BY relname;
@@ -68,7 +74,7 @@ SQL
 	seconds=$(cost "$query")
 	bare=0
 	for table in $read_tables; do bare=$(echo "$bare + ${scan[$table]}" | bc); done
-	printf '%-52s %8s %8s %7s  %s\n' "$what" "$seconds" "$bare" "$([ "$bare" = 0 ] || echo "scale=1; $seconds / $bare" | bc)" "$read_tables"
+	printf '%-52s %8s %8s %7s  %s\n' "$what" "$seconds" "$bare" "$([ "$bare" = 0 ] || echo "scale=1; $seconds / $bare" | bc)" "$(whole "$query")"
 done
 
 printf '\n%-52s %8s %8s %8s\n' 'of one customer, by the clock' 'plan ms' 'run ms' 'prepared'
