@@ -63,7 +63,7 @@ BEGIN
 
 	FOREACH area IN ARRAY ARRAY[crm.store_money(), crm.store_customers(), crm.store_merge(), crm.store_products(), crm.store_orders(),
 		crm.store_touches(), crm.store_lifecycle(), crm.store_views(), crm.store_insight(), crm.store_messages(), crm.store_privacy(),
-		crm.store_import()]
+		crm.store_snapshot(), crm.store_import()]
 	LOOP
 		BEGIN
 			/* a column that there is no more: each is a line of its CREATE TABLE, which finds the table and does nothing */

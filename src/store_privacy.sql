@@ -285,12 +285,23 @@ END
 $function$;
 COMMENT ON FUNCTION @.revoke_access(text) IS 'takes back all that grant_access granted to that role';
 
+-- What data_quality finds is an address or a name, too.
+CREATE OR REPLACE FUNCTION @.tells_of_people(relation regclass) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS r WHERE r.oid = relation AND r.relnamespace = (SELECT c.relnamespace FROM pg_catalog.pg_class AS c WHERE c.oid = $r$@.customers$r$::pg_catalog.regclass)
+			AND r.relname = 'data_quality')
+		OR EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+			AND a.attname IN ('customer_id', 'customer', 'visitor_id', 'first_name', 'last_name', 'email', 'phone', 'birth_date', 'address'));
+END;
+COMMENT ON FUNCTION @.tells_of_people(regclass) IS 'part of grant_access: whether a view has rows of persons, or what tells who they are';
+
 CREATE OR REPLACE FUNCTION @.grant_access(to_role text, level text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
 	store CONSTANT oid := (SELECT relnamespace FROM pg_class WHERE oid = $r$@.customers$r$::regclass);
 	-- a view's column is as private as the most private of that name
-	private CONSTANT text[] := ARRAY(SELECT d."column" FROM @.personal_data AS d WHERE d.on_forget <> 'keep') || ARRAY['name', 'account', 'what'];
+	private CONSTANT text[] := ARRAY(SELECT d."column" FROM @.personal_data AS d WHERE d.on_forget <> 'keep') || ARRAY['name', 'account', 'what', 'detail'];
 	statement text;
 BEGIN
 	IF level NOT IN ('reader', 'analyst', 'agent', 'sender', 'admin') OR level IS NULL THEN
@@ -330,7 +341,7 @@ BEGIN
 		FOR statement IN
 			SELECT CASE WHEN about_people THEN format('GRANT SELECT (%s) ON %s TO %I', columns, oid::regclass, to_role) ELSE format('GRANT SELECT ON %s TO %I', oid::regclass, to_role) END
 			FROM (
-				SELECT r.oid, r.relkind, r.relname, t.id IS NOT NULL OR r.relkind = 'v' AND bool_or(a.attname IN ('customer_id', 'customer', 'visitor_id')) AS about_people,
+				SELECT r.oid, r.relkind, r.relname, t.id IS NOT NULL OR r.relkind IN ('v', 'm') AND @.tells_of_people(r.oid) AS about_people,
 					string_agg(quote_ident(a.attname), ', ' ORDER BY attnum) FILTER (WHERE CASE WHEN a.attname IN ('visitor_id', 'city') AND (level = 'analyst' OR r.relname IN ('orders', 'valid_orders', 'customer_touches', 'all_touches')) THEN true
 						WHEN t.id IS NULL THEN a.attname <> ALL (private) ELSE d.on_forget = 'keep' END) AS columns
 				FROM pg_class AS r JOIN pg_attribute AS a ON a.attrelid = r.oid
