@@ -1,5 +1,5 @@
 /*
- * store, eighth area: who wants to hear of which products, and the outbox
+ * store, tenth area: who wants to hear of which products, and the outbox
  *
  * A message is written in the transaction that gives cause for it, so there is
  * one if and only if that commits.  Sending is the work of programs outside:

@@ -1,5 +1,5 @@
 /*
- * store, ninth area: who may see what, and the rights of the people in it
+ * store, eleventh area: who may see what, and the rights of the people in it
  *
  * What a person's data are is not a list that somebody has to remember: it is
  * every table that refers to customers, directly or by way of others, in the

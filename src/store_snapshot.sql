@@ -1,5 +1,5 @@
 /*
- * store, eleventh area: views kept as tables
+ * store, twelfth area: views kept as tables
  *
  * A view says what is true now, and reads for it what there is. Whoever looks at
  * the same figures all day reads a table that has them as of this morning.
