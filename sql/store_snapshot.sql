@@ -71,6 +71,10 @@ RESET ROLE;
 \set SHOW_CONTEXT never
 SELECT snapshot('customer_360');
 SELECT snapshot('data_quality');
+ALTER VIEW sales SET (security_invoker = on);
+SELECT snapshot('sales');
+ALTER VIEW sales SET (security_invoker = off);
+SELECT snapshot('sales') > 0 AS again;
 SELECT snapshot('nothing');
 SELECT snapshot(NULL);
 SELECT snapshot('orders');

@@ -37,6 +37,9 @@ BEGIN
 		RAISE EXCEPTION USING errcode = 'feature_not_supported', message = format('there is no snapshot of view "%s"', view),
 			detail = 'It tells of persons, and a copy would go on telling of who is forgotten.',
 			hint = 'Of one customer it is answered by indexes. A copy of your own making is found by forget_customer if it has the column customer_id.';
+	ELSIF EXISTS (SELECT FROM pg_class AS r, pg_options_to_table(r.reloptions) AS o WHERE r.oid = source AND o.option_name = 'security_invoker' AND o.option_value::boolean) THEN
+		RAISE EXCEPTION USING errcode = 'feature_not_supported', message = format('there is no snapshot of view "%s"', view),
+			detail = 'It says to each role what that role may see (security_invoker), and a copy would say the same to all.';
 	ELSIF octet_length(view || '_snapshot') > 63 THEN
 		RAISE EXCEPTION USING errcode = 'name_too_long', message = format('the name of view "%s" is too long for a snapshot of it', view);
 	END IF;
