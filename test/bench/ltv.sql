@@ -1,8 +1,12 @@
 -- Lifetime value of :rows customers: fits and predictions, scan included.
 -- The rivals are the same scan with an aggregate that does nothing: what is
 -- more than that is the model's; where the scan is of a model too, count(x + 1)
--- is a function that does next to nothing. And Python's package lifetimes, with
--- the numbers in arrays already, and our parameters for its predictions.
+-- is a function that does next to nothing. And public packages: Python's
+-- lifetimes and R's BTYD and BTYDplus, with the numbers in arrays already, and
+-- our parameters for lifetimes' predictions; R's CLVTools, which begins with a
+-- log of orders by the day, as ours does there, but has made its own object of
+-- it already, in weeks: with days its fit of BG/NBD overflows. Its predict() does all that it can at once: P(alive), the orders in
+-- a year and their value, and with Pareto/NBD those of all time; so do ours there.
 
 -- setup
 CREATE EXTENSION IF NOT EXISTS crm;
@@ -16,14 +20,14 @@ FROM (
 		-ln((1 - random()) * (1 - random()) * (1 - random())) / 40 AS scale
 	FROM generate_series(1, :rows) c
 ) AS customers, LATERAL generate_series(1, least(loyal, 100, 2 + ceil(t * rate * 3 + 3))::int) AS n;
-CREATE TABLE bench.customers AS
-SELECT crm.purchases(at, value) AS p
-FROM (
-	SELECT customer, timestamptz '2026-01-01 00:00Z' - t * interval '1 day' AS at, round((20 + 60 * random())::numeric, 2) AS value FROM bench.histories WHERE n = 1
-	UNION ALL SELECT customer, timestamptz '2026-01-01 00:00Z' - (t - at) * interval '1 day', round(value::numeric, 2) FROM bench.histories WHERE at <= t
-) AS orders
-GROUP BY customer;
-DROP TABLE bench.histories;
+CREATE TABLE bench.orders AS
+SELECT customer, timestamptz '2026-01-01 00:00Z' - t * interval '1 day' AS at, round((20 + 60 * random())::numeric, 2) AS value FROM bench.histories WHERE n = 1
+UNION ALL SELECT customer, timestamptz '2026-01-01 00:00Z' - (t - at) * interval '1 day', round(value::numeric, 2) FROM bench.histories WHERE at <= t;
+CREATE TABLE bench.customers AS SELECT crm.purchases(at, value) AS p FROM bench.orders GROUP BY customer;
+-- of a tenth: the orders by the day, and the customers by the same day
+CREATE TABLE bench.log AS SELECT customer, (at AT TIME ZONE 'UTC')::date AS day, value FROM bench.orders WHERE customer <= :rows / 10;
+CREATE TABLE bench.logged AS SELECT crm.purchases(day, value, '1 day') AS p FROM bench.log GROUP BY customer;
+DROP TABLE bench.histories, bench.orders;
 CREATE TABLE bench.numbers AS
 SELECT crm.repeat_purchases(p)::float8 AS x, crm.active_days(p) AS t_x, crm.observed_days(p, '2026-01-01 00:00Z') AS t, coalesce(crm.repeat_value(p), 0)::float8 AS mean_value FROM bench.customers;
 CREATE TABLE bench.tenth AS SELECT * FROM bench.numbers LIMIT :rows / 10;
@@ -31,8 +35,8 @@ CREATE TABLE bench.days AS SELECT x, ceil(t_x) AS t_x, ceil(t) AS t FROM bench.n
 CREATE TABLE bench.models AS
 SELECT crm.ltv_model(x, t_x, t, mean_value, 'bg_nbd') AS bg, crm.ltv_model(x, t_x, t, mean_value, 'mbg_nbd') AS mbg, crm.ltv_model(x, t_x, t, mean_value, 'pareto_nbd') AS pareto FROM bench.numbers;
 ALTER TABLE bench.models ADD COLUMN days crm.ltv_model;
-UPDATE bench.models SET days = crm.in_days(bg, 1);
-VACUUM ANALYZE bench.customers, bench.numbers, bench.tenth, bench.days;
+UPDATE bench.models SET days = crm.in_days(bg, 1), pareto = crm.in_days(pareto, 1);
+VACUUM ANALYZE bench.customers, bench.numbers, bench.tenth, bench.days, bench.log, bench.logged;
 
 -- python
 import pandas
@@ -45,6 +49,17 @@ pareto.params_ = pandas.Series(table('SELECT estimate FROM bench.models, crm.par
 spend = GammaGammaFitter()
 spend.params_ = pandas.Series(table('SELECT estimate FROM bench.models, crm.parameters(bg) WITH ORDINALITY AS p(name, estimate, error, n) WHERE n BETWEEN 5 AND 7')[:, 0], ['p', 'q', 'v'])
 bg.predict = bg.conditional_expected_number_of_purchases_up_to_time
+
+-- R
+library(BTYD)
+library(BTYDplus)
+library(CLVTools)
+few <- table('SELECT x, t_x, t FROM bench.tenth')
+names(few) <- c('x', 't.x', 'T.cal')
+orders <- clvdata(table('SELECT * FROM bench.log'), 'ymd', 'weeks', data.end = '2026-01-01', name.id = 'V1', name.date = 'V2', name.price = 'V3')
+bg <- bgnbd(orders)
+pareto <- pnbd(orders)
+spend <- gg(orders)
 
 -- task: fit BG/NBD to numbers that all differ
 -- ours
@@ -63,6 +78,16 @@ SELECT sum(x), sum(t_x), sum(t) FROM bench.numbers;
 SELECT crm.ltv_model(x, t_x, t, 'pareto_nbd') FROM bench.numbers;
 -- rival: the scan
 SELECT sum(x), sum(t_x), sum(t) FROM bench.numbers;
+-- task: fit BG/NBD to a tenth of them
+-- ours
+SELECT crm.ltv_model(x, t_x, t, 'bg_nbd') FROM bench.tenth;
+-- rival in R: BTYD
+bgnbd.EstimateParameters(as.matrix(few))
+-- task: fit MBG/NBD to a tenth of them
+-- ours
+SELECT crm.ltv_model(x, t_x, t, 'mbg_nbd') FROM bench.tenth;
+-- rival in R: BTYDplus
+mbgnbd.EstimateParameters(few)
 -- task: fit Pareto/NBD to a tenth of them
 -- ours
 SELECT crm.ltv_model(x, t_x, t, 'pareto_nbd') FROM bench.tenth;
@@ -86,6 +111,29 @@ GammaGammaFitter().fit(x[x > 0], mean_value[x > 0])
 SELECT crm.ltv_model(p, '2026-01-01 00:00Z') FROM bench.customers;
 -- rival: the scan
 SELECT sum(crm.order_count(p)) FROM bench.customers;
+-- task: fit BG/NBD and Gamma-Gamma to the orders of a tenth
+-- ours
+SELECT crm.ltv_model(p, '2026-01-01 00:00Z', 'bg_nbd') FROM (SELECT crm.purchases(day, value, '1 day') AS p FROM bench.log GROUP BY customer) AS c;
+-- rival in R: CLVTools
+bgnbd(orders)
+gg(orders)
+-- task: fit Pareto/NBD and Gamma-Gamma to the orders of a tenth
+-- ours
+SELECT crm.ltv_model(p, '2026-01-01 00:00Z', 'pareto_nbd') FROM (SELECT crm.purchases(day, value, '1 day') AS p FROM bench.log GROUP BY customer) AS c;
+-- rival in R: CLVTools
+pnbd(orders)
+gg(orders)
+-- task: predictions for a tenth, BG/NBD
+-- ours
+SELECT crm.alive(days, p, '2026-01-01 00:00Z'), crm.expected_orders(days, p, '2026-01-01 00:00Z', '52 weeks'), crm.expected_order_value(days, p) FROM bench.logged, bench.models;
+-- rival in R: CLVTools
+predict(bg, prediction.end = 52, predict.spending = spend)
+-- task: predictions for a tenth, Pareto/NBD
+-- ours
+SELECT crm.alive(pareto, p, '2026-01-01 00:00Z'), crm.expected_orders(pareto, p, '2026-01-01 00:00Z', '52 weeks'), crm.expected_order_value(pareto, p),
+	crm.dert(pareto, crm.repeat_purchases(p)::float8, crm.active_days(p), crm.observed_days(p, '2026-01-01 00:00Z'), 0.00026) FROM bench.logged, bench.models;
+-- rival in R: CLVTools
+predict(pareto, prediction.end = 52, predict.spending = spend, continuous.discount.factor = 0.00182)
 -- task: P(alive), BG/NBD
 -- ours
 SELECT crm.alive(bg, x, t_x, t) FROM bench.numbers, bench.models;
