@@ -224,6 +224,11 @@ CREATE TEMP TABLE temporary (LIKE orders);
 SELECT crm.track('temporary', 'customer', 'at', 'amount');
 CREATE TABLE child () INHERITS (orders);
 SELECT crm.track('orders', 'customer', 'at', 'amount');
+-- no longer when the child is gone
+BEGIN;
+DROP TABLE child;
+SELECT crm.track('orders', 'customer', 'at', 'amount');
+ROLLBACK;
 DROP TABLE child;
 SELECT crm.verify('orders');
 SELECT crm.refresh('orders');

@@ -2091,8 +2091,9 @@ crm_track(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is a temporary table", RelationGetRelationName(orders))));
+	/* (relhassubclass stays until a vacuum when the last child is gone) */
 	if (mode != MODE_REFRESH && orders->rd_rel->relkind == RELKIND_RELATION &&
-		(has_subclass(orders_oid) || has_superclass(orders_oid)))
+		(find_inheritance_children(orders_oid, NoLock) != NIL || has_superclass(orders_oid)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("\"%s\" takes part in inheritance", RelationGetRelationName(orders)),
