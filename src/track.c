@@ -518,6 +518,30 @@ TrackCheckErrors(Track *track)
 	return errors;
 }
 
+/* The index of the summary's primary key, which must be on the customer. */
+Oid
+TrackSummaryIndex(Relation summary, AttrNumber customer)
+{
+	bool		has_key = false;
+	Oid			result;
+
+	list_free(RelationGetIndexList(summary));
+	result = summary->rd_pkindex;
+	if (OidIsValid(result))
+	{
+		Relation	index = index_open(result, AccessShareLock);
+
+		has_key = IndexRelationGetNumberOfKeyAttributes(index) == 1 &&
+			index->rd_index->indkey.values[0] == customer;
+		index_close(index, AccessShareLock);
+	}
+	if (!has_key)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("summary %s has no primary key on \"customer\"", QuotedRelation(summary))));
+	return result;
+}
+
 static void
 LoadSummary(Track *track)
 {
@@ -525,7 +549,6 @@ LoadSummary(Track *track)
 	char	   *name;
 	Oid			schema = SummaryName(track, RelationGetNamespace(orders), &name);
 	Relation	summary = OpenOurs(track, schema, name, "summary");
-	bool		has_key = false;
 
 	table_close(orders, NoLock);
 	for (int i = 0; i < TRACK_COLUMNS; i++)
@@ -534,20 +557,7 @@ LoadSummary(Track *track)
 									   i == COLUMN_PURCHASES ? get_element_type(track->purchases_array) :
 									   i == COLUMN_STAGE ? TEXTOID : TIMESTAMPTZOID,
 									   i == COLUMN_CUSTOMER ? track->collation : InvalidOid, "summary");
-	RelationGetIndexList(summary);
-	track->summary_index = summary->rd_pkindex;
-	if (OidIsValid(track->summary_index))
-	{
-		Relation	index = index_open(track->summary_index, AccessShareLock);
-
-		has_key = IndexRelationGetNumberOfKeyAttributes(index) == 1 &&
-			index->rd_index->indkey.values[0] == track->columns[COLUMN_CUSTOMER];
-		index_close(index, AccessShareLock);
-	}
-	if (!has_key)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("summary %s has no primary key on \"customer\"", QuotedRelation(summary))));
+	track->summary_index = TrackSummaryIndex(summary, track->columns[COLUMN_CUSTOMER]);
 	track->history = CheckExists(track, schema, psprintf("%s_history", name), "history");
 	CheckOwner(track, track->history, "history");
 	if (track->mode == MODE_QUEUED)

@@ -256,7 +256,13 @@ OpenSummary(Track *track, Summary *summary)
 	summary->track = track;
 	TrackTargetOpen(&summary->target, track->summary);
 	summary->relation = summary->target.relation;
-	summary->index = index_open(track->summary_index, RowExclusiveLock);
+	/*
+	 * The key may have another index since the statement began: it can have
+	 * taken long, and waited for the lock.
+	 */
+	summary->index = index_open(track->valid ? track->summary_index :
+								TrackSummaryIndex(summary->relation, track->columns[COLUMN_CUSTOMER]),
+								RowExclusiveLock);
 	summary->old = table_slot_create(summary->relation, NULL);
 	summary->new = MakeSingleTupleTableSlot(RelationGetDescr(summary->relation), &TTSOpsVirtual);
 	CrmEvalPlanQualInit(&summary->epqstate, summary->target.estate);
