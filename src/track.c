@@ -397,16 +397,16 @@ TrackIsPartition(Relation relation)
 	return trigger != NULL && strncmp(trigger->tgname, PARTITION_PREFIX, strlen(PARTITION_PREFIX)) == 0;
 }
 
-/* The table of orders that a partition is of, at the top. */
+/* The table of orders that a partition is of, at the top; no table is opened. */
 Oid
-TrackRoot(Relation relation)
+TrackRoot(Oid relid)
 {
 	List	   *ancestors;
 
-	if (!relation->rd_rel->relispartition)
-		return RelationGetRelid(relation);
-	ancestors = get_partition_ancestors(RelationGetRelid(relation));
-	return ancestors == NIL ? RelationGetRelid(relation) : llast_oid(ancestors);
+	if (!get_rel_relispartition(relid))
+		return relid;
+	ancestors = get_partition_ancestors(relid);
+	return ancestors == NIL ? relid : llast_oid(ancestors);
 }
 
 /* The schema and name of the summary; InvalidOid if there is no such schema. */
@@ -739,7 +739,7 @@ LookUp(Relation relation)
 	for (int i = 0; i < lengthof(mode_names); i++)
 		if (strcmp(track->arguments[ARGUMENT_MODE], mode_names[i]) == 0)
 			track->mode = (TrackMode) i;
-	track->orders = TrackRoot(relation);
+	track->orders = TrackRoot(relid);
 	orders = table_open(track->orders, AccessShareLock);
 	track->owner = orders->rd_rel->relowner;
 	track->orders_name = pstrdup(QuotedRelation(orders));
@@ -2485,7 +2485,7 @@ crm_stage_history(PG_FUNCTION_ARGS)
 				 errhint("Start with crm.track().")));
 	InitMaterializedSRF(fcinfo, 0);
 	DeconstructQualifiedName(crm_name_list(pstrdup(arguments[ARGUMENT_SUMMARY])), &schema, &name);
-	schema_oid = schema == NULL ? get_rel_namespace(TrackRoot(orders)) : get_namespace_oid(schema, false);
+	schema_oid = schema == NULL ? get_rel_namespace(TrackRoot(RelationGetRelid(orders))) : get_namespace_oid(schema, false);
 	table_close(orders, NoLock);
 
 	SPI_connect();

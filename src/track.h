@@ -170,7 +170,7 @@ extern Track *TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation)
 extern Track *TrackOpenIfTracked(Relation relation);
 extern bool TrackIsTracked(Relation relation);
 extern bool TrackIsPartition(Relation relation);
-extern Oid	TrackRoot(Relation relation);
+extern Oid	TrackRoot(Oid relid);
 extern int64 TrackRefresh(Track *track, Relation orders);
 extern void TrackPartitions(Oid relid, const char *const *arguments, LOCKMODE lockmode);
 extern const char *TrackTruth(Track *track, const char *condition);

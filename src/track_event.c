@@ -82,20 +82,15 @@ Follow(const Node *command, Oid orders)
 	return followed;
 }
 
-/* The tracked table of orders that a relation is or is a partition of. */
+/*
+ * The tracked table of orders that a relation is or is a partition of.  A
+ * partition itself is not locked: it must not be before its parents are.
+ */
 static Relation
 OpenTrackedRoot(Oid relid, LOCKMODE lockmode)
 {
-	Relation	relation;
-	Relation	root;
-	Oid			root_oid;
+	Relation	root = try_relation_open(TrackRoot(relid), lockmode);
 
-	relation = try_relation_open(relid, AccessShareLock);
-	if (relation == NULL)
-		return NULL;
-	root_oid = TrackRoot(relation);
-	relation_close(relation, NoLock);
-	root = try_relation_open(root_oid, lockmode);
 	if (root != NULL && !TrackIsTracked(root))
 	{
 		relation_close(root, NoLock);
@@ -282,16 +277,17 @@ CheckNamed(const char *old_name, const char *new_name)
 		CheckTracked(lfirst_oid(cell));
 }
 
-/* The orders that are in this table, or were, are to be read again. */
+/*
+ * The orders that are in this table, or were, are to be read again.  Nothing is
+ * locked, as the command is yet to lock it, and more than that.
+ */
 static void
 FollowChanged(const Node *command, Oid relid)
 {
-	Relation	root = OpenTrackedRoot(relid, AccessShareLock);
+	Oid			root = TrackRoot(relid);
 
-	if (root == NULL)
-		return;
-	Follow(command, RelationGetRelid(root))->changed = true;
-	relation_close(root, NoLock);
+	if (list_member_oid(TrackAll(), root))
+		Follow(command, root)->changed = true;
 }
 
 /* Whether a column that the expressions read may have values of an enum. */
@@ -422,20 +418,21 @@ FollowUpdates(Oid relid)
 	TrackFollowUpdates(relid, false);
 }
 
-/* The type of a column that a trigger names can't be changed: ours must not. */
+/*
+ * The type of a column that a trigger names can't be changed: ours must not.
+ * The table is locked as ALTER TABLE will: a weaker lock first would deadlock
+ * with who reads and then writes.
+ */
 static void
 BeforeTypeChanges(Oid relid)
 {
-	Relation	root;
-
 	/* of others no lock is taken: they will be refused */
-	if (!crm_owns_relation(relid, GetUserId()))
+	if (!crm_owns_relation(relid, GetUserId()) || get_rel_relkind(relid) != RELKIND_RELATION ||
+		!list_member_oid(TrackAll(), relid))
 		return;
-	root = OpenTrackedRoot(relid, AccessShareLock);
-	if (root == NULL)
-		return;
-	relation_close(root, NoLock);
-	TrackFollowUpdates(relid, true);
+	LockRelationOid(relid, AccessExclusiveLock);
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		TrackFollowUpdates(relid, true);
 }
 
 /* The table that a list of names, as DROP has it, is of; or InvalidOid. */
