@@ -1668,7 +1668,8 @@ Execute(const char *command)
 
 /*
  * The triggers are made by the bootstrap superuser: nobody else may execute the
- * trigger function, and so use it in a trigger.
+ * trigger function, and so use it in a trigger.  He drops them too: a partition
+ * may belong to somebody else than the orders.
  */
 static void
 ExecuteAsSuperuser(const char *command)
@@ -1984,7 +1985,7 @@ TrackPartitions(Oid relid, const char *const *arguments, LOCKMODE lockmode)
 	}
 }
 
-/* Drop the triggers of a table and its partitions. */
+/* Drop the triggers of a table and its partitions, whoever these belong to. */
 void
 TrackDropTriggers(Oid relid)
 {
@@ -2004,7 +2005,7 @@ TrackDropTriggers(Oid relid)
 				triggers = lappend(triggers, pstrdup(relation->trigdesc->triggers[i].tgname));
 		table_close(relation, NoLock);
 		foreach(trigger, triggers)
-			Execute(psprintf("DROP TRIGGER %s ON %s", quote_identifier(lfirst(trigger)), name));
+			ExecuteAsSuperuser(psprintf("DROP TRIGGER %s ON %s", quote_identifier(lfirst(trigger)), name));
 	}
 }
 

@@ -11,6 +11,8 @@
 
 #include "access/relation.h"
 #include "access/sysattr.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -18,6 +20,7 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
@@ -99,42 +102,71 @@ OpenTrackedRoot(Oid relid, LOCKMODE lockmode)
 	return root;
 }
 
-/* Recompute the customers with orders in a table that came or went. */
+/* Put the customers with orders in a table into a batch. */
+static void
+CollectCustomers(TrackBatch *batch, Relation relation)
+{
+	const char *customer = batch->track->arguments[ARGUMENT_CUSTOMER];
+	EState	   *estate = CreateExecutorState();
+	ExprContext *context = GetPerTupleExprContext(estate);
+	ExprState  *state = ExecPrepareExpr((Expr *) TrackParse(relation, ARGUMENT_CUSTOMER, customer), estate);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	TableScanDesc scan = table_beginscan(relation, GetActiveSnapshot(), 0, NULL);
+
+	context->ecxt_scantuple = slot;
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		bool		isnull;
+		bool		found;
+		Datum		key;
+
+		CHECK_FOR_INTERRUPTS();
+		ResetExprContext(context);
+		key = ExecEvalExprSwitchContext(state, context, &isnull);
+		if (!isnull)
+		{
+			TrackEntry *entry = TrackBatchFind(batch, key, &found);
+
+			entry->action = ENTRY_RECOMPUTE;
+			entry->cause = CAUSE_CORRECTION;
+		}
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	FreeExecutorState(estate);
+}
+
+/*
+ * Recompute the customers with orders in a table that came or went.  It is read
+ * here, and not by a query: the owner of the orders may read all partitions
+ * through these, but one that belongs to somebody else, or has policies, not
+ * by its own name.
+ */
 static void
 RecomputeOrdersOf(Track *track, Oid relid)
 {
 	TrackScope	scope;
 	TrackBatch *batch;
-	SPIPlanPtr	plan;
+	ListCell   *cell;
 
 	TrackEnter(track->owner, &scope);
-	SPI_connect();
 	CommandCounterIncrement();
 	batch = TrackBatchCreate(track);
 	PushActiveSnapshot(GetLatestSnapshot());
-	plan = SPI_prepare(psprintf("SELECT DISTINCT (%s) FROM %s WHERE (%s) IS NOT NULL",
-								track->arguments[ARGUMENT_CUSTOMER],
-								QuoteQualified(get_rel_namespace(relid), get_rel_name(relid)),
-								track->arguments[ARGUMENT_CUSTOMER]), 0, NULL);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	SPI_execute_plan(plan, NULL, NULL, true, 0);
-	for (uint64 i = 0; i < SPI_processed; i++)
+	foreach(cell, find_all_inheritors(relid, AccessShareLock, NULL))
 	{
-		bool		isnull;
-		bool		found;
-		Datum		key = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
-		TrackEntry *entry = TrackBatchFind(batch, key, &found);
+		Relation	relation = table_open(lfirst_oid(cell), NoLock);
 
-		entry->action = ENTRY_RECOMPUTE;
-		entry->cause = CAUSE_CORRECTION;
+		if (relation->rd_rel->relkind == RELKIND_RELATION)
+			CollectCustomers(batch, relation);
+		table_close(relation, NoLock);
 	}
 	PopActiveSnapshot();
 	if (track->mode == MODE_QUEUED)
 		TrackEnqueue(batch);
 	else
 		TrackBatchApply(batch, false);
-	SPI_finish();
+	MemoryContextDelete(batch->context);
 	TrackLeave(&scope);
 }
 
