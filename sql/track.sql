@@ -1141,3 +1141,45 @@ RESET ROLE;
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'crm%';
 DROP SCHEMA owned CASCADE;
 DROP ROLE regress_crm_boss, regress_crm_clerk;
+
+-- A column that is dropped, and there again with other values, rewrites no table; and it takes the trigger along that names it
+CREATE TABLE orders (id int, customer int, at timestamptz, amount numeric, note text);
+CREATE INDEX ON orders (customer);
+CREATE TABLE stamped (LIKE orders INCLUDING ALL);
+CREATE TRIGGER before BEFORE UPDATE ON stamped FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+CREATE TABLE parted (LIKE orders) PARTITION BY RANGE (id);
+CREATE TABLE parted_1 PARTITION OF parted DEFAULT;
+CREATE TABLE queued (LIKE parted INCLUDING ALL);
+CREATE INDEX ON parted (customer);
+CREATE INDEX ON queued (customer);
+SELECT crm.track(t, 'customer', 'at', 'amount', mode => m) FROM (VALUES ('orders'::regclass, 'immediate'), ('stamped', 'immediate'), ('parted', 'immediate'), ('queued', 'queued')) v (t, m);
+INSERT INTO orders VALUES (1, 1, '2026-01-01 00:00Z', 1);
+INSERT INTO stamped VALUES (1, 1, '2026-01-01 00:00Z', 1);
+INSERT INTO parted VALUES (1, 1, '2026-01-01 00:00Z', 1);
+INSERT INTO queued VALUES (1, 1, '2026-01-01 00:00Z', 1);
+SELECT crm.apply_queue();
+\set VERBOSITY terse
+ALTER TABLE orders DROP amount, ADD amount int DEFAULT 7;
+\set VERBOSITY default
+SET client_min_messages = warning;
+ALTER TABLE orders DROP amount CASCADE, ADD amount int DEFAULT 7;
+ALTER TABLE queued DROP amount CASCADE, ADD amount int DEFAULT 7;
+RESET client_min_messages;
+ALTER TABLE stamped DROP amount, ADD amount int DEFAULT 7;
+ALTER TABLE parted ADD amount_new int, DROP amount, ADD amount int DEFAULT 7;
+SELECT crm.apply_queue();
+UPDATE orders SET amount = amount + 1;
+UPDATE stamped SET amount = amount + 2;
+UPDATE parted SET amount = amount + 3;
+UPDATE queued SET amount = amount + 4;
+SELECT crm.apply_queue();
+SELECT name, crm.verify(name::regclass) FROM unnest('{orders,stamped,parted,queued}'::text[]) name;
+SELECT crm.revenue(purchases) FROM (TABLE orders_lifecycle UNION ALL TABLE stamped_lifecycle UNION ALL TABLE parted_lifecycle UNION ALL TABLE queued_lifecycle) s ORDER BY 1;
+SELECT orders, missing_triggers FROM crm.tracked();
+SELECT substring(pg_get_triggerdef(oid) FROM 'UPDATE.* ON') FROM pg_trigger WHERE tgrelid = 'orders'::regclass AND tgname = 'crm_track_update_row';
+-- of a column that nothing reads nothing follows
+DELETE FROM orders_lifecycle;
+ALTER TABLE orders DROP note, ADD note int DEFAULT 7;
+SELECT count(*) FROM orders_lifecycle;
+SELECT crm.untrack('orders'), crm.untrack('stamped'), crm.untrack('parted'), crm.untrack('queued');
+DROP TABLE orders, stamped, parted, queued;

@@ -1871,7 +1871,7 @@ CreateTriggers(Relation relation, bool partition, const char *const *arguments,
 
 /* The work of TrackFollowUpdates(). */
 static void
-FollowUpdates(Oid relid, bool all_columns)
+FollowUpdates(Oid relid, bool all_columns, bool make)
 {
 	Relation	relation = table_open(relid, AccessShareLock);
 	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(relation));
@@ -1894,6 +1894,10 @@ FollowUpdates(Oid relid, bool all_columns)
 		for (int c = 0; c < trigger->tgnattr; c++)
 			named = bms_add_member(named, trigger->tgattr[c] - FirstLowInvalidHeapAttributeNumber);
 	}
+	make &= row_trigger == NULL && relation->rd_rel->relkind == RELKIND_RELATION && TrackIsTracked(relation) &&
+		!TrackIsPartition(relation);
+	if (make)
+		row_trigger = UPDATE_ROW_TRIGGER;
 	if (row_trigger == NULL)
 	{
 		table_close(relation, NoLock);
@@ -1913,7 +1917,7 @@ FollowUpdates(Oid relid, bool all_columns)
 	}
 	TrackEnter(relation->rd_rel->relowner, &scope);
 	table_close(relation, NoLock);
-	if (!bms_equal(named, columns))
+	if (make || !bms_equal(named, columns))
 	{
 		SPI_connect();
 		CreateRowTrigger(name, desc, columns, row_trigger);
@@ -1931,14 +1935,14 @@ FollowUpdates(Oid relid, bool all_columns)
  * See that the UPDATE trigger of a plain table fires for all that may matter:
  * a BEFORE trigger came or went.  With all_columns it does whatever is there.
  * Only triggers that are there are changed, so that nothing is in the way of
- * a dump that is being restored; and only if they must be the table is locked
- * against writers.
+ * a dump that is being restored, unless told to make it, because a column took
+ * it along; and only if they must be the table is locked against writers.
  *
  * What is executed for this fires the event trigger, which calls this again:
  * that is not to undo it.
  */
 void
-TrackFollowUpdates(Oid relid, bool all_columns)
+TrackFollowUpdates(Oid relid, bool all_columns, bool make)
 {
 	static Oid	following = InvalidOid;
 	Oid			outer = following;
@@ -1948,7 +1952,7 @@ TrackFollowUpdates(Oid relid, bool all_columns)
 	following = relid;
 	PG_TRY();
 	{
-		FollowUpdates(relid, all_columns);
+		FollowUpdates(relid, all_columns, make);
 	}
 	PG_FINALLY();
 	{
@@ -2369,7 +2373,7 @@ crm_refresh(PG_FUNCTION_ARGS)
 	/* BEFORE triggers that came without our notice */
 	if (track->mode != MODE_REFRESH)
 	{
-		TrackFollowUpdates(track->orders, false);
+		TrackFollowUpdates(track->orders, false, false);
 		track = TrackOpen(orders);
 	}
 	written = TrackRefresh(track, orders);

@@ -175,7 +175,7 @@ extern int64 TrackRefresh(Track *track, Relation orders);
 extern void TrackPartitions(Oid relid, const char *const *arguments, LOCKMODE lockmode);
 extern const char *TrackTruth(Track *track, const char *condition);
 extern void TrackDropTriggers(Oid relid);
-extern void TrackFollowUpdates(Oid relid, bool all_columns);
+extern void TrackFollowUpdates(Oid relid, bool all_columns, bool make);
 extern void TrackCreateView(Track *track, const char *policy);
 extern Oid	TrackFunction(void);
 extern char **TrackTriggerArguments(HeapTuple tuple, TupleDesc desc);

@@ -438,16 +438,16 @@ CommandEnds(const Node *command)
 	}
 }
 
-/* BEFORE triggers, or columns, of a table changed. */
+/* BEFORE triggers, or columns, of a table changed; some of these are gone perhaps. */
 static void
-FollowUpdates(Oid relid)
+FollowUpdates(Oid relid, bool dropped)
 {
 	Relation	root = OidIsValid(relid) ? OpenTrackedRoot(relid, AccessShareLock) : NULL;
 
 	if (root == NULL)
 		return;
 	relation_close(root, NoLock);
-	TrackFollowUpdates(relid, false);
+	TrackFollowUpdates(relid, false, dropped);
 }
 
 /*
@@ -464,7 +464,7 @@ BeforeTypeChanges(Oid relid)
 		return;
 	LockRelationOid(relid, AccessExclusiveLock);
 	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
-		TrackFollowUpdates(relid, true);
+		TrackFollowUpdates(relid, true, false);
 }
 
 /* The table that a list of names, as DROP has it, is of; or InvalidOid. */
@@ -517,12 +517,33 @@ CommandStarts(const Node *command)
 		FollowAll(command);
 }
 
+/*
+ * A column was dropped.  If there is another of its name, and the expressions
+ * read it, the orders have other values: that rewrites no table, if it has a
+ * default or none.
+ */
+static void
+ColumnDropped(const Node *command, Oid relid, const char *name)
+{
+	Relation	root = OpenTrackedRoot(relid, AccessShareLock);
+	AttrNumber	number;
+
+	if (root == NULL)
+		return;
+	number = get_attnum(RelationGetRelid(root), name);
+	if (number > 0 &&
+		bms_is_member(number - FirstLowInvalidHeapAttributeNumber, TrackCheckNames(root)->attributes))
+		FollowChanged(command, RelationGetRelid(root));
+	relation_close(root, NoLock);
+}
+
 /* ALTER TABLE has ended. */
 static void
 TableAltered(AlterTableStmt *alter)
 {
 	Oid			relid = RangeVarGetRelid(alter->relation, NoLock, true);
 	bool		columns = false;
+	bool		dropped = false;
 	ListCell   *cell;
 
 	foreach(cell, alter->cmds)
@@ -540,11 +561,15 @@ TableAltered(AlterTableStmt *alter)
 			CheckUntracked(relid);
 		else if (command->subtype == AT_DropColumn || command->subtype == AT_AlterColumnType)
 			columns = true;
+		dropped |= command->subtype == AT_DropColumn;
 	}
 	if (!OidIsValid(relid))
 		return;
 	CheckTracked(relid);
-	FollowUpdates(relid);
+	FollowUpdates(relid, dropped);
+	foreach(cell, alter->cmds)
+		if (lfirst_node(AlterTableCmd, cell)->subtype == AT_DropColumn)
+			ColumnDropped((const Node *) alter, relid, lfirst_node(AlterTableCmd, cell)->name);
 	/* of a summary */
 	if (columns)
 		CheckNamed(alter->relation->relname, alter->relation->relname);
@@ -606,7 +631,7 @@ crm_track_ddl(PG_FUNCTION_ARGS)
 		CreateTrigStmt *create = (CreateTrigStmt *) command;
 
 		if (create->row && create->timing == TRIGGER_TYPE_BEFORE && (create->events & TRIGGER_TYPE_UPDATE))
-			FollowUpdates(RangeVarGetRelid(create->relation, NoLock, true));
+			FollowUpdates(RangeVarGetRelid(create->relation, NoLock, true), false);
 	}
 	else if (IsA(command, DropStmt) && ((DropStmt *) command)->removeType == OBJECT_TRIGGER)
 	{
@@ -617,7 +642,7 @@ crm_track_ddl(PG_FUNCTION_ARGS)
 			/* the last of the names is the trigger's; ours are dropped together */
 			if (strncmp(strVal(llast(name)), "crm_track_", strlen("crm_track_")) == 0)
 				continue;
-			FollowUpdates(NamedTable(list_copy_head(name, list_length(name) - 1)));
+			FollowUpdates(NamedTable(list_copy_head(name, list_length(name) - 1)), false);
 		}
 	}
 	else if (IsA(command, DropStmt) && ((DropStmt *) command)->removeType == OBJECT_TABLE)
