@@ -28,6 +28,7 @@
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -405,6 +406,24 @@ ReadAgain(Relation orders)
 	}
 }
 
+/*
+ * Whether a command may put another function in the place of one: what is not
+ * immutable any more can't be in an expression.
+ */
+static bool
+ReplacesFunction(const CreateFunctionStmt *create)
+{
+	CatCList   *functions;
+	bool		result;
+
+	if (!create->replace || create->is_procedure)
+		return false;
+	functions = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(strVal(llast(create->funcname))));
+	result = functions->n_members > 0;
+	ReleaseSysCacheList(functions);
+	return result;
+}
+
 /* At the end of a command: see what it did to the tables that are followed. */
 static void
 CommandEnds(const Node *command)
@@ -513,6 +532,7 @@ CommandStarts(const Node *command)
 	}
 	else if (IsA(command, DropStmt) || IsA(command, DropOwnedStmt) || IsA(command, AlterTableStmt) ||
 			 IsA(command, AlterFunctionStmt) ||
+			 (IsA(command, CreateFunctionStmt) && ReplacesFunction((const CreateFunctionStmt *) command)) ||
 			 (IsA(command, AlterEnumStmt) && ((const AlterEnumStmt *) command)->oldVal != NULL))
 		FollowAll(command);
 }
