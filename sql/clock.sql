@@ -48,6 +48,23 @@ SET enable_bitmapscan = off;
 EXPLAIN (COSTS OFF) SELECT customer FROM orders_lifecycle WHERE check_at < now() ORDER BY check_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED;
 RESET enable_seqscan;
 RESET enable_bitmapscan;
+-- a trigger of the user's that keeps a row as it is: it is no change, is not logged, and holds up nobody
+TRUNCATE orders;
+INSERT INTO orders SELECT i, now() - interval '80 days', 1 FROM generate_series(1, 3000) i;
+TRUNCATE orders_lifecycle_history;
+CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN NEW.customer > 500 THEN NULL ELSE NEW END; END $$;
+CREATE TRIGGER keep BEFORE UPDATE ON orders_lifecycle FOR EACH ROW EXECUTE FUNCTION keep();
+UPDATE orders SET at = at + interval '1 day' WHERE customer <= 250;
+SELECT crm.advance_stages(now() + interval '15 days');
+SELECT stage, count(*), min(customer), max(customer) FROM orders_lifecycle WHERE crm.order_count(purchases) > 0 GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM orders_lifecycle_history WHERE customer <= 3000;
+SELECT crm.advance_stages(now() + interval '15 days');
+DELETE FROM orders WHERE customer BETWEEN 501 AND 510;
+SELECT customer, problem FROM crm.verify('orders') ORDER BY customer::int;
+DROP TRIGGER keep ON orders_lifecycle;
+SELECT crm.refresh('orders');
+SELECT crm.advance_stages(now() + interval '15 days');
+DROP FUNCTION keep;
 -- wrong arguments
 SELECT crm.advance_stages('infinity');
 SELECT crm.advance_stages(NULL) IS NULL AS nothing;

@@ -401,8 +401,11 @@ RowValues(TrackRow *row, Datum *values, bool *nulls)
 	nulls[COLUMN_REACTIVATED_AT] = row->reactivated_at == TRACK_NEVER;
 }
 
-/* Replace the locked row in summary->old. */
-static void
+/*
+ * Replace the locked row in summary->old.  False if a BEFORE trigger of the
+ * user's would not have it: the row is as it was.
+ */
+static bool
 WriteRow(Summary *summary, TrackRow *row)
 {
 	TupleTableSlot *new = summary->new;
@@ -427,7 +430,11 @@ WriteRow(Summary *summary, TrackRow *row)
 	ExecSimpleRelationUpdate(summary->target.info, summary->target.estate, &summary->epqstate,
 							 summary->old, new);
 	ResetPerTupleExprContext(summary->target.estate);
+	/* where the new version is */
+	if (!ItemPointerIsValid(&new->tts_tid))
+		return false;
 	summary->written++;
+	return true;
 }
 
 static void
@@ -644,9 +651,8 @@ UpdateEntry(Summary *summary, TrackEntry *entry, TimestampTz now)
 		purchases = entry->purchases;
 	count = track_row_set(&row, !entry->inserted, &purchases, entry->cause, now,
 						  &summary->track->policy, changes);
-	LogChanges(summary, entry->key, changes, count);
-	if (memcmp(&row, &before, sizeof(row)) != 0)
-		WriteRow(summary, &row);
+	if (memcmp(&row, &before, sizeof(row)) == 0 || WriteRow(summary, &row))
+		LogChanges(summary, entry->key, changes, count);
 }
 
 /* Insert changes of stages into the history. */
@@ -847,7 +853,8 @@ TrackAdvance(Track *track, TimestampTz as_of, int64 limit)
 	int64		changed = 0;
 	int64		room;
 	uint64		found;
-	Oid			types[2] = {TIMESTAMPTZOID, INT8OID};
+	int64		kept = 0;		/* rows that a trigger of the user's keeps as they are: they are found again */
+	Oid			types[3] = {TIMESTAMPTZOID, INT8OID, INT8OID};
 	TrackScope	scope;
 
 	TrackEnter(track->owner, &scope);
@@ -856,7 +863,7 @@ TrackAdvance(Track *track, TimestampTz as_of, int64 limit)
 		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crm clock",
 													  ALLOCSET_DEFAULT_SIZES);
 		MemoryContext previous = MemoryContextSwitchTo(context);
-		Datum		arguments[2];
+		Datum		arguments[3];
 		Datum	   *keys;
 		Summary		summary;
 		Snapshot	snapshot;
@@ -866,12 +873,13 @@ TrackAdvance(Track *track, TimestampTz as_of, int64 limit)
 		room = Min(limit - changed, ADVANCE_BATCH);
 		arguments[0] = TimestampTzGetDatum(as_of);
 		arguments[1] = Int64GetDatum(room);
+		arguments[2] = Int64GetDatum(kept);
 		SPI_connect();
 		if (track->select_due == NULL)
 			TrackKeepPlan(&track->select_due,
 					 psprintf("SELECT customer FROM %s WHERE check_at < $1 "
-							  "ORDER BY check_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
-							  track->summary_name), 2, types);
+							  "ORDER BY check_at LIMIT $2 OFFSET $3 FOR NO KEY UPDATE SKIP LOCKED",
+							  track->summary_name), 3, types);
 		TrackCheckSpi(SPI_execute_snapshot(track->select_due, arguments, NULL, GetLatestSnapshot(),
 									  InvalidSnapshot, false, true, 0), "search for due customers");
 		found = SPI_processed;
@@ -904,11 +912,14 @@ TrackAdvance(Track *track, TimestampTz as_of, int64 limit)
 				ReadRow(&summary, &row);
 				before = row;
 				count = track_row_pass_time(&row, as_of, &track->policy, changes);
+				if (memcmp(&row, &before, sizeof(row)) != 0 && !WriteRow(&summary, &row))
+				{
+					kept++;
+					continue;
+				}
 				LogChanges(&summary, keys[i], changes, count);
 				if (count > 0)
 					changed++;
-				if (memcmp(&row, &before, sizeof(row)) != 0)
-					WriteRow(&summary, &row);
 			}
 			UnregisterSnapshot(snapshot);
 			WriteChanges(&summary, GetCurrentTimestamp());
