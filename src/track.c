@@ -87,6 +87,9 @@ typedef struct TrackSlot
 
 static HTAB *tracks = NULL;
 
+/* how often all of them were forgotten */
+static uint64 forgotten = 0;
+
 /*
  * Working as the owner
  */
@@ -147,6 +150,8 @@ ForgetRelation(Datum arg, Oid relid)
 	HASH_SEQ_STATUS status;
 	TrackSlot  *slot;
 
+	if (relid == InvalidOid)
+		forgotten++;
 	if (tracks == NULL)
 		return;
 	hash_seq_init(&status, tracks);
@@ -711,6 +716,7 @@ LookUp(Relation relation)
 	TrackScope	scope;
 	bool		found;
 	MemoryContextCallback *callback;
+	uint64		before = forgotten;
 
 	if (tracks == NULL)
 		InitTracks();
@@ -784,7 +790,8 @@ LookUp(Relation relation)
 	callback->arg = track;
 	MemoryContextRegisterResetCallback(context, callback);
 	MemoryContextSetParent(context, CacheMemoryContext);
-	track->valid = true;
+	/* what was changed while it was made may be in it as it was before */
+	track->valid = before == forgotten;
 	/* what was opened above may have moved it */
 	slot = hash_search(tracks, &relid, HASH_ENTER, &found);
 	slot->track = track;
