@@ -186,6 +186,34 @@ SELECT * FROM crm.stores() WHERE store LIKE 'status %y' OR store LIKE 'status %t
 SET ROLE "regress ""status";
 SELECT * FROM crm.stores() WHERE store LIKE 'status %y' OR store LIKE 'status %t';
 RESET ROLE;
+-- Or a function in an index, a constraint or statistics, which the planner executes; the owner may read them, and anybody what has those of the server only.
+SET client_min_messages = error;
+CREATE SCHEMA "status index" AUTHORIZATION regress_status;
+CREATE SCHEMA "status constraint" AUTHORIZATION regress_status;
+CREATE SCHEMA "status statistics" AUTHORIZATION regress_status;
+CREATE SCHEMA "status harmless" AUTHORIZATION regress_status;
+SET ROLE regress_status;
+CREATE FUNCTION "status index".run() RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE WARNING 'runs as somebody else'; RETURN true; END $$;
+CREATE TABLE "status index".settings (crm_version text);
+CREATE INDEX ON "status index".settings (crm_version) WHERE "status index".run();
+CREATE TABLE "status constraint".settings (crm_version text CHECK ("status index".run()));
+CREATE TABLE "status statistics".settings (crm_version text);
+CREATE STATISTICS "status statistics".settings ON crm_version, ("status index".run()) FROM "status statistics".settings;
+CREATE TABLE "status harmless".settings (crm_version text CHECK (length(crm_version) < 10), policy crm.lifecycle_policy CHECK (policy::text <> crm.lifecycle_policy('1 day', '2 days')::text));
+CREATE INDEX ON "status harmless".settings (lower(crm_version)) WHERE crm_version > '1';
+INSERT INTO "status index".settings VALUES ('2');
+INSERT INTO "status constraint".settings VALUES ('2');
+INSERT INTO "status statistics".settings VALUES ('2');
+INSERT INTO "status harmless".settings VALUES ('2');
+SELECT store, version FROM crm.stores() WHERE version = '2' ORDER BY 1;
+RESET ROLE;
+SET client_min_messages = warning;
+SET constraint_exclusion = on;
+SELECT store, version FROM crm.stores() WHERE store IN ('status index', 'status constraint', 'status statistics', 'status harmless') ORDER BY 1;
+RESET constraint_exclusion;
+SET client_min_messages = error;
+DROP SCHEMA "status index", "status constraint", "status statistics", "status harmless" CASCADE;
+SET client_min_messages = warning;
 
 -- arguments of triggers
 SELECT crm.trigger_arguments('\x6100620000'), crm.trigger_arguments('\x00'), crm.trigger_arguments('');

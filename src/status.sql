@@ -83,7 +83,10 @@ COMMENT ON FUNCTION crm.tracked() IS
  * Whoever asks for the state of the database reads tables that others made, a
  * superuser too.  A type of theirs could bring a cast of theirs, and a policy
  * a function, which would run with the rights of who asks: only columns of the
- * types that crm gave them are read, and nothing under policies.
+ * types that crm gave them are read, and nothing under policies.  The planner
+ * executes functions, too, of indexes, constraints and statistics: there they
+ * must be the server's or crm's, unless the table's owner has the rights of who
+ * asks anyway.
  */
 CREATE FUNCTION crm.may_read(relation regclass, columns name[], types regtype[]) RETURNS boolean
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -93,10 +96,21 @@ BEGIN ATOMIC
 			SELECT pg_catalog.count(*) FROM ROWS FROM (pg_catalog.unnest(columns), pg_catalog.unnest(types)) AS w (name, type)
 			JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = w.name AND a.atttypid = w.type
 			WHERE a.attnum > 0 AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT'))
+		AND (pg_catalog.pg_has_role(c.relowner, current_user, 'USAGE') OR NOT c.relispartition AND NOT EXISTS (
+			SELECT FROM pg_catalog.pg_depend AS d
+			WHERE (d.classid, d.objid) IN (
+					SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, indexrelid FROM pg_catalog.pg_index WHERE indrelid = c.oid
+					UNION ALL SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, oid FROM pg_catalog.pg_constraint WHERE conrelid = c.oid
+					UNION ALL SELECT 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, oid FROM pg_catalog.pg_statistic_ext WHERE stxrelid = c.oid)
+				-- (those of the server are not there)
+				AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass, 'pg_catalog.pg_type'::pg_catalog.regclass)
+				AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e JOIN pg_catalog.pg_extension AS x ON x.oid = e.refobjid
+					WHERE e.classid = d.refclassid AND e.objid = d.refobjid AND e.deptype = 'e'
+						AND e.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND x.extname = 'crm')))
 	FROM pg_catalog.pg_class AS c WHERE c.oid = relation;
 END;
 COMMENT ON FUNCTION crm.may_read(regclass, name[], regtype[]) IS
-	'whether the caller may read columns of a table, and nothing of somebody else''s would run if he did: they are of these types, and under no policy';
+	'whether the caller may read columns of a table, and nothing of somebody else''s would run if he did: they are of these types, under no policy, and no function of his is in an index, constraint or statistics';
 
 CREATE FUNCTION crm.oldest_due(orders regclass) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $body$
