@@ -327,6 +327,10 @@ crm_clock_worker(Datum argument)
 	Connect(DatumGetObjectId(argument));
 	/* whatever the database's own settings are */
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("role", "none", PGC_SUSET, PGC_S_OVERRIDE);
+	/* which would end a worker again and again (17) */
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)
+		SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
 	/* a table that somebody alters is done next time: others wait for this one */
 	SetConfigOption("lock_timeout", "1s", PGC_SUSET, PGC_S_OVERRIDE);
 

@@ -145,6 +145,20 @@ is($node->safe_psql('shop2', "SELECT stage FROM orders_lifecycle WHERE customer 
 $node->safe_psql('postgres', 'ALTER DATABASE shop2 RESET crm.clock');
 is_lost($node, 'shop2', $customer{shop2}, 'on again');
 
+# Settings of a database, or of the superuser's in it, that are meant for clients.
+my @meant = ("statement_timeout = '1ms'", "idle_in_transaction_session_timeout = '1ms'", "lock_timeout = '1ms'",
+	"default_transaction_isolation = serializable", "search_path = nowhere", "datestyle = 'German'", "role = nobody");
+push @meant, "transaction_timeout = '1ms'" if $node->safe_psql('postgres', "SELECT count(*) FROM pg_settings WHERE name = 'transaction_timeout'");
+$node->safe_psql('postgres', 'CREATE ROLE nobody');
+$node->safe_psql('postgres', "ALTER DATABASE shop2 SET $_") for @meant;
+$node->safe_psql('postgres', "ALTER ROLE CURRENT_USER IN DATABASE shop2 SET $_") for @meant;
+{
+	local $ENV{PGOPTIONS} = '-c role=none -c statement_timeout=0 -c search_path=public -c datestyle=ISO -c idle_in_transaction_session_timeout=0 -c lock_timeout=0'
+		. (@meant > 7 ? ' -c transaction_timeout=0' : '');
+	is_lost($node, 'shop2', buy($node, 'shop2'), 'in a database with settings for clients');
+}
+$node->safe_psql('postgres', 'ALTER DATABASE shop2 RESET ALL; ALTER ROLE CURRENT_USER IN DATABASE shop2 RESET ALL; DROP ROLE nobody');
+
 # A database that may not be written to is not.
 $node->safe_psql('postgres', 'ALTER DATABASE shop2 SET default_transaction_read_only = on');
 is_lost($node, 'shop1', buy($node, 'shop1'), 'another database is read-only');
