@@ -206,6 +206,10 @@ SELECT crm.track('orders', 'customer', 'at', 'rank() over ()');
 SELECT crm.track('orders', 'customer', 'at', '(SELECT 1)');
 SELECT crm.track('orders', 'customer', 'at', 'generate_series(1, 2)');
 SELECT crm.track('orders', 'customer', 'at', '$1');
+-- no other session would know it
+CREATE FUNCTION pg_temp.price(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+SELECT crm.track('orders', 'customer', 'at', 'abs(pg_temp.price(amount))');
+DROP FUNCTION pg_temp.price;
 -- exactly one expression
 SELECT crm.track('orders', 'customer', 'at', 'amount) FROM (VALUES (1)) v (x');
 SELECT crm.track('orders', 'customer', 'at', 'amount) UNION SELECT (1');

@@ -12,6 +12,7 @@
 
 #include "access/htup_details.h"
 #include "access/sysattr.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
@@ -97,6 +98,13 @@ IsMutable(Oid function, void *context)
 	return function != F_ENUM_OUT && func_volatile(function) != PROVOLATILE_IMMUTABLE;
 }
 
+/* Whether a function is gone when the session ends that tracks. */
+static bool
+IsTemporary(Oid function, void *context)
+{
+	return isAnyTempNamespace(get_func_namespace(function));
+}
+
 static bool
 CheckWalker(Node *node, TrackArgument *which)
 {
@@ -108,6 +116,10 @@ CheckWalker(Node *node, TrackArgument *which)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("%s must not use whole rows or system columns", name)));
+	if (check_functions_in_node(node, IsTemporary, NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("%s must not use temporary functions", name)));
 	if (check_functions_in_node(node, IsMutable, NULL) ||
 		IsA(node, SQLValueFunction) || IsA(node, NextValueExpr))
 		ereport(ERROR,
