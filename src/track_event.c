@@ -15,6 +15,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
@@ -50,6 +51,7 @@ typedef struct Followed
 	const Node *command;
 	Oid			orders;
 	bool		changed;		/* its orders are to be read again */
+	TrackBatch *dropped;		/* customers with orders in partitions that are dropped */
 	List	   *partitions;		/* of a command that may drop anything */
 } Followed;
 
@@ -138,23 +140,21 @@ CollectCustomers(TrackBatch *batch, Relation relation)
 }
 
 /*
- * Recompute the customers with orders in a table that came or went.  It is read
- * here, and not by a query: the owner of the orders may read all partitions
- * through these, but one that belongs to somebody else, or has policies, not
- * by its own name.
+ * Put the customers with orders in a table that comes or goes into a batch.  It
+ * is read here, and not by a query: the owner of the orders may read all
+ * partitions through these, but one that belongs to somebody else, or has
+ * policies, not by its own name.
  */
 static void
-RecomputeOrdersOf(Track *track, Oid relid)
+CollectOrdersOf(TrackBatch *batch, Oid relid, LOCKMODE lockmode)
 {
 	TrackScope	scope;
-	TrackBatch *batch;
 	ListCell   *cell;
 
-	TrackEnter(track->owner, &scope);
+	TrackEnter(batch->track->owner, &scope);
 	CommandCounterIncrement();
-	batch = TrackBatchCreate(track);
 	PushActiveSnapshot(GetLatestSnapshot());
-	foreach(cell, find_all_inheritors(relid, AccessShareLock, NULL))
+	foreach(cell, find_all_inheritors(relid, lockmode, NULL))
 	{
 		Relation	relation = table_open(lfirst_oid(cell), NoLock);
 
@@ -163,12 +163,28 @@ RecomputeOrdersOf(Track *track, Oid relid)
 		table_close(relation, NoLock);
 	}
 	PopActiveSnapshot();
-	if (track->mode == MODE_QUEUED)
+	TrackLeave(&scope);
+}
+
+/* Recompute the customers of a batch, or have that done. */
+static void
+Recompute(TrackBatch *batch)
+{
+	if (batch->track->mode == MODE_QUEUED)
 		TrackEnqueue(batch);
 	else
 		TrackBatchApply(batch, false);
 	MemoryContextDelete(batch->context);
-	TrackLeave(&scope);
+}
+
+/* Recompute the customers with orders in a table that came or went. */
+static void
+RecomputeOrdersOf(Track *track, Oid relid)
+{
+	TrackBatch *batch = TrackBatchCreate(track);
+
+	CollectOrdersOf(batch, relid, AccessShareLock);
+	Recompute(batch);
 }
 
 /*
@@ -323,6 +339,78 @@ FollowChanged(const Node *command, Oid relid)
 		Follow(command, root)->changed = true;
 }
 
+/*
+ * A partition is dropped: note whose orders it has, as later nobody can tell,
+ * and to read all orders again would lock everybody out for as long.  It is
+ * locked as DROP TABLE will, after its parent.
+ */
+static void
+FollowDropped(const Node *command, Oid relid)
+{
+	Oid			root_oid = TrackRoot(relid);
+	Oid			parent = get_partition_parent(relid, true);
+	Followed   *followed;
+	Relation	root;
+	MemoryContext previous;
+
+	if (!list_member_oid(TrackAll(), root_oid))
+		return;
+	followed = Follow(command, root_oid);
+	/* what is not his the owner of the schema may drop; a stranger must not lock it */
+	if (!crm_owns_relation(relid, GetUserId()))
+	{
+		followed->changed = true;
+		return;
+	}
+	if (parent != root_oid)
+		LockRelationOid(root_oid, AccessShareLock);
+	LockRelationOid(parent, AccessExclusiveLock);
+	LockRelationOid(relid, AccessExclusiveLock);
+	/* while that was waited for, it can have become another's, or nobody's */
+	if (!get_rel_relispartition(relid) || get_partition_parent(relid, true) != parent || TrackRoot(relid) != root_oid)
+	{
+		followed->changed = true;
+		return;
+	}
+	root = try_relation_open(root_oid, NoLock);
+	if (root == NULL)
+		return;
+	if (TrackIsTracked(root))
+	{
+		Track	   *track = TrackOpen(root);
+
+		if (followed->dropped == NULL)
+		{
+			previous = MemoryContextSwitchTo(CurTransactionContext);
+			followed->dropped = TrackBatchCreate(track);
+			MemoryContextSwitchTo(previous);
+		}
+		CollectOrdersOf(followed->dropped, relid, AccessExclusiveLock);
+	}
+	relation_close(root, NoLock);
+}
+
+/* The partitions are gone: recompute those who had orders there. */
+static void
+RecomputeDropped(Relation orders, TrackBatch *dropped)
+{
+	/* what was known of the orders before may be so no more */
+	TrackBatch *batch = TrackBatchCreate(TrackOpen(orders));
+	int			count;
+	TrackEntry **entries = TrackBatchEntries(dropped, &count);
+
+	for (int i = 0; i < count; i++)
+	{
+		bool		found;
+		TrackEntry *entry = TrackBatchFind(batch, entries[i]->key, &found);
+
+		entry->action = ENTRY_RECOMPUTE;
+		entry->cause = CAUSE_CORRECTION;
+	}
+	MemoryContextDelete(dropped->context);
+	Recompute(batch);
+}
+
 /* Whether a column that the expressions read may have values of an enum. */
 static bool
 ReadsEnum(const Track *track, Relation orders, Oid type)
@@ -449,6 +537,8 @@ CommandEnds(const Node *command)
 				(followed->partitions != NIL &&
 				 !equal(followed->partitions, find_all_inheritors(followed->orders, NoLock, NULL))))
 				ReadAgain(orders);
+			else if (followed->dropped != NULL)
+				RecomputeDropped(orders, followed->dropped);
 		}
 		if (orders != NULL)
 			relation_close(orders, NoLock);
@@ -500,13 +590,13 @@ CommandStarts(const Node *command)
 
 	if (IsA(command, DropStmt) && ((const DropStmt *) command)->removeType == OBJECT_TABLE)
 	{
-		/* where the partitions are of is known only before they are gone */
+		/* what the partitions are of, and have, is known only before they are gone */
 		foreach(cell, ((const DropStmt *) command)->objects)
 		{
 			Oid			relid = NamedTable(lfirst(cell));
 
 			if (OidIsValid(relid) && get_rel_relispartition(relid))
-				FollowChanged(command, relid);
+				FollowDropped(command, relid);
 		}
 	}
 	else if (IsA(command, AlterTableStmt) && ((const AlterTableStmt *) command)->objtype == OBJECT_TABLE)
