@@ -1226,3 +1226,22 @@ SELECT crm.apply_queue();
 SELECT crm.verify('parted');
 SELECT crm.untrack('parted');
 DROP TABLE parted;
+
+-- A procedure that commits: orders are added again after that, though others were read again before, which a row that is wrong on purpose shows
+CREATE TABLE orders (id int, customer int, at timestamptz, amount numeric);
+CREATE INDEX ON orders (customer);
+SELECT crm.track('orders', 'customer', 'at', 'amount');
+INSERT INTO orders SELECT i, 1, '2026-01-01 00:00Z', 1 FROM generate_series(1, 3) i;
+CREATE PROCEDURE load(commits boolean) LANGUAGE plpgsql AS $$ BEGIN
+	DELETE FROM orders WHERE id = (SELECT min(id) FROM orders);
+	UPDATE orders_lifecycle SET purchases = '{"orders": 0, "revenue": 0, "refunds": 0}';
+	IF commits THEN COMMIT; END IF;
+	INSERT INTO orders VALUES (10, 1, '2026-01-01 00:00Z', 1);
+END $$;
+CALL load(false);
+SELECT crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle;
+CALL load(true);
+SELECT crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle;
+SELECT crm.untrack('orders');
+DROP TABLE orders;
+DROP PROCEDURE load;

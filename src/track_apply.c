@@ -18,7 +18,8 @@
  * One's own orders are seen at once, even those whose trigger is yet to fire:
  * a statement may fire several triggers, and nested statements fire theirs
  * before.  So whatever was inserted by a statement must not be added any more
- * after a recompute in the same message of the client; see TrackMayAdd().
+ * after a recompute in the same message of the client, unless a commit was
+ * between; see TrackMayAdd().
  */
 #include "track.h"
 
@@ -114,19 +115,21 @@ typedef struct Summary
 /* of how many customers the orders are read at a time: without an index, that means all orders */
 #define READ_BATCH		1000000
 
-/* The message of the client in which orders were last read again. */
+/* The message of the client in which orders were last read again, and the transaction: a procedure may have several. */
 static TimestampTz recomputed_in = DT_NOBEGIN;
+static TimestampTz recomputed_transaction = DT_NOBEGIN;
 
 /*
  * Whether what a statement inserted may be added.  Not after orders were read
- * again in the same message: that may have seen it already.  A statement's
- * rows are inserted and its triggers fired within one message, so its start is
- * a safe, if coarse, measure.
+ * again in the same message and transaction: that may have seen it already.  A
+ * statement's rows are inserted and its triggers fired within one message and
+ * transaction, so their start is a safe, if coarse, measure.
  */
 bool
 TrackMayAdd(void)
 {
-	return recomputed_in != GetCurrentStatementStartTimestamp();
+	return recomputed_in != GetCurrentStatementStartTimestamp() ||
+		recomputed_transaction != GetCurrentTransactionStartTimestamp();
 }
 
 /* Orders were read again. */
@@ -134,6 +137,7 @@ void
 TrackForbidAdding(void)
 {
 	recomputed_in = GetCurrentStatementStartTimestamp();
+	recomputed_transaction = GetCurrentTransactionStartTimestamp();
 }
 
 TrackBatch *
