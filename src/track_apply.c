@@ -806,6 +806,15 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 		if (adds_nothing)
 			continue;
 		locked = LockRow(&summary, entry->key, skip_locked ? LockWaitSkip : LockWaitBlock);
+		/* somebody has deleted it meanwhile: then it is new (unless a trigger of the user's has something against it) */
+		for (int tries = 0; locked == TM_Deleted && tries < 3; tries++)
+		{
+			InsertRows(&summary, batch, &entry, 1, GetCurrentTimestamp());
+			CommandCounterIncrement();
+			locked = LockRow(&summary, entry->key, skip_locked ? LockWaitSkip : LockWaitBlock);
+		}
+		if (entry->inserted && entry->action != ENTRY_RECOMPUTE)
+			continue;
 		entry->skipped = locked == TM_WouldBlock;
 		if (entry->skipped)
 			continue;
