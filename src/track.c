@@ -299,6 +299,29 @@ typedef struct Tracked
 	char	  **arguments;
 } Tracked;
 
+/* The table of orders that a trigger of ours tells of, into a list. */
+static List *
+AddTracked(List *list, HeapTuple tuple, TupleDesc desc)
+{
+	Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+	Tracked    *tracked;
+
+	/* those of partitions, which may be many, first */
+	if (trigger->tgnargs < TRACK_ARGUMENTS ||
+		(trigger->tgnargs == TRACK_ARGUMENTS && get_rel_relispartition(trigger->tgrelid)))
+		return list;
+	tracked = palloc0(sizeof(Tracked));
+	tracked->arguments = TrackTriggerArguments(tuple, desc);
+	if (trigger->tgnargs == TRACK_ARGUMENTS)
+		tracked->orders = trigger->tgrelid;
+	else if (trigger->tgnargs == TRACK_ARGUMENTS + 1)
+		tracked->orders = RefreshedOrders(trigger->tgrelid, tracked->arguments);
+	return OidIsValid(tracked->orders) ? lappend(list, tracked) : list;
+}
+
+/* of more triggers all are read at once rather than one by one */
+#define MANY_TRIGGERS	100
+
 /*
  * The tables of orders that are tracked.  No table is opened, so that none is
  * waited for.  The triggers are those that depend on our function.
@@ -307,47 +330,46 @@ static List *
 ScanTriggers(void)
 {
 	List	   *result = NIL;
+	List	   *ours = NIL;
+	Oid			function = TrackFunction();
 	Relation	depend = table_open(DependRelationId, AccessShareLock);
 	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	tuple;
+	ListCell   *cell;
 
 	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(ProcedureRelationId));
 	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(TrackFunction()));
+				ObjectIdGetDatum(function));
 	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (list_length(ours) <= MANY_TRIGGERS && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_depend dependency = (Form_pg_depend) GETSTRUCT(tuple);
-		Tracked    *tracked;
-		SysScanDesc trigger_scan;
-		HeapTuple	trigger_tuple;
 
-		if (dependency->classid != TriggerRelationId)
-			continue;
-		tracked = palloc0(sizeof(Tracked));
-		ScanKeyInit(&keys[0], Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-					ObjectIdGetDatum(dependency->objid));
-		trigger_scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, keys);
-		trigger_tuple = systable_getnext(trigger_scan);
-		if (HeapTupleIsValid(trigger_tuple))
-		{
-			Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(trigger_tuple);
-
-			if (trigger->tgnargs >= TRACK_ARGUMENTS)
-				tracked->arguments = TrackTriggerArguments(trigger_tuple, RelationGetDescr(triggers));
-			if (trigger->tgnargs == TRACK_ARGUMENTS && !get_rel_relispartition(trigger->tgrelid))
-				tracked->orders = trigger->tgrelid;
-			else if (trigger->tgnargs == TRACK_ARGUMENTS + 1)
-				tracked->orders = RefreshedOrders(trigger->tgrelid, tracked->arguments);
-		}
-		systable_endscan(trigger_scan);
-		if (OidIsValid(tracked->orders))
-			result = lappend(result, tracked);
+		if (dependency->classid == TriggerRelationId)
+			ours = lappend_oid(ours, dependency->objid);
 	}
 	systable_endscan(scan);
+	if (list_length(ours) > MANY_TRIGGERS)
+	{
+		ScanKeyInit(&keys[0], Anum_pg_trigger_tgfoid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(function));
+		scan = systable_beginscan(triggers, InvalidOid, false, NULL, 1, keys);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+			result = AddTracked(result, tuple, RelationGetDescr(triggers));
+		systable_endscan(scan);
+	}
+	else
+		foreach(cell, ours)
+		{
+			ScanKeyInit(&keys[0], Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(lfirst_oid(cell)));
+			scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, keys);
+			tuple = systable_getnext(scan);
+			if (HeapTupleIsValid(tuple))
+				result = AddTracked(result, tuple, RelationGetDescr(triggers));
+			systable_endscan(scan);
+		}
 	table_close(triggers, AccessShareLock);
 	table_close(depend, AccessShareLock);
 	return result;
