@@ -44,7 +44,7 @@ BEGIN ATOMIC
 					WHEN rules THEN @.journey_name(t.channel, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) ELSE t.channel END AS channel,
 				t.touched_at AS at, NULL::numeric AS value, false AS is_new
 			FROM @.all_touches AS t
-			WHERE t.touched_at >= channel_analysis.from_at - (SELECT l.lookback FROM @.settings AS l) AND t.touched_at < channel_analysis.to_at
+			WHERE t.touched_at >= (channel_analysis.from_at AT TIME ZONE 'UTC' - (SELECT l.lookback FROM @.settings AS l)) AT TIME ZONE 'UTC' AND t.touched_at < channel_analysis.to_at
 			UNION ALL
 			SELECT o.customer_id, o.visitor_id, NULL, o.ordered_at, coalesce(o.net_base, 0),
 				CASE WHEN o.ordered_at = crm.first_order(l.purchases) THEN NOT EXISTS (SELECT FROM @.orders AS e
@@ -343,12 +343,12 @@ BEGIN ATOMIC
 	WITH e AS (
 		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, t.touched_at AS at, t.touch_id, t.channel, t.kind, t.product_id
 		FROM @.customer_touches AS t
-		WHERE t.touched_at >= sessions.from_at - (SELECT l.session_timeout FROM @.settings AS l) AND t.touched_at < sessions.to_at AND t.kind NOT IN ('email_opened', 'email_clicked')
+		WHERE t.touched_at >= (sessions.from_at AT TIME ZONE 'UTC' - (SELECT l.session_timeout FROM @.settings AS l)) AT TIME ZONE 'UTC' AND t.touched_at < sessions.to_at AND t.kind NOT IN ('email_opened', 'email_clicked')
 		UNION ALL
 		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END, o.ordered_at, NULL, NULL, NULL, NULL
 		FROM @.orders AS o
 		WHERE o.counts AND (o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL)
-			AND o.ordered_at >= from_at - (SELECT l.session_timeout FROM @.settings AS l) AND o.ordered_at < to_at),
+			AND o.ordered_at >= (from_at AT TIME ZONE 'UTC' - (SELECT l.session_timeout FROM @.settings AS l)) AT TIME ZONE 'UTC' AND o.ordered_at < to_at),
 	-- by a number first: cookies are slow to sort
 	n AS (
 		SELECT e.*, crm.session(e.at, e.touch_id IS NULL, (SELECT l.session_timeout FROM @.settings AS l)) OVER w AS session FROM e
@@ -571,7 +571,11 @@ FROM @.regional_sales('-infinity', 'infinity');
 -- Carts: what one person puts into a cart until he orders, or for long does not
 -- come back.  Of one customer, all of it is found by indexes.
 CREATE OR REPLACE VIEW @.carts AS
-WITH s AS MATERIALIZED (SELECT cart_abandoned_after, cart_recovered_within, pg_catalog.now() AS as_of FROM @.settings),
+-- a day has 24 hours, whoever asks
+WITH s AS MATERIALIZED (
+	SELECT pg_catalog.make_interval(secs => extract(epoch FROM cart_abandoned_after)::double precision) AS cart_abandoned_after,
+		pg_catalog.make_interval(secs => extract(epoch FROM cart_recovered_within)::double precision) AS cart_recovered_within, pg_catalog.now() AS as_of
+	FROM @.settings),
 -- by a number first: cookies are slow to sort
 e AS (
 	SELECT u.*, coalesce(u.customer_id, pg_catalog.hashtextextended(u.visitor_id, 0)) AS person

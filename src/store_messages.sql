@@ -426,7 +426,7 @@ CROSS JOIN LATERAL (
 	SELECT pg_catalog.count(*) AS messages, pg_catalog.count(o.sent_at) AS sent, pg_catalog.count(o.opened_at) AS opened, pg_catalog.count(o.clicked_at) AS clicked,
 		pg_catalog.count(*) FILTER (WHERE EXISTS (
 			SELECT FROM @.valid_orders AS v JOIN @.order_items AS i USING (order_id)
-			WHERE v.customer_id = o.customer_id AND i.product_id = o.product_id AND v.ordered_at >= o.sent_at AND v.ordered_at < o.sent_at + interval '30 days')) AS bought,
+			WHERE v.customer_id = o.customer_id AND i.product_id = o.product_id AND v.ordered_at >= o.sent_at AND v.ordered_at < o.sent_at + interval '720 hours')) AS bought,
 		pg_catalog.max(o.sent_at) AS last_sent_at
 	FROM @.outbox AS o WHERE o.subscription_id = s.subscription_id) AS m;
 
@@ -441,7 +441,7 @@ BEGIN ATOMIC
 	FROM (
 		SELECT o.kind, o.channel, o.subscription_id, o.customer_id, o.opened_at, o.clicked_at, EXISTS (
 			SELECT FROM @.valid_orders AS v JOIN @.order_items AS i USING (order_id)
-			WHERE v.customer_id = o.customer_id AND i.product_id = o.product_id AND v.ordered_at >= o.sent_at AND v.ordered_at < o.sent_at + within) AS bought
+			WHERE v.customer_id = o.customer_id AND i.product_id = o.product_id AND v.ordered_at >= o.sent_at AND v.ordered_at < (o.sent_at AT TIME ZONE 'UTC' + within) AT TIME ZONE 'UTC') AS bought
 		FROM @.outbox AS o WHERE o.subscription_id IS NOT NULL AND o.sent_at >= from_at AND o.sent_at < to_at) AS m
 	GROUP BY m.kind, m.channel;
 END;

@@ -3,6 +3,9 @@
  *
  * A view on a function casts its numerics again: RETURNS TABLE forgets the
  * precision, which some BI tools want to know.
+ *
+ * A time is moved by days in UTC, or by hours: days of the session's time zone
+ * would make a report depend on who asks.
  */
 CREATE FUNCTION crm.store_views() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN $ddl$
@@ -95,7 +98,7 @@ BEGIN ATOMIC
 	SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE c.again), (pg_catalog.count(*) FILTER (WHERE c.again)::numeric / nullif(pg_catalog.count(*), 0))::numeric(9,6)
 	FROM (
 		SELECT pg_catalog.min(o.ordered_at) AS first, pg_catalog.count(*) >= 2
-			AND (within IS NULL OR (pg_catalog.array_agg(o.ordered_at ORDER BY o.ordered_at))[2] < pg_catalog.min(o.ordered_at) + within) AS again
+			AND (within IS NULL OR (pg_catalog.array_agg(o.ordered_at ORDER BY o.ordered_at))[2] < (pg_catalog.min(o.ordered_at) AT TIME ZONE 'UTC' + within) AT TIME ZONE 'UTC') AS again
 		FROM @.valid_orders AS o WHERE o.customer_id IS NOT NULL GROUP BY o.customer_id) AS c
 	WHERE c.first >= from_at AND c.first < to_at;
 END;
@@ -162,7 +165,7 @@ BEGIN ATOMIC
 		SELECT k.product_id, pg_catalog.sum(k.on_hand) AS on_hand, pg_catalog.sum(k.reserved) AS reserved, pg_catalog.sum(k.incoming) AS incoming, pg_catalog.sum(k.available) AS available
 		FROM @.stock AS k GROUP BY k.product_id) AS s USING (product_id)
 	LEFT JOIN (
-		SELECT i.product_id, pg_catalog.sum(i.quantity)::bigint AS units, pg_catalog.sum(i.quantity) FILTER (WHERE o.ordered_at >= as_of - interval '28 days')::bigint AS lately
+		SELECT i.product_id, pg_catalog.sum(i.quantity)::bigint AS units, pg_catalog.sum(i.quantity) FILTER (WHERE o.ordered_at >= as_of - interval '672 hours')::bigint AS lately
 		FROM @.valid_orders AS o JOIN @.order_items AS i USING (order_id)
 		WHERE o.ordered_at < as_of GROUP BY i.product_id) AS u USING (product_id);
 END;
