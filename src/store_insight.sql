@@ -17,11 +17,12 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN pg_catalog.substr(name, pg_catalog.strpos(name, pg_catalog.chr(31)) + 1);
 COMMENT ON FUNCTION @.journey_channel(text) IS 'the channel that goes by that name in a journey';
 
--- Where campaigns are told apart, one goes by whether its channel is direct, the
--- channel and its own name.
+-- Where campaigns are told apart, one goes by the name of its channel and its
+-- own: touches of one moment are in the order of names, here as there.
 CREATE OR REPLACE FUNCTION @.campaign_name(channel text, campaign text, direct text[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN channel = ANY (direct) THEN 'direct' ELSE '' END || pg_catalog.chr(31) || channel || pg_catalog.chr(31) || coalesce(campaign, '');
+RETURN CASE WHEN channel = ANY (direct) THEN 'direct' || pg_catalog.chr(31) || CASE channel WHEN 'direct' THEN '' ELSE channel END
+	WHEN channel = 'direct' THEN pg_catalog.chr(31) || channel ELSE channel END || pg_catalog.chr(31) || coalesce(campaign, '');
 COMMENT ON FUNCTION @.campaign_name(text, text, text[]) IS 'the name by which a channel''s campaign goes in a journey, where these are the channels of type direct';
 
 -- All that is asked of the touches and orders of a period, in one pass over
@@ -212,8 +213,9 @@ WHERE p.visitors > 0 OR p.orders > 0 OR p.attributed_orders > 0 OR p.spend > 0;
 CREATE OR REPLACE FUNCTION @.journey_campaign(name text, OUT channel text, OUT campaign text)
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN pg_catalog.strpos(name, pg_catalog.chr(31)) > 0 THEN pg_catalog.split_part(name, pg_catalog.chr(31), 2) ELSE name END,
-		pg_catalog.substr(name, pg_catalog.length(pg_catalog.split_part(name, pg_catalog.chr(31), 1) || pg_catalog.split_part(name, pg_catalog.chr(31), 2)) + 3);
+	SELECT CASE p.first WHEN 'direct' THEN coalesce(nullif(p.second, ''), 'direct') WHEN '' THEN p.second ELSE p.first END,
+		pg_catalog.substr(name, pg_catalog.length(p.first) + CASE WHEN p.first IN ('direct', '') THEN pg_catalog.length(p.second) + 3 ELSE 2 END)
+	FROM (SELECT pg_catalog.split_part(name, pg_catalog.chr(31), 1) AS first, pg_catalog.split_part(name, pg_catalog.chr(31), 2) AS second) AS p;
 END;
 COMMENT ON FUNCTION @.journey_campaign(text) IS 'the channel and the campaign that go by that name in a journey';
 
