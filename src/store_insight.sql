@@ -69,7 +69,7 @@ CREATE OR REPLACE FUNCTION @.paths(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (path text[], conversions integer, value numeric, nulls integer, new_customers integer)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT p.path, p.conversions::integer, p.value, p.nulls::integer, p.new_customers::integer
+	SELECT p.path, p.conversions::integer, CASE WHEN a.known THEN p.value END, p.nulls::integer, p.new_customers::integer
 	FROM @.channel_analysis(false, paths.from_at, paths.to_at, false, true, false) AS a CROSS JOIN LATERAL pg_catalog.unnest(a.paths) AS p;
 END;
 COMMENT ON FUNCTION @.paths(timestamptz, timestamptz) IS 'the paths of channels to the orders of a period, and of the visits that came to none, each with how many went it: what crm.markov_model() and crm.shapley() take';
@@ -172,7 +172,7 @@ BEGIN ATOMIC
 		SELECT c.channel, c.type, coalesce(v.visitors, 0) AS visitors, coalesce(v.converted, 0) AS converted, v.converted::numeric / v.visitors AS rate,
 			coalesce(s.orders, 0) AS orders, CASE WHEN s.channel IS NULL THEN 0 ELSE s.revenue END AS revenue,
 			CASE WHEN s.channel IS NULL THEN 0 ELSE s.revenue END / nullif(total.revenue, 0) AS share,
-			coalesce(w.orders, 0) AS attributed_orders, CASE WHEN w.channel IS NULL THEN 0 ELSE w.revenue END AS attributed_revenue,
+			coalesce(w.orders, 0) AS attributed_orders, CASE WHEN w.orders > 0 THEN w.revenue ELSE coalesce(w.revenue, 0) END AS attributed_revenue,
 			coalesce(w.new_customers, 0) AS attributed_new_customers, m.spend
 		FROM (SELECT k.channel, k.type FROM @.channels AS k UNION ALL SELECT n.channel, NULL FROM won AS n WHERE n.channel = '(none)') AS c
 		CROSS JOIN total
@@ -207,7 +207,9 @@ CROSS JOIN LATERAL (
 		UNION ALL SELECT t.touched_at AT TIME ZONE s.time_zone FROM @.touches AS t UNION ALL SELECT p.day::timestamp FROM @.spend AS p) AS d
 	WHERE d.day <= pg_catalog.now() AT TIME ZONE s.time_zone) AS m
 CROSS JOIN LATERAL @.channel_performance(m.month AT TIME ZONE s.time_zone, (m.month + interval '1 month') AT TIME ZONE s.time_zone) AS p
-WHERE p.visitors > 0 OR p.orders > 0 OR p.attributed_orders > 0 OR p.spend > 0;
+WHERE p.visitors > 0 OR p.orders > 0 OR p.attributed_orders > 0 OR p.spend > 0
+	-- what was spent is not known
+	OR p.spend IS NULL AND EXISTS (SELECT FROM @.spend AS e WHERE e.channel = p.channel AND e.day >= m.month AND e.day < m.month + interval '1 month');
 
 -- Campaigns: the same of each channel's campaigns.
 CREATE OR REPLACE FUNCTION @.journey_campaign(name text, OUT channel text, OUT campaign text)
@@ -246,7 +248,7 @@ BEGIN ATOMIC
 		SELECT n.channel, n.campaign, v.visitors, v.converted
 		FROM analysis AS y CROSS JOIN LATERAL pg_catalog.unnest(y.visitors) AS v CROSS JOIN LATERAL @.journey_campaign(v.channel) AS n),
 	spent AS (
-		SELECT p.channel, p.campaign, CASE WHEN pg_catalog.count(*) = pg_catalog.count(b.amount) THEN pg_catalog.sum(b.amount) END AS spend
+		SELECT p.channel, p.campaign, CASE WHEN pg_catalog.count(*) = pg_catalog.count(b.amount) THEN pg_catalog.sum(b.amount) END AS spend, pg_catalog.count(*) AS days
 		FROM @.settings AS s, @.spend AS p, LATERAL (SELECT @.to_base(p.amount, p.currency, p.day) AS amount OFFSET 0) AS b
 		WHERE p.day::timestamp AT TIME ZONE s.time_zone >= from_at AND p.day::timestamp AT TIME ZONE s.time_zone < to_at
 		GROUP BY p.channel, p.campaign),
@@ -256,11 +258,11 @@ BEGIN ATOMIC
 		WHERE a.model = y.attribution_model),
 	figures AS (
 		SELECT channel, campaign, coalesce(v.visitors, 0) AS visitors, coalesce(v.converted, 0) AS converted, v.converted::numeric / v.visitors AS rate,
-			coalesce(w.orders, 0) AS orders, CASE WHEN w.orders IS NULL THEN 0 ELSE w.revenue END AS revenue, coalesce(w.new_customers, 0) AS new_customers, m.spend
+			coalesce(w.orders, 0) AS orders, CASE WHEN w.orders > 0 THEN w.revenue ELSE coalesce(w.revenue, 0) END AS revenue, coalesce(w.new_customers, 0) AS new_customers, m.spend, m.days
 		FROM visited AS v FULL JOIN won AS w USING (channel, campaign) FULL JOIN spent AS m USING (channel, campaign))
 	SELECT f.channel, f.campaign, f.visitors, f.converted, f.rate::numeric(9,6), f.orders::numeric(18,4), f.revenue::numeric(20,4), f.new_customers::numeric(18,4), f.spend::numeric(20,4),
 		(f.spend / nullif(f.new_customers, 0))::numeric(18,4), (f.revenue / nullif(f.spend, 0))::numeric(18,4), ((f.revenue * s.margin - f.spend) / nullif(f.spend, 0))::numeric(18,4)
-	FROM figures AS f, @.settings AS s WHERE f.visitors > 0 OR f.orders > 0 OR f.spend IS NOT NULL;
+	FROM figures AS f, @.settings AS s WHERE f.visitors > 0 OR f.orders > 0 OR f.days > 0;
 END;
 COMMENT ON FUNCTION @.campaign_performance(timestamptz, timestamptz) IS 'what campaigns cost and brought in a period: visitors, orders won, cost of a new customer, return on what was spent; in the base currency';
 
