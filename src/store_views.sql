@@ -36,11 +36,12 @@ BEGIN
 	IF by IN ('product', 'category') THEN
 		RETURN QUERY
 		SELECT CASE by WHEN 'product' THEN p.product_id::text ELSE p.category END AS part, o.currency, count(DISTINCT o.order_id), sum(i.quantity)::bigint,
-			sum(i.amount)::numeric(20,4), sum(r.amount)::numeric(20,4), (sum(i.amount) - sum(r.amount))::numeric(20,4), (sum(i.amount) - sum(r.sales))::numeric(20,4)
-		FROM @.valid_orders AS o JOIN @.order_items AS i USING (order_id) JOIN @.products AS p USING (product_id),
-			LATERAL (SELECT coalesce(sum(f.amount), 0) AS amount, coalesce(sum(f.amount - f.shipping - f.tax), 0) AS sales
+			sum(i.amount)::numeric(20,4), sum(r.amount)::numeric(20,4), (sum(i.amount) - sum(r.amount))::numeric(20,4), (sum(i.amount) - sum(r.amount))::numeric(20,4)
+		FROM @.orders AS o JOIN @.order_items AS i USING (order_id) JOIN @.products AS p USING (product_id),
+			-- what an item costs has no shipping in it, nor tax that is added to the price
+			LATERAL (SELECT coalesce(sum(f.amount - f.shipping - CASE WHEN o.tax_included THEN 0 ELSE f.tax END), 0) AS amount
 				FROM @.refunds AS f WHERE f.order_id = i.order_id AND f.line = i.line) AS r
-		WHERE o.ordered_at >= from_at AND o.ordered_at < to_at
+		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at
 		GROUP BY 1, o.currency ORDER BY 1, o.currency;
 	ELSIF by IN ('day', 'week', 'month', 'weekday', 'hour', 'channel', 'country', 'region', 'city') THEN
 		RETURN QUERY
