@@ -617,7 +617,8 @@ FROM k, s;
 
 CREATE OR REPLACE VIEW @.abandoned_carts AS
 SELECT k.customer_id, k.visitor_id, nullif(pg_catalog.concat_ws(' ', c.first_name, c.last_name), '') AS name, c.email::text AS email, c.phone::text AS phone,
-	CASE WHEN c.customer_id IS NOT NULL THEN coalesce(n.granted, false) END AS may_email,
+	CASE WHEN c.customer_id IS NOT NULL THEN coalesce(n.granted, false) AND NOT EXISTS (SELECT FROM @.suppressions AS s
+		WHERE s.channel = 'email' AND s.hash = (SELECT @.suppression_hash(y.key, 'email', c.email::text) FROM @.suppression_key AS y)) END AS may_email,
 	k.started_at, k.last_at, k.touches, k.channel, k.product_id, k.ordered_at, k.status
 FROM @.carts AS k LEFT JOIN @.customers AS c USING (customer_id)
 LEFT JOIN (SELECT DISTINCT ON (s.customer_id) s.customer_id, s.granted FROM @.consents AS s
