@@ -64,6 +64,7 @@ INSERT INTO touches (visitor_id, touched_at, kind, channel) SELECT visitor_id, t
 INSERT INTO touches (visitor_id, touched_at, kind, channel, product_id) SELECT visitor_id, touched_at + n * interval '25 minutes', CASE n WHEN 2 THEN 'cart' ELSE 'view' END, channel, product_id FROM touches, generate_series(1, 2) AS n WHERE touch_id % 9 = 0 AND visitor_id IS NOT NULL;
 UPDATE spend SET amount = amount * 100, campaign = CASE extract(day FROM day)::int % 3 WHEN 0 THEN '' ELSE 'No. ' || extract(day FROM day)::int % 3 + 1 END;
 INSERT INTO credit_tiers VALUES (0.05, 0.10, 0.07);
+UPDATE channels SET type = 'direct' WHERE channel = 'referral';
 INSERT INTO accounts (account_id, name) VALUES (1, 'Smith & Co.');
 INSERT INTO teams VALUES ('key');
 UPDATE customers SET account_id = 1, team = 'key', tags = '{vip,"a, b"}', job_title = 'cook', attributes = '{"size": 4}' WHERE customer_id % 10 = 3;
@@ -346,19 +347,19 @@ INSERT INTO checks VALUES
 	UNION ALL SELECT 3, merged_at, 'merge', 'customer 5: the same', NULL, NULL, NULL, NULL FROM merges WHERE absorb = 5
 	UNION ALL SELECT customer_id, created_at, 'customer', created_via, NULL, NULL, NULL, source FROM customers WHERE merged_into IS NULL$$);
 
--- Channels.  Each order with the touches of the 30 days before it; what leads there, and what leads nowhere, as paths of names.  Touches of one moment are in the order of names.
+-- Channels.  Each order with the touches of the 30 days before it; what leads there, and what leads nowhere, as paths of names.  Touches of one moment are in the order of channels' names, direct ones as if all were called so.
 CREATE FUNCTION pg_temp.ways(f timestamptz, u timestamptz, campaigns boolean) RETURNS TABLE (won int, value numeric, is_first int, path text[]) LANGUAGE sql AS $$
-	WITH t AS (SELECT t.*, channel || CASE WHEN campaigns THEN '/' || coalesce(campaign, '') ELSE '' END AS name FROM t)
-	SELECT 1, value, (customer_id IS NOT NULL AND n = 1)::int, coalesce((SELECT array_agg(name ORDER BY touched_at, name COLLATE "C") FROM t WHERE t.who = o.who AND touched_at BETWEEN ordered_at - interval '720 hours' AND ordered_at), '{}')
+	WITH t AS (SELECT t.*, channel || CASE WHEN campaigns THEN '/' || coalesce(campaign, '') ELSE '' END AS name, CASE WHEN direct THEN 'direct' ELSE channel END AS title FROM t)
+	SELECT 1, value, (customer_id IS NOT NULL AND n = 1)::int, coalesce((SELECT array_agg(name ORDER BY touched_at, title COLLATE "C", name COLLATE "C") FROM t WHERE t.who = o.who AND touched_at BETWEEN ordered_at - interval '720 hours' AND ordered_at), '{}')
 	FROM o WHERE ordered_at >= f AND ordered_at < u
-	UNION ALL SELECT 0, 0, 0, array_agg(name ORDER BY touched_at, name COLLATE "C") FILTER (WHERE touched_at >= last - interval '720 hours')
+	UNION ALL SELECT 0, 0, 0, array_agg(name ORDER BY touched_at, title COLLATE "C", name COLLATE "C") FILTER (WHERE touched_at >= last - interval '720 hours')
 	FROM (SELECT t.*, max(touched_at) OVER (PARTITION BY who) AS last FROM t WHERE touched_at >= f - interval '720 hours' AND touched_at < u) AS t
 	LEFT JOIN (SELECT who, max(ordered_at) AS ordered FROM o WHERE ordered_at >= f AND ordered_at < u GROUP BY 1) AS p USING (who)
 	WHERE last < least(u, now()) - interval '720 hours' AND (ordered IS NULL OR touched_at > ordered) GROUP BY who $$;
 CREATE FUNCTION pg_temp.credits(f timestamptz, u timestamptz, campaigns boolean) RETURNS TABLE (channel text, campaign text, model text, orders numeric, revenue numeric, new_customers numeric) LANGUAGE sql AS $$
 	WITH b AS (SELECT order_id, ordered_at, value, o.customer_id IS NOT NULL AND o.n = 1 AS is_first, coalesce(channel || CASE WHEN campaigns THEN '/' || coalesce(campaign, '') ELSE '' END, '(none)') AS name, touched_at, count(touch_id) OVER (PARTITION BY order_id) AS n,
-			row_number() OVER (PARTITION BY order_id ORDER BY touched_at, channel COLLATE "C", campaign COLLATE "C" NULLS FIRST) AS place, row_number() OVER (PARTITION BY order_id ORDER BY direct, touched_at DESC, channel COLLATE "C" DESC, campaign COLLATE "C" DESC NULLS LAST) AS liked
-		FROM (SELECT order_id, ordered_at, value, customer_id, n, who FROM o WHERE ordered_at >= f AND ordered_at < u) AS o LEFT JOIN (SELECT who, touch_id, touched_at, channel, campaign, direct FROM t) AS t ON t.who = o.who AND touched_at BETWEEN ordered_at - interval '720 hours' AND ordered_at),
+			row_number() OVER (PARTITION BY order_id ORDER BY touched_at, title COLLATE "C", channel COLLATE "C", campaign COLLATE "C" NULLS FIRST) AS place, row_number() OVER (PARTITION BY order_id ORDER BY direct, touched_at DESC, title COLLATE "C" DESC, channel COLLATE "C" DESC, campaign COLLATE "C" DESC NULLS LAST) AS liked
+		FROM (SELECT order_id, ordered_at, value, customer_id, n, who FROM o WHERE ordered_at >= f AND ordered_at < u) AS o LEFT JOIN (SELECT who, touch_id, touched_at, channel, campaign, direct, CASE WHEN direct THEN 'direct' ELSE channel END AS title FROM t) AS t ON t.who = o.who AND touched_at BETWEEN ordered_at - interval '720 hours' AND ordered_at),
 	w AS (SELECT b.*, model, weight::numeric / sum(weight::numeric) OVER (PARTITION BY order_id, model) AS credit FROM b, LATERAL (VALUES ('first', (place = 1)::int::float8), ('last', (place = greatest(n, 1))::int), ('last_non_direct', (liked = 1)::int), ('linear', 1),
 		('position', CASE WHEN n <= 2 THEN 1 WHEN place IN (1, n) THEN 0.4 ELSE 0.2 / (n - 2) END), ('time_decay', CASE WHEN n = 0 THEN 1 ELSE 2 ^ (-extract(epoch FROM ordered_at - touched_at)::float8 / 604800) END)) AS m(model, weight)),
 	p AS MATERIALIZED (SELECT row_number() OVER () AS way, y.* FROM pg_temp.ways(f, u, campaigns) AS y),

@@ -42,7 +42,7 @@ BEGIN ATOMIC
 			FROM @.settings AS t OFFSET 0) AS s
 		CROSS JOIN (
 			SELECT t.customer_id, t.visitor_id, CASE WHEN campaigns THEN @.campaign_name(t.channel, t.campaign, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct'))
-					WHEN rules THEN @.journey_name(t.channel, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) ELSE t.channel END AS channel,
+					ELSE @.journey_name(t.channel, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) END AS channel,
 				t.touched_at AS at, NULL::numeric AS value, false AS is_new
 			FROM @.all_touches AS t
 			WHERE t.touched_at >= (channel_analysis.from_at AT TIME ZONE 'UTC' - (SELECT l.lookback FROM @.settings AS l)) AT TIME ZONE 'UTC' AND t.touched_at < channel_analysis.to_at
@@ -69,7 +69,7 @@ CREATE OR REPLACE FUNCTION @.paths(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (path text[], conversions integer, value numeric, nulls integer, new_customers integer)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT p.path, p.conversions::integer, CASE WHEN a.known THEN p.value END, p.nulls::integer, p.new_customers::integer
+	SELECT ARRAY(SELECT @.journey_channel(u.name) FROM pg_catalog.unnest(p.path) WITH ORDINALITY AS u(name, place) ORDER BY u.place), p.conversions::integer, CASE WHEN a.known THEN p.value END, p.nulls::integer, p.new_customers::integer
 	FROM @.channel_analysis(false, paths.from_at, paths.to_at, false, true, false) AS a CROSS JOIN LATERAL pg_catalog.unnest(a.paths) AS p;
 END;
 COMMENT ON FUNCTION @.paths(timestamptz, timestamptz) IS 'the paths of channels to the orders of a period, and of the visits that came to none, each with how many went it: what crm.markov_model() and crm.shapley() take';
