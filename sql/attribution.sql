@@ -141,7 +141,7 @@ SELECT CASE WHEN customer % 3 > 0 THEN customer END, CASE WHEN customer % 3 = 0 
 UNION ALL
 SELECT NULL, NULL, NULL, at, amount, id < 90, NULL FROM purchase WHERE id < 100
 UNION ALL VALUES (1, NULL, NULL, timestamptz '2025-01-01Z', NULL::numeric, NULL::boolean, NULL::int), (NULL, NULL, 'ads', '2025-01-01Z', NULL, NULL, NULL), (1, NULL, 'ads', NULL, NULL, NULL, NULL), (1, NULL, NULL, NULL, 5, NULL, NULL);
-SELECT a.orders AS and_orders, a.new_customers AS and_new_customers, a.paths AS and_paths, a.visitors AS and_visitors
+SELECT a.orders AS and_orders, a.new_customers AS and_new_customers, a.paths AS and_paths, a.visits AS and_visitors
 FROM (SELECT (crm.channel_analysis(customer, visitor, channel, at, value, is_new, '720 hours', '7 days', '2025-03-25 00:00Z', '2025-01-20 00:00Z')).* FROM person_event) a \gset
 SELECT crm.attribution(who, channel, at, value, '720 hours', '7 days')::text = :'and_orders' AS orders,
 	crm.attribution(who, channel, at, value, '720 hours', '7 days') FILTER (WHERE value IS NULL OR is_new)::text = :'and_new_customers' AS new_customers
@@ -173,13 +173,13 @@ FROM (SELECT who, channel, min(at) AS first_at FROM person_event
 GROUP BY t.channel;
 SELECT * FROM visitors_by_hand ORDER BY channel COLLATE "C";
 SELECT array_agg((channel, visitors, converted)::crm.channel_visitors ORDER BY channel COLLATE "C") = :'and_visitors'::crm.channel_visitors[] AS visitors FROM visitors_by_hand;
-SELECT visits_from, a.visitors FROM unnest('{-infinity,2025-01-02 00:00Z,2025-01-03 00:00Z,infinity}'::timestamptz[]) AS visits_from,
+SELECT visits_from, a.visits FROM unnest('{-infinity,2025-01-02 00:00Z,2025-01-03 00:00Z,infinity}'::timestamptz[]) AS visits_from,
 	LATERAL (SELECT (crm.channel_analysis(1, NULL, channel, at, value, NULL, '30 days', NULL, NULL, visits_from)).*
 		FROM (VALUES ('b', timestamptz '2025-01-02Z', NULL), ('a', '2025-01-01Z', NULL), ('b', '2025-01-03Z', NULL), (NULL, '2025-01-02Z', -5)) t (channel, at, value)) a;
 -- what is not asked for is not there; of nothing there is nothing; as_of when an order could still come
-SELECT a.orders IS NULL AS no_orders, a.new_customers IS NULL AS no_new_customers, a.paths = :'and_paths'::crm.path_count[] AS paths, a.visitors IS NULL AS no_visitors
+SELECT a.orders IS NULL AS no_orders, a.new_customers IS NULL AS no_new_customers, a.paths = :'and_paths'::crm.path_count[] AS paths, a.visits IS NULL AS no_visitors
 FROM (SELECT (crm.channel_analysis(customer, visitor, channel, at, value, is_new, '720 hours', NULL, '2025-03-25 00:00Z', NULL)).* FROM person_event) a;
-SELECT a.orders::text = :'and_orders' AS orders, a.new_customers::text = :'and_new_customers' AS new_customers, a.paths IS NULL AS no_paths, a.visitors = :'and_visitors'::crm.channel_visitors[] AS visitors
+SELECT a.orders::text = :'and_orders' AS orders, a.new_customers::text = :'and_new_customers' AS new_customers, a.paths IS NULL AS no_paths, a.visits = :'and_visitors'::crm.channel_visitors[] AS visitors
 FROM (SELECT (crm.channel_analysis(customer, visitor, channel, at AT TIME ZONE 'UTC', value, is_new, '720 hours', '7 days', NULL::timestamp, '2025-01-20 00:00')).* FROM person_event) a;
 SELECT * FROM (SELECT (crm.channel_analysis(customer, visitor, channel, at, value, is_new, '720 hours', '7 days', now(), NULL)).* FROM person_event WHERE false) a;
 SELECT as_of, a.paths FROM unnest('{2025-01-31 00:00Z,2025-01-31 00:00:00.000001Z,2025-02-05Z}'::timestamptz[]) AS as_of,
@@ -251,7 +251,7 @@ SELECT crm.attribution(customer, channel, at, value, '720 hours', '7 days')::tex
 SET max_parallel_workers_per_gather = 2;
 ALTER TABLE visit SET (parallel_workers = 2);
 EXPLAIN (COSTS off) SELECT crm.channel_analysis(customer, NULL, channel, at, NULL, NULL, '720 hours', '7 days', '2025-03-25 00:00Z'::timestamptz, '-infinity') FROM touch;
-SELECT a.orders::text = :'and_orders' AS orders, a.new_customers::text = :'and_new_customers' AS new_customers, a.paths = :'and_paths'::crm.path_count[] AS paths, a.visitors = :'and_visitors'::crm.channel_visitors[] AS visitors
+SELECT a.orders::text = :'and_orders' AS orders, a.new_customers::text = :'and_new_customers' AS new_customers, a.paths = :'and_paths'::crm.path_count[] AS paths, a.visits = :'and_visitors'::crm.channel_visitors[] AS visitors
 FROM (SELECT (crm.channel_analysis(customer, visitor, channel, at, value, is_new, '720 hours', '7 days', '2025-03-25 00:00Z', '2025-01-20 00:00Z')).*
 	FROM (SELECT CASE WHEN customer % 3 > 0 THEN customer END::bigint AS customer, CASE WHEN customer % 3 = 0 THEN 'visitor ' || customer END AS visitor, channel, at, NULL::numeric AS value, NULL::boolean AS is_new FROM visit
 		UNION ALL SELECT CASE WHEN customer % 3 > 0 THEN customer END, CASE WHEN customer % 3 = 0 THEN 'visitor ' || customer END, NULL, at, amount, NOT EXISTS (SELECT FROM purchase e WHERE e.customer = p.customer AND (e.at, e.id) < (p.at, p.id)) FROM purchase p

@@ -306,7 +306,7 @@ COMMENT ON TYPE crm.path_count IS 'a path of channels, how many orders it led to
 CREATE TYPE crm.channel_visitors AS (channel text, visitors bigint, converted bigint);
 COMMENT ON TYPE crm.channel_visitors IS 'how many came by a channel, and how many of them ordered after that';
 
-CREATE TYPE crm.channel_analysis AS (orders crm.attribution, new_customers crm.attribution, paths crm.path_count[], visitors crm.channel_visitors[]);
+CREATE TYPE crm.channel_analysis AS (orders crm.attribution, new_customers crm.attribution, paths crm.path_count[], visits crm.channel_visitors[]);
 COMMENT ON TYPE crm.channel_analysis IS 'what the rules give for all orders and for those that were a customer''s first, the paths, and the visitors of each channel';
 
 CREATE FUNCTION crm.channel_analysis_event(internal, bigint, text, text, timestamptz, numeric, boolean, interval, interval, timestamptz, timestamptz) RETURNS internal

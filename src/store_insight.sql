@@ -28,17 +28,17 @@ COMMENT ON FUNCTION @.campaign_name(text, text, text[]) IS 'the name by which a 
 -- All that is asked of the touches and orders of a period, in one pass over
 -- both.  What the rules, the models or the visitors take is left out if it is
 -- not wanted.  known: of all orders what they are worth in the base currency.
-CREATE OR REPLACE FUNCTION @.channel_analysis(campaigns boolean, from_at timestamptz, to_at timestamptz, rules boolean, models boolean, visits boolean)
-RETURNS TABLE (orders crm.attribution, new_customers crm.attribution, paths crm.path_count[], visitors crm.channel_visitors[], known boolean)
+CREATE OR REPLACE FUNCTION @.channel_analysis(campaigns boolean, from_at timestamptz, to_at timestamptz, rules boolean, models boolean, visitors boolean)
+RETURNS TABLE (orders crm.attribution, new_customers crm.attribution, paths crm.path_count[], visits crm.channel_visitors[], known boolean)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
-	SELECT (a.a).orders, (a.a).new_customers, (a.a).paths, (a.a).visitors,
+	SELECT (a.a).orders, (a.a).new_customers, (a.a).paths, (a.a).visits,
 		NOT EXISTS (SELECT FROM @.orders AS u WHERE u.counts AND u.net_base IS NULL AND u.ordered_at >= channel_analysis.from_at AND u.ordered_at < channel_analysis.to_at)
 	FROM (
 		SELECT crm.channel_analysis(e.customer_id, e.visitor_id, e.channel, e.at, e.value, e.is_new, s.lookback, s.half_life, s.as_of, s.visits_from) AS a
 		FROM (
 			SELECT t.lookback, CASE WHEN rules THEN t.half_life END AS half_life, CASE WHEN models THEN least(to_at, pg_catalog.now()) END AS as_of,
-				CASE WHEN visits THEN from_at END AS visits_from
+				CASE WHEN visitors THEN from_at END AS visits_from
 			FROM @.settings AS t OFFSET 0) AS s
 		CROSS JOIN (
 			SELECT t.customer_id, t.visitor_id, CASE WHEN campaigns THEN @.campaign_name(t.channel, t.campaign, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct'))
@@ -146,12 +146,12 @@ RETURNS TABLE (channel text, type text, visitors bigint, converted bigint, conve
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 20 SET jit = off
 BEGIN ATOMIC
 	WITH analysis AS MATERIALIZED (
-		SELECT a.orders, a.new_customers, a.paths, a.visitors, a.known, s.attribution_model
+		SELECT a.orders, a.new_customers, a.paths, a.visits, a.known, s.attribution_model
 		FROM @.settings AS s CROSS JOIN LATERAL @.channel_analysis(false, channel_performance.from_at, channel_performance.to_at,
 			s.attribution_model NOT IN ('markov', 'shapley'), s.attribution_model IN ('markov', 'shapley'), true) AS a),
 	visited AS (
 		SELECT @.journey_channel(v.channel) AS channel, v.visitors, v.converted
-		FROM analysis AS n CROSS JOIN LATERAL pg_catalog.unnest(n.visitors) AS v),
+		FROM analysis AS n CROSS JOIN LATERAL pg_catalog.unnest(n.visits) AS v),
 	sold AS (
 		SELECT o.channel, pg_catalog.count(*) AS orders, CASE WHEN pg_catalog.count(*) = pg_catalog.count(o.net_base) THEN pg_catalog.sum(o.net_base) END AS revenue
 		FROM @.orders AS o WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at GROUP BY o.channel),
@@ -241,12 +241,12 @@ RETURNS TABLE (channel text, campaign text, visitors bigint, converted bigint, c
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH analysis AS MATERIALIZED (
-		SELECT a.orders, a.new_customers, a.paths, a.visitors, a.known, s.attribution_model
+		SELECT a.orders, a.new_customers, a.paths, a.visits, a.known, s.attribution_model
 		FROM @.settings AS s CROSS JOIN LATERAL @.channel_analysis(true, campaign_performance.from_at, campaign_performance.to_at,
 			s.attribution_model NOT IN ('markov', 'shapley'), s.attribution_model IN ('markov', 'shapley'), true) AS a),
 	visited AS (
 		SELECT n.channel, n.campaign, v.visitors, v.converted
-		FROM analysis AS y CROSS JOIN LATERAL pg_catalog.unnest(y.visitors) AS v CROSS JOIN LATERAL @.journey_campaign(v.channel) AS n),
+		FROM analysis AS y CROSS JOIN LATERAL pg_catalog.unnest(y.visits) AS v CROSS JOIN LATERAL @.journey_campaign(v.channel) AS n),
 	spent AS (
 		SELECT p.channel, p.campaign, CASE WHEN pg_catalog.count(*) = pg_catalog.count(b.amount) THEN pg_catalog.sum(b.amount) END AS spend, pg_catalog.count(*) AS days
 		FROM @.settings AS s, @.spend AS p, LATERAL (SELECT @.to_base(p.amount, p.currency, p.day) AS amount OFFSET 0) AS b
