@@ -62,5 +62,9 @@ FROM (VALUES (timestamptz '2025-01-01 10:00+00', false), ('2025-01-01 10:30+00',
 SELECT (crm.session(at, false, '30 minutes') OVER (ORDER BY at DESC)).* FROM (VALUES (timestamptz '2025-01-01 10:00+00'), ('2025-01-01 09:59+00')) AS v(at);
 SELECT (crm.session('2025-01-01 10:00+00', false, NULL) OVER ()).*;
 SELECT crm.session('2025-01-01 10:00+00', false, '1 hour');
+-- a day has 24 hours, where clocks change too
+SET timezone = 'America/New_York';
+SELECT (crm.session(at, false, '1 day') OVER (ORDER BY at)).touches FROM (VALUES (timestamptz '2025-03-08 16:00+00'), ('2025-03-09 15:30+00')) AS v(at);
+RESET timezone;
 -- a frame makes no difference
 SELECT (crm.session(at, false, '30 minutes') OVER (ORDER BY at ROWS CURRENT ROW)).touches FROM (VALUES (timestamptz '2025-01-01 10:00+00'), ('2025-01-01 10:10+00')) AS v(at);

@@ -22,7 +22,10 @@ typedef struct SessionPlace
 	int64		next;
 } SessionPlace;
 
-/* Whether what happens at that time belongs to the session of the last touch. */
+/*
+ * Whether what happens at that time belongs to the session of the last touch,
+ * by the clock of UTC: no setting must matter.
+ */
 static inline bool
 GoesOn(TimestampTz at, TimestampTz last, Interval *timeout)
 {
@@ -31,9 +34,9 @@ GoesOn(TimestampTz at, TimestampTz last, Interval *timeout)
 	/* the sum of a time and no days and months is told without a calendar */
 	if (timeout->month != 0 || timeout->day != 0 || TIMESTAMP_NOT_FINITE(at) ||
 		pg_sub_s64_overflow(at, timeout->time, &from))
-		from = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
-													   TimestampTzGetDatum(at),
-													   IntervalPGetDatum(timeout)));
+		from = DatumGetTimestamp(DirectFunctionCall2(timestamp_mi_interval,
+													 TimestampGetDatum(at),
+													 IntervalPGetDatum(timeout)));
 	return last >= from;
 }
 
