@@ -52,7 +52,8 @@ typedef struct Followed
 	Oid			orders;
 	bool		changed;		/* its orders are to be read again */
 	TrackBatch *dropped;		/* customers with orders in partitions that are dropped */
-	List	   *partitions;		/* of a command that may drop anything */
+	bool		names;			/* the names are to be checked */
+	List	   *partitions;		/* of a command that may drop some */
 } Followed;
 
 static Followed *all_followed = NULL;
@@ -449,6 +450,7 @@ FollowAll(const Node *command)
 	ListCell   *cell;
 	bool		drops = IsA(command, DropOwnedStmt) ||
 		(IsA(command, DropStmt) && ((const DropStmt *) command)->removeType == OBJECT_SCHEMA);
+	bool		may_drop = IsA(command, DropOwnedStmt) || IsA(command, DropStmt);
 
 	foreach(cell, tables)
 	{
@@ -467,9 +469,13 @@ FollowAll(const Node *command)
 		if (TrackIsTracked(orders) && TrackTry(CallCheckNames, orders, false) == NULL)
 		{
 			followed = Follow(command, RelationGetRelid(orders));
-			previous = MemoryContextSwitchTo(CurTransactionContext);
-			followed->partitions = find_all_inheritors(RelationGetRelid(orders), NoLock, NULL);
-			MemoryContextSwitchTo(previous);
+			followed->names = true;
+			if (may_drop)
+			{
+				previous = MemoryContextSwitchTo(CurTransactionContext);
+				followed->partitions = find_all_inheritors(RelationGetRelid(orders), NoLock, NULL);
+				MemoryContextSwitchTo(previous);
+			}
 			/* the name of an enum's value is one that expressions may read */
 			if (IsA(command, AlterEnumStmt))
 				followed->changed = ReadsEnum(TrackCheckNames(orders), orders,
@@ -531,7 +537,7 @@ CommandEnds(const Node *command)
 		orders = try_relation_open(followed->orders, AccessShareLock);
 		if (orders != NULL && TrackIsTracked(orders))
 		{
-			if (followed->partitions != NIL)
+			if (followed->names)
 				CheckNames(orders);
 			if (followed->changed ||
 				(followed->partitions != NIL &&
