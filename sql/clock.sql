@@ -70,6 +70,15 @@ SELECT crm.advance_stages('infinity');
 SELECT crm.advance_stages(NULL) IS NULL AS nothing;
 SELECT crm.advance_stages(now(), 'orders', 0);
 SELECT crm.advance_stages(now(), 'pg_class');
-SELECT crm.untrack('orders');
+-- a table that fails is told, and holds up no other; of one that is named it is an error
+CREATE TABLE web (customer int, at timestamptz, amount int);
+CREATE INDEX ON web (customer);
+INSERT INTO web VALUES (1, now() - interval '80 days', 1);
+SELECT crm.track('web', 'customer', 'at', 'amount');
+ALTER TABLE orders_lifecycle DROP CONSTRAINT orders_lifecycle_pkey;
+SELECT crm.advance_stages(now() + interval '15 days');
+SELECT stage FROM web_lifecycle;
+SELECT crm.advance_stages(now() + interval '15 days', 'orders');
+SELECT crm.untrack('orders'), crm.untrack('web');
 SELECT crm.advance_stages(now());
-DROP TABLE orders;
+DROP TABLE orders, web;

@@ -9,6 +9,7 @@
 #include "access/table.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -30,7 +31,35 @@ AdvanceTable(Track *track, const TimestampTz *as_of, int64 limit)
 	return done;
 }
 
-/* The same with one table; or, if orders is null, with all of the caller's. */
+/* For TrackTry(): a table that is locked. */
+typedef struct AdvanceCall
+{
+	Oid			orders;
+	const TimestampTz *as_of;
+	int64		limit;
+	int64		changed;
+} AdvanceCall;
+
+static void
+CallAdvance(void *argument)
+{
+	AdvanceCall *call = argument;
+	Relation	orders = relation_open(call->orders, NoLock);
+
+	if (!orders->rd_rel->relispartition)
+	{
+		Track	   *track = TrackOpenIfTracked(orders);
+
+		if (track != NULL)
+			call->changed = AdvanceTable(track, call->as_of, call->limit);
+	}
+	relation_close(orders, NoLock);
+}
+
+/*
+ * The same with one table; or, if orders is null, with all of the caller's.  Of
+ * these one that fails is no reason not to do the others.
+ */
 static int64
 AdvanceTables(const TimestampTz *as_of, NullableDatum orders_oid, NullableDatum max_customers)
 {
@@ -61,24 +90,28 @@ AdvanceTables(const TimestampTz *as_of, NullableDatum orders_oid, NullableDatum 
 	tables = TrackAll();
 	foreach(cell, tables)
 	{
-		Relation	orders;
+		AdvanceCall call = {lfirst_oid(cell), as_of, limit - changed, 0};
+		ErrorData  *error;
+		char	   *name;
 
 		if (changed >= limit)
 			break;
-		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(lfirst_oid(cell))) ||
-			!crm_owns_relation(lfirst_oid(cell), GetUserId()))
+		/* what somebody alters is done next time */
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(call.orders)) ||
+			!crm_owns_relation(call.orders, GetUserId()) ||
+			!ConditionalLockRelationOid(call.orders, AccessShareLock))
 			continue;
-		orders = try_relation_open(lfirst_oid(cell), AccessShareLock);
-		if (orders == NULL)
+		name = get_rel_name(call.orders);
+		if (name == NULL)
 			continue;
-		if (!orders->rd_rel->relispartition)
-		{
-			Track	   *track = TrackOpenIfTracked(orders);
-
-			if (track != NULL)
-				changed += AdvanceTable(track, as_of, limit - changed);
-		}
-		relation_close(orders, NoLock);
+		name = pstrdup(QuoteQualified(get_rel_namespace(call.orders), name));
+		error = TrackTry(CallAdvance, &call, false);
+		if (error == NULL)
+			changed += call.changed;
+		else
+			ereport(WARNING,
+					(errcode(error->sqlerrcode),
+					 errmsg("crm could not move customers of %s: %s", name, error->message)));
 	}
 	return changed;
 }
