@@ -2425,6 +2425,7 @@ crm_verify(PG_FUNCTION_ARGS)
 	Relation	orders;
 	Track	   *track;
 	TrackScope	scope;
+	Portal		portal;
 	SPIPlanPtr	plan;
 	char		policy[POLICY_TEXT_SIZE];
 	const char *literal;
@@ -2477,16 +2478,17 @@ crm_verify(PG_FUNCTION_ARGS)
 								track->key_equal, literal, literal, errors), 0, NULL);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	SPI_execute_plan(plan, NULL, NULL, true, 0);
-	for (uint64 i = 0; i < SPI_processed; i++)
+	/* there can be as many differences as customers */
+	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	do
 	{
-		Datum		values[4];
-		bool		nulls[4];
-
-		for (int c = 0; c < 4; c++)
-			values[c] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, c + 1, &nulls[c]);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
+		CHECK_FOR_INTERRUPTS();
+		SPI_cursor_fetch(portal, true, 1000);
+		for (uint64 i = 0; i < SPI_processed; i++)
+			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+		SPI_freetuptable(SPI_tuptable);
+	} while (SPI_processed > 0);
+	SPI_cursor_close(portal);
 	PopActiveSnapshot();
 	SPI_finish();
 	TrackLeave(&scope);
