@@ -47,6 +47,13 @@ typedef uint8 bits8;
 #define crm_index_beginscan(heap, index, snapshot, keys)	index_beginscan(heap, index, snapshot, keys, 0)
 #endif
 
+/* 19 wants to know what the scan of a table is for, too */
+#if PG_VERSION_NUM >= 190000
+#define crm_table_beginscan(relation, snapshot)	table_beginscan(relation, snapshot, 0, NULL, 0)
+#else
+#define crm_table_beginscan(relation, snapshot)	table_beginscan(relation, snapshot, 0, NULL)
+#endif
+
 /* 16 has one function that tells who owns what */
 #if PG_VERSION_NUM >= 160000
 #define crm_owns_relation(relid, role)	object_ownercheck(RelationRelationId, relid, role)

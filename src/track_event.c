@@ -115,7 +115,7 @@ CollectCustomers(TrackBatch *batch, Relation relation)
 	ExprContext *context = GetPerTupleExprContext(estate);
 	ExprState  *state = ExecPrepareExpr((Expr *) TrackParse(relation, ARGUMENT_CUSTOMER, customer), estate);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
-	TableScanDesc scan = table_beginscan(relation, GetActiveSnapshot(), 0, NULL);
+	TableScanDesc scan = crm_table_beginscan(relation, GetActiveSnapshot());
 
 	context->ecxt_scantuple = slot;
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
