@@ -67,6 +67,13 @@ SELECT crm.purchases(now(), 922337203685477.5808);
 SELECT crm.purchases(now(), -1e15);
 SELECT crm.purchases(now(), 1e30::float8);
 SELECT crm.purchases(now(), 1e300::numeric);
+-- also where what is stored is out of line (as nine such in a row are)
+CREATE TEMP TABLE out_of_line (a numeric, b numeric, c numeric, d numeric, e numeric, f numeric, g numeric, h numeric, i numeric);
+ALTER TABLE out_of_line ALTER a SET STORAGE EXTERNAL, ALTER b SET STORAGE EXTERNAL, ALTER c SET STORAGE EXTERNAL, ALTER d SET STORAGE EXTERNAL,
+	ALTER e SET STORAGE EXTERNAL, ALTER f SET STORAGE EXTERNAL, ALTER g SET STORAGE EXTERNAL, ALTER h SET STORAGE EXTERNAL, ALTER i SET STORAGE EXTERNAL;
+INSERT INTO out_of_line SELECT n, n, n, n, n, n, n, n, n FROM (SELECT ('0.' || repeat('123456789', 70))::numeric) s (n);
+SELECT pg_relation_size(reltoastrelid) > 0 AS out_of_line FROM pg_class WHERE oid = 'out_of_line'::regclass;
+SELECT crm.purchases(now(), a) FROM out_of_line;
 SELECT crm.purchases('infinity'::timestamptz, 1.0);
 SELECT crm.purchases('-infinity'::timestamp, -1.0);
 SELECT crm.purchases('infinity'::date, 1.0);

@@ -120,13 +120,16 @@ AmountDecode(const char *data, int size, int64 *result, int *scale)
 	return AMOUNT_EXACT;
 }
 
-/* The same for a datum, without detoasting it into a copy where it is short. */
+/*
+ * The same for a datum, without detoasting it into a copy where it is short.
+ * The pointer to one that is stored out of line has a header of one byte too.
+ */
 static inline AmountDecoded
 AmountDecodeNumericDatum(Datum value, int64 *result, int *scale)
 {
 	Pointer		datum = DatumGetPointer(value);
 
-	if (likely(VARATT_IS_SHORT(datum)))
+	if (likely(VARATT_IS_SHORT(datum) && !VARATT_IS_EXTERNAL(datum)))
 		return AmountDecode(VARDATA_SHORT(datum), VARSIZE_SHORT(datum) - VARHDRSZ_SHORT, result, scale);
 	return AmountDecodeLongDatum(value, result, scale);
 }
