@@ -155,7 +155,7 @@ FROM (
 	UNION ALL
 	SELECT array_agg(channel ORDER BY at, channel COLLATE "C"), 0, 0, 1, 0
 	FROM (SELECT t.*, max(at) OVER (PARTITION BY customer) AS last_touch FROM visit t WHERE at <= '2025-03-25 00:00Z') t
-	WHERE last_touch < timestamptz '2025-03-25 00:00Z' - interval '720 hours' AND at >= last_touch - interval '720 hours' AND at > coalesce((SELECT max(at) FROM purchase p WHERE p.customer = t.customer), '-infinity')
+	WHERE last_touch < timestamptz '2025-03-25 00:00Z' - interval '720 hours' AND at >= last_touch - interval '720 hours' AND at > coalesce((SELECT max(at) FROM purchase p WHERE p.customer = t.customer AND p.amount >= 0), '-infinity')
 	GROUP BY customer) p
 GROUP BY path;
 SELECT count(*) AS paths, sum(conversions) AS conversions, sum(value) AS value, sum(nulls) AS nulls, sum(new_customers) AS new_customers, max(cardinality(path)) AS longest,
@@ -167,7 +167,7 @@ SELECT bool_and(path > before) AS ascending FROM (SELECT path COLLATE "C" AS pat
 	FROM unnest(:'and_paths'::crm.path_count[]) WITH ORDINALITY u (path, conversions, value, nulls, new_customers, n)) p;
 -- visitors of a channel, from a time on, and those who ordered no earlier than they came by it
 CREATE TABLE visitors_by_hand AS
-SELECT t.channel, count(*) AS visitors, count(*) FILTER (WHERE EXISTS (SELECT FROM person_event o WHERE o.who = t.who AND o.value IS NOT NULL AND o.at >= t.first_at)) AS converted
+SELECT t.channel, count(*) AS visitors, count(*) FILTER (WHERE EXISTS (SELECT FROM person_event o WHERE o.who = t.who AND o.value >= 0 AND o.at >= t.first_at)) AS converted
 FROM (SELECT who, channel, min(at) AS first_at FROM person_event
 	WHERE value IS NULL AND who IS NOT NULL AND channel IS NOT NULL AND at >= '2025-01-20 00:00Z' GROUP BY 1, 2) t
 GROUP BY t.channel;
@@ -175,7 +175,12 @@ SELECT * FROM visitors_by_hand ORDER BY channel COLLATE "C";
 SELECT array_agg((channel, visitors, converted)::crm.channel_visitors ORDER BY channel COLLATE "C") = :'and_visitors'::crm.channel_visitors[] AS visitors FROM visitors_by_hand;
 SELECT visits_from, a.visits FROM unnest('{-infinity,2025-01-02 00:00Z,2025-01-03 00:00Z,infinity}'::timestamptz[]) AS visits_from,
 	LATERAL (SELECT (crm.channel_analysis(1, NULL, channel, at, value, NULL, '30 days', NULL, NULL, visits_from)).*
-		FROM (VALUES ('b', timestamptz '2025-01-02Z', NULL), ('a', '2025-01-01Z', NULL), ('b', '2025-01-03Z', NULL), (NULL, '2025-01-02Z', -5)) t (channel, at, value)) a;
+		FROM (VALUES ('b', timestamptz '2025-01-02Z', NULL), ('a', '2025-01-01Z', NULL), ('b', '2025-01-03Z', NULL), (NULL, '2025-01-02Z', 0)) t (channel, at, value)) a;
+-- a refund is no order: nobody has converted, and the path led to nothing
+SELECT a.visits, a.paths FROM (SELECT (crm.channel_analysis(1, NULL, channel, at, value, true, '30 days', NULL, '2025-03-01Z', '-infinity'::timestamptz)).*
+	FROM (VALUES ('a', timestamptz '2025-01-02Z', NULL), (NULL, '2025-01-03Z', -5)) t (channel, at, value)) a;
+SELECT a.visits, a.paths FROM (SELECT (crm.channel_analysis(1, NULL, channel, at, value, true, '30 days', NULL, '2025-03-01Z', '-infinity'::timestamptz)).*
+	FROM (VALUES ('a', timestamptz '2025-01-02Z', NULL), (NULL, '2025-01-02Z', 5), ('b', '2025-01-03Z', NULL), (NULL, '2025-01-04Z', -5), (NULL, '2025-01-05Z', -1)) t (channel, at, value)) a;
 -- what is not asked for is not there; of nothing there is nothing; as_of when an order could still come
 SELECT a.orders IS NULL AS no_orders, a.new_customers IS NULL AS no_new_customers, a.paths = :'and_paths'::crm.path_count[] AS paths, a.visits IS NULL AS no_visitors
 FROM (SELECT (crm.channel_analysis(customer, visitor, channel, at, value, is_new, '720 hours', NULL, '2025-03-25 00:00Z', NULL)).* FROM person_event) a;

@@ -623,6 +623,16 @@ typedef struct EventRun
 	int64		count;
 } EventRun;
 
+/* The last of some orders, NULL if there is none: a negative value is a refund. */
+static const Event *
+LastOrder(const EventRun *orders)
+{
+	for (int64 i = orders->count - 1; i >= 0; i--)
+		if (orders->events[i].what >= 0)
+			return &orders->events[i];
+	return NULL;
+}
+
 /* How many of them are before that time. */
 static int32
 RunFind(const EventRun *run, TimestampTz at)
@@ -695,6 +705,7 @@ PathsOfRuns(EventState *state, EventResult *result, EventRun runs[EVENT_KINDS])
 {
 	EventRun   *touches = &runs[TOUCHES];
 	EventRun   *orders = &runs[ORDERS];
+	const Event *last = LastOrder(orders);
 	int32		after = 0;
 	int32		end;
 
@@ -739,8 +750,8 @@ PathsOfRuns(EventState *state, EventResult *result, EventRun runs[EVENT_KINDS])
 
 	if (touches->count == 0)
 		return;
-	if (orders->count > 0)
-		after = RunFind(touches, orders->events[orders->count - 1].at + 1);
+	if (last != NULL)
+		after = RunFind(touches, last->at + 1);
 	end = RunFind(touches, state->terms.as_of + 1);
 	if (end > after && touches->events[end - 1].at < result->too_old)
 	{
@@ -756,7 +767,7 @@ static void
 VisitsOfRuns(EventState *state, EventResult *result, EventRun runs[EVENT_KINDS])
 {
 	const EventRun *touches = &runs[TOUCHES];
-	const EventRun *orders = &runs[ORDERS];
+	const Event *last = LastOrder(&runs[ORDERS]);
 
 	result->people++;
 	for (int64 i = 0; i < touches->count; i++)
@@ -768,7 +779,7 @@ VisitsOfRuns(EventState *state, EventResult *result, EventRun runs[EVENT_KINDS])
 			continue;
 		count->last_person = result->people;
 		count->visitors++;
-		count->converted += orders->count > 0 && orders->events[orders->count - 1].at >= touch->at;
+		count->converted += last != NULL && last->at >= touch->at;
 	}
 }
 
