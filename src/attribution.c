@@ -586,11 +586,17 @@ crm_attribution_recv(PG_FUNCTION_ARGS)
 	int			length;
 	char	   *name;
 
-	if (version != ATTRIBUTION_VERSION || models < 0 || channels < 0 ||
-		models > (buffer->len - buffer->cursor) / 4 || channels > (buffer->len - buffer->cursor) / 4)
+	if (version != ATTRIBUTION_VERSION || models < 0 || channels < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 				 errmsg("invalid external \"%s\" value", "crm.attribution")));
+	/* a few names of models and channels could ask for any room for their cells */
+	if (((uint64) models + channels) * 4 + (uint64) models * channels * sizeof(CreditCell) >
+		(uint64) (buffer->len - buffer->cursor))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				 errmsg("invalid external \"%s\" value", "crm.attribution"),
+				 errdetail("Its length is wrong.")));
 	for (int32 i = 0; i < models + channels; i++)
 	{
 		name = pq_getmsgtext(buffer, pq_getmsgint(buffer, 4), &length);
