@@ -188,6 +188,11 @@ FROM bought, (SELECT crm.in_days(m, 1) AS m FROM known WHERE name = 'bg_nbd') k 
 SELECT near(crm.expected_repeat_orders(m, '2025-01-01Z', '2025-03-02 12:00Z'), crm.expected_orders(m, 60.5)) AS expected, crm.expected_repeat_orders(m, '2025-01-01Z', '2025-01-01Z') AS none, crm.expected_repeat_orders(m, '2025-01-01Z', '2024-01-01Z') AS before
 FROM (SELECT crm.in_days(m, 1) AS m FROM known WHERE name = 'bg_nbd') k;
 
+-- what was bought, refunds put back, can be more than a bigint counts
+SELECT crm.repeat_value(p), near(crm.expected_order_value(:'bg', p), crm.expected_order_value(:'bg', crm.repeat_purchases(p), crm.repeat_value(p)::float8)) AS order_value
+FROM (SELECT crm.purchases(at, amount) FROM (VALUES ('2025-01-01'::date, 100.0), ('2025-01-02', 900000000000000), ('2025-01-03', -900000000000000), ('2025-01-04', 900000000000000)) o (at, amount)
+	UNION ALL SELECT crm.purchases(at, amount) FROM (VALUES ('2025-01-01'::date, 100.0), ('2025-01-01', 900000000000000), ('2025-01-03', -900000000000000), ('2025-01-04', 900000000000000)) o (at, amount)) b (p);
+
 -- as far as time goes: more microseconds than a bigint counts
 SELECT name, near(crm.expected_repeat_orders(m, '4713-01-01Z BC', '294276-01-01Z'), crm.expected_orders(m, days)) AS expected, near(crm.alive(m, p, '294276-01-01Z'), crm.alive(m, 0, 0, days)) AS alive,
 	near(crm.expected_orders(m, p, '4713-01-01Z BC', '298000 years'), crm.expected_orders(m, 0, 0, 0, date '293288-01-01' - date '4713-01-01 BC')) AS horizon

@@ -241,12 +241,12 @@ static inline double
 RepeatValue(const Purchases *p)
 {
 	double		repeats = purchases_repeats(p);
+	uint64		gross = (uint64) p->revenue + (uint64) p->refunds;	/* never negative */
 
 	/* a difference of whole numbers, so that no digit is lost */
 	if (likely(p->first_count == 1))
-		return (double) (p->revenue + p->refunds - p->first_value) / repeats / AMOUNT_UNIT;
-	return ((double) (p->revenue + p->refunds) - (double) p->first_value / p->first_count) /
-		repeats / AMOUNT_UNIT;
+		return (double) (gross - (uint64) p->first_value) / repeats / AMOUNT_UNIT;
+	return ((double) gross - (double) p->first_value / p->first_count) / repeats / AMOUNT_UNIT;
 }
 
 /* Refuse what can't be a customer; x of 0 makes t_x mean nothing. */
