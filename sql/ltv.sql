@@ -184,6 +184,10 @@ COMMIT;
 SELECT name, crm.next_order(p), date_trunc('second', crm.next_order(m, p)) AS by_model,
 	near(extract(epoch FROM crm.next_order(m, p) - crm.last_order(p))::float8 / 86400, (30 + crm.active_days(p)) * (2 ^ (1 / (0.9 + crm.repeat_purchases(p))) - 1), 1e-9) AS median
 FROM bought, (SELECT crm.in_days(m, 1) AS m FROM known WHERE name = 'bg_nbd') k ORDER BY name;
+-- none where no timestamp is so late: one customer must not stop a report
+SELECT crm.next_order(crm.in_days(crm.ltv_model('bg_nbd', ARRAY[r, 60, 1, 1]), 1), p) > '2190-01-01Z' AS by_model
+FROM (SELECT crm.purchases('2025-01-01'::date, 1)) b (p), unnest('{0.1, 0.02, 1e-300}'::float8[]) r;
+SELECT crm.next_order(p) IS NULL AS too_late FROM (SELECT crm.purchases(at, 1) FROM unnest(ARRAY['4714-11-24 BC', '294276-12-31']::date[]) at) b (p);
 -- of a new customer
 SELECT near(crm.expected_repeat_orders(m, '2025-01-01Z', '2025-03-02 12:00Z'), crm.expected_orders(m, 60.5)) AS expected, crm.expected_repeat_orders(m, '2025-01-01Z', '2025-01-01Z') AS none, crm.expected_repeat_orders(m, '2025-01-01Z', '2024-01-01Z') AS before
 FROM (SELECT crm.in_days(m, 1) AS m FROM known WHERE name = 'bg_nbd') k;

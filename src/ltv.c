@@ -13,6 +13,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "funcapi.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
@@ -1673,22 +1674,21 @@ crm_ltv_error_raw(PG_FUNCTION_ARGS)
 					GetDiscountArg(fcinfo, 6));
 }
 
-/* A time so many microseconds after the last order. */
+/* A time so many microseconds after the last order; NULL after the last of all. */
 static Datum
-TimeAfterLastOrder(const Purchases *p, double usecs)
+TimeAfterLastOrder(FunctionCallInfo fcinfo, const Purchases *p, double usecs)
 {
-	double		at = (double) p->last_order + usecs;
+	TimestampTz at;
 
-	if (at >= (double) END_TIMESTAMP)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
-	return TimestampTzGetDatum(p->last_order + (int64) rint(usecs));
+	if (usecs >= 0x1p63 || pg_add_s64_overflow(p->last_order, (int64) rint(usecs), &at) ||
+		at >= END_TIMESTAMP)
+		PG_RETURN_NULL();
+	return TimestampTzGetDatum(at);
 }
 
 /*
  * next_order(purchases) returns timestamptz: the last order and once more the
- * average gap; NULL with fewer than two purchases.
+ * average gap; NULL with fewer than two purchases, or if no timestamp is so late.
  */
 Datum
 crm_next_order(PG_FUNCTION_ARGS)
@@ -1697,15 +1697,16 @@ crm_next_order(PG_FUNCTION_ARGS)
 
 	if (p->orders < 2)
 		PG_RETURN_NULL();
-	return TimeAfterLastOrder(p, (double) (((uint64) purchases_last(p) - (uint64) purchases_first(p)) /
-										   purchases_repeats(p)));
+	return TimeAfterLastOrder(fcinfo, p, (double) (((uint64) purchases_last(p) - (uint64) purchases_first(p)) /
+												   purchases_repeats(p)));
 }
 
 /*
  * next_order(ltv_model, purchases) returns timestamptz: when the next order
  * will have come with probability 1/2, as seen from the last one, if the
  * customer stays one.  (The mean of that time is infinite if r + x <= 1.)
- * NULL without an order.
+ * NULL without an order, or if no timestamp is so late: with a small r the
+ * median of those who have ordered once can be millions of years.
  */
 Datum
 crm_next_order_model(PG_FUNCTION_ARGS)
@@ -1716,7 +1717,7 @@ crm_next_order_model(PG_FUNCTION_ARGS)
 
 	if (!CustomerFromPurchases(p, purchases_last(p), &c))
 		PG_RETURN_NULL();
-	return TimeAfterLastOrder(p, USECS_PER_DAY *
+	return TimeAfterLastOrder(fcinfo, p, USECS_PER_DAY *
 							  ltv_next_order_within(model->process, model->parameters,
 													c.x, c.t, 0.5));
 }

@@ -363,11 +363,11 @@ COMMENT ON FUNCTION crm.total_value(crm.ltv_model, crm.purchases, interval) IS '
 
 CREATE FUNCTION crm.next_order(p crm.purchases) RETURNS timestamptz
 AS 'MODULE_PATHNAME', 'crm_next_order' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION crm.next_order(crm.purchases) IS 'when to expect the next order: the last and once more the average gap; null with fewer than two';
+COMMENT ON FUNCTION crm.next_order(crm.purchases) IS 'when to expect the next order: the last and once more the average gap; null with fewer than two, or after the last of all times';
 
 CREATE FUNCTION crm.next_order(m crm.ltv_model, p crm.purchases) RETURNS timestamptz
 AS 'MODULE_PATHNAME', 'crm_next_order_model' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2;
-COMMENT ON FUNCTION crm.next_order(crm.ltv_model, crm.purchases) IS 'when the next order will have come as likely as not, as seen from the last one, if the customer stays';
+COMMENT ON FUNCTION crm.next_order(crm.ltv_model, crm.purchases) IS 'when the next order will have come as likely as not, as seen from the last one, if the customer stays; null after the last of all times';
 
 /* How good a prediction was. */
 
