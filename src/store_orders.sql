@@ -268,28 +268,38 @@ END
 $function$;
 COMMENT ON FUNCTION @.order_value() IS 'trigger: whether an order counts, and what is left of it in the base currency';
 
--- The same for the orders that there are.
-CREATE OR REPLACE FUNCTION @.value_orders(currencies text[] DEFAULT NULL, from_day date DEFAULT '-infinity') RETURNS bigint
+-- The same for the orders that there are, of a period of days.
+CREATE OR REPLACE FUNCTION @.value_orders_between(currencies text[], from_day date, to_day date) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
 	changed bigint;
+	from_at timestamptz;
+	to_at timestamptz;
 BEGIN
-	-- nobody adds an order that is valued by what was true before
-	LOCK TABLE @.orders IN SHARE ROW EXCLUSIVE MODE;
+	-- Nobody adds an order that is valued by what was true before; and nobody
+	-- locks one to change it, or he would wait for us, and we for him.
+	LOCK TABLE @.orders IN EXCLUSIVE MODE;
+	-- a day that begins twice, as clocks are set back, begins the day before
+	SELECT (from_day - 1)::timestamp AT TIME ZONE s.time_zone, (to_day + 1)::timestamp AT TIME ZONE s.time_zone INTO from_at, to_at FROM @.settings AS s;
 	UPDATE @.orders AS o SET counts = v.counts, net_base = v.net_base
 	FROM (
 		SELECT p.order_id, NOT p.test AND p.status <> 'cancelled' AND (s.counts_from = 'placed' OR p.paid_at IS NOT NULL) AS counts,
 			CASE WHEN p.currency = s.base_currency THEN p.amount - p.refunded_amount ELSE round((p.amount - p.refunded_amount) * (
 				SELECT r.rate FROM @.rates AS r WHERE r.currency = p.currency AND r.day <= (p.ordered_at AT TIME ZONE s.time_zone)::date ORDER BY r.day DESC LIMIT 1), b.decimals) END AS net_base
 		FROM @.orders AS p, @.settings AS s JOIN @.currencies AS b ON b.currency = s.base_currency
-		WHERE (currencies IS NULL OR p.currency = ANY (currencies))
-			-- a day that begins twice, as clocks are set back, begins the day before
-			AND p.ordered_at >= (from_day - 1)::timestamp AT TIME ZONE s.time_zone) AS v
+		WHERE (currencies IS NULL OR p.currency = ANY (currencies)) AND p.ordered_at >= from_at AND p.ordered_at < to_at) AS v
 	WHERE o.order_id = v.order_id AND (o.counts, o.net_base) IS DISTINCT FROM (v.counts, v.net_base);
 	GET DIAGNOSTICS changed = ROW_COUNT;
 	RETURN changed;
 END
 $function$;
+COMMENT ON FUNCTION @.value_orders_between(text[], date, date) IS 'part of value_orders: of the orders of a period only';
+
+CREATE OR REPLACE FUNCTION @.value_orders(currencies text[] DEFAULT NULL, from_day date DEFAULT '-infinity') RETURNS bigint
+LANGUAGE sql
+BEGIN ATOMIC
+	SELECT @.value_orders_between(value_orders.currencies, value_orders.from_day, 'infinity');
+END;
 COMMENT ON FUNCTION @.value_orders(text[], date) IS 'values orders again, after a change of settings or rates; number of orders that changed';
 SELECT @.value_orders() WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $r$@.orders$r$::regclass AND tgname = 'order_value_update');
 
@@ -317,19 +327,30 @@ CREATE OR REPLACE TRIGGER settings_changed AFTER UPDATE ON @.settings FOR EACH R
 CREATE OR REPLACE FUNCTION @.rates_changed() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
+	days date[];
 	currencies text[];
-	from_day date;
+	period record;
 BEGIN
 	IF TG_OP = 'INSERT' THEN
-		SELECT array_agg(DISTINCT currency), min(day) INTO currencies, from_day FROM changed;
+		SELECT array_agg(currency), array_agg(day) INTO currencies, days FROM changed;
 	ELSIF TG_OP = 'DELETE' THEN
-		SELECT array_agg(DISTINCT currency), min(day) INTO currencies, from_day FROM old_rows;
+		SELECT array_agg(currency), array_agg(day) INTO currencies, days FROM old_rows;
 	ELSE
-		SELECT array_agg(DISTINCT currency), min(day) INTO currencies, from_day FROM (TABLE changed UNION ALL TABLE old_rows) AS r;
+		SELECT array_agg(currency), array_agg(day) INTO currencies, days FROM (TABLE changed UNION ALL TABLE old_rows) AS r;
 	END IF;
-	IF currencies IS NOT NULL THEN
-		PERFORM @.value_orders(currencies, from_day);
+	IF currencies IS NULL THEN
+		RETURN NULL;
 	END IF;
+	-- A rate holds until the next: which that is, is known when nobody else
+	-- changes rates, who would wait for the same lock.
+	LOCK TABLE @.orders IN EXCLUSIVE MODE;
+	FOR period IN
+		SELECT c.currency, c.from_day, coalesce((SELECT min(r.day) FROM @.rates AS r WHERE r.currency = c.currency AND r.day > c.last_day), 'infinity') AS to_day
+		FROM (SELECT u.currency, min(u.day) AS from_day, max(u.day) AS last_day FROM unnest(currencies, days) AS u(currency, day) GROUP BY u.currency) AS c
+		ORDER BY c.currency
+	LOOP
+		PERFORM @.value_orders_between(ARRAY[period.currency], period.from_day, period.to_day);
+	END LOOP;
 	RETURN NULL;
 END
 $function$;
