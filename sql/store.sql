@@ -236,6 +236,26 @@ SELECT product_id, location, on_hand, reserved, available FROM shop.stock ORDER 
 UPDATE shop.orders SET status = 'paid', shipped_at = NULL WHERE order_id = 1;
 UPDATE shop.orders SET status = 'placed' WHERE order_id = 2;
 SELECT product_id, location, on_hand, reserved, available FROM shop.stock ORDER BY product_id, location;
+-- sent back: cancelled, then refunded, is in the house and no order; delivered, then refunded, is out of it and one; so is what was cancelled by mistake
+BEGIN;
+CREATE TEMP TABLE steps (product int, step int, status text);
+INSERT INTO steps SELECT p, n, s FROM (VALUES (11, '{shipped,cancelled,refunded}'), (12, '{cancelled,refunded}'), (13, '{refunded}'), (14, '{delivered,refunded}'), (15, '{cancelled,refunded,placed,refunded}'),
+	(16, '{shipped,cancelled,shipped,refunded}'), (17, '{refunded,placed,shipped,refunded,cancelled}')) AS v(p, list), unnest(list::text[]) WITH ORDINALITY AS u(s, n);
+INSERT INTO shop.products (product_id, name) SELECT n, 'thing' FROM generate_series(11, 17) AS n;
+INSERT INTO shop.stock (product_id, location, on_hand) SELECT n, 'main', 10 FROM generate_series(11, 17) AS n;
+INSERT INTO shop.orders (order_id, channel, currency) SELECT n, 'web', 'EUR' FROM generate_series(11, 17) AS n;
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) SELECT n, 1, n, 3, 5, 'main' FROM generate_series(11, 17) AS n;
+CREATE FUNCTION pg_temp.walk() RETURNS TABLE (product int, step int, status text, on_hand int, reserved int, counts boolean) LANGUAGE plpgsql AS $$
+DECLARE s steps;
+BEGIN
+	FOR s IN SELECT * FROM steps ORDER BY 1, 2 LOOP
+		UPDATE shop.orders AS o SET status = s.status WHERE o.order_id = s.product;
+		RETURN QUERY SELECT s.product, s.step, s.status, t.on_hand, t.reserved, o.counts FROM shop.stock AS t JOIN shop.orders AS o ON o.order_id = t.product_id WHERE t.product_id = s.product;
+	END LOOP;
+END $$;
+SELECT * FROM pg_temp.walk();
+SELECT count(*) AS changed FROM shop.value_orders() AS v WHERE v > 0;
+ROLLBACK;
 -- one pot too many, of a product that has no stock yet and of one that has
 INSERT INTO shop.orders (order_id, channel, currency) VALUES (3, 'web', 'EUR');
 \set VERBOSITY default

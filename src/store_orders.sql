@@ -110,7 +110,8 @@ CREATE TABLE IF NOT EXISTS @.order_history (
 	PRIMARY KEY (order_id, entry_id)
 );
 
--- A status that is set without its time was reached now.
+-- A status that is set without its time was reached now.  What goes on after it
+-- was cancelled is cancelled no more; to give the money back is not to go on.
 CREATE OR REPLACE FUNCTION @.order_status() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 BEGIN
@@ -122,6 +123,9 @@ BEGIN
 		WHEN 'refunded' THEN NEW.refunded_at := coalesce(NEW.refunded_at, now());
 		ELSE NULL;
 	END CASE;
+	IF OLD.status IN ('cancelled', 'refunded') AND NEW.status NOT IN ('cancelled', 'refunded') AND NEW.cancelled_at = OLD.cancelled_at THEN
+		NEW.cancelled_at := NULL;
+	END IF;
 	RETURN NEW;
 END
 $function$;
@@ -129,14 +133,20 @@ COMMENT ON FUNCTION @.order_status() IS 'trigger: the time of a status that is s
 CREATE OR REPLACE TRIGGER order_status BEFORE UPDATE ON @.orders FOR EACH ROW
 	WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION @.order_status();
 
+-- An order that was cancelled stays so when its money is given back.
+CREATE OR REPLACE FUNCTION @.is_cancelled(status text, cancelled_at timestamptz) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN status = 'cancelled' OR status = 'refunded' AND cancelled_at IS NOT NULL;
+COMMENT ON FUNCTION @.is_cancelled(text, timestamptz) IS 'whether an order is cancelled, refunded since or not';
+
 -- What an item of an order holds: it is reserved until it is shipped, then out
 -- of the house; a cancelled order, and one refunded before it went, holds none.
-CREATE OR REPLACE FUNCTION @.holds(status text, shipped_at timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION @.holds(status text, shipped_at timestamptz, delivered_at timestamptz, cancelled_at timestamptz) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN status = 'cancelled' THEN 'nothing'
-	WHEN status IN ('shipped', 'delivered') OR shipped_at IS NOT NULL THEN 'shipped'
+RETURN CASE WHEN @.is_cancelled(status, cancelled_at) THEN 'nothing'
+	WHEN status IN ('shipped', 'delivered') OR shipped_at IS NOT NULL OR status = 'refunded' AND delivered_at IS NOT NULL THEN 'shipped'
 	WHEN status = 'refunded' THEN 'nothing' ELSE 'reserved' END;
-COMMENT ON FUNCTION @.holds(text, timestamptz) IS 'what the items of an order of that status do to stock: reserved, shipped or nothing';
+COMMENT ON FUNCTION @.holds(text, timestamptz, timestamptz, timestamptz) IS 'what the items of an order of that status do to stock: reserved, shipped or nothing';
 
 CREATE OR REPLACE FUNCTION @.orders_inserted() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -223,8 +233,8 @@ BEGIN
 		array_agg(i.quantity * ((c.old = 'shipped')::integer - (c.new = 'shipped')::integer))
 	INTO products, locations, reserved, on_hand
 	FROM (SELECT order_id, max(holds) FILTER (WHERE is_new) AS new, max(holds) FILTER (WHERE NOT is_new) AS old
-		FROM (SELECT true AS is_new, order_id, @.holds(status, shipped_at) AS holds FROM changed
-			UNION ALL SELECT false, order_id, @.holds(status, shipped_at) FROM old_rows) AS h
+		FROM (SELECT true AS is_new, order_id, @.holds(status, shipped_at, delivered_at, cancelled_at) AS holds FROM changed
+			UNION ALL SELECT false, order_id, @.holds(status, shipped_at, delivered_at, cancelled_at) FROM old_rows) AS h
 		GROUP BY order_id HAVING min(holds) <> max(holds)) AS c
 	JOIN @.order_items AS i USING (order_id)
 	WHERE i.location IS NOT NULL;
@@ -253,7 +263,7 @@ DECLARE
 	counts_from text;
 BEGIN
 	SELECT s.base_currency, s.time_zone, s.counts_from INTO base, zone, counts_from FROM @.settings AS s;
-	NEW.counts := NOT NEW.test AND NEW.status <> 'cancelled' AND (counts_from = 'placed' OR NEW.paid_at IS NOT NULL);
+	NEW.counts := NOT NEW.test AND NOT @.is_cancelled(NEW.status, NEW.cancelled_at) AND (counts_from = 'placed' OR NEW.paid_at IS NOT NULL);
 	-- amount itself is generated later
 	NEW.net_base := NEW.items_amount - NEW.discount + NEW.shipping + CASE WHEN NEW.tax_included THEN 0 ELSE NEW.tax END - NEW.refunded_amount;
 	IF NEW.currency <> base THEN
@@ -283,7 +293,7 @@ BEGIN
 	SELECT (from_day - 1)::timestamp AT TIME ZONE s.time_zone, (to_day + 1)::timestamp AT TIME ZONE s.time_zone INTO from_at, to_at FROM @.settings AS s;
 	UPDATE @.orders AS o SET counts = v.counts, net_base = v.net_base
 	FROM (
-		SELECT p.order_id, NOT p.test AND p.status <> 'cancelled' AND (s.counts_from = 'placed' OR p.paid_at IS NOT NULL) AS counts,
+		SELECT p.order_id, NOT p.test AND NOT @.is_cancelled(p.status, p.cancelled_at) AND (s.counts_from = 'placed' OR p.paid_at IS NOT NULL) AS counts,
 			CASE WHEN p.currency = s.base_currency THEN p.amount - p.refunded_amount ELSE round((p.amount - p.refunded_amount) * (
 				SELECT r.rate FROM @.rates AS r WHERE r.currency = p.currency AND r.day <= (p.ordered_at AT TIME ZONE s.time_zone)::date ORDER BY r.day DESC LIMIT 1), b.decimals) END AS net_base
 		FROM @.orders AS p, @.settings AS s JOIN @.currencies AS b ON b.currency = s.base_currency
@@ -306,9 +316,9 @@ SELECT @.value_orders() WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHER
 CREATE OR REPLACE TRIGGER order_value_insert BEFORE INSERT ON @.orders FOR EACH ROW EXECUTE FUNCTION @.order_value();
 -- after order_status, which may set paid_at
 CREATE OR REPLACE TRIGGER order_value_update BEFORE UPDATE ON @.orders FOR EACH ROW
-	WHEN ((OLD.test, OLD.status, OLD.paid_at, OLD.ordered_at, OLD.currency, OLD.items_amount, OLD.discount, OLD.shipping, OLD.tax, OLD.tax_included,
+	WHEN ((OLD.test, OLD.status, OLD.paid_at, OLD.cancelled_at, OLD.ordered_at, OLD.currency, OLD.items_amount, OLD.discount, OLD.shipping, OLD.tax, OLD.tax_included,
 			OLD.refunded_amount, OLD.counts, OLD.net_base)
-		IS DISTINCT FROM (NEW.test, NEW.status, NEW.paid_at, NEW.ordered_at, NEW.currency, NEW.items_amount, NEW.discount, NEW.shipping, NEW.tax, NEW.tax_included,
+		IS DISTINCT FROM (NEW.test, NEW.status, NEW.paid_at, NEW.cancelled_at, NEW.ordered_at, NEW.currency, NEW.items_amount, NEW.discount, NEW.shipping, NEW.tax, NEW.tax_included,
 			NEW.refunded_amount, NEW.counts, NEW.net_base))
 	EXECUTE FUNCTION @.order_value();
 
@@ -427,15 +437,15 @@ BEGIN
 	IF TG_OP = 'INSERT' THEN
 		SELECT array_agg(product_id), array_agg(location), array_agg(quantity * (h = 'reserved')::integer), array_agg(-quantity * (h = 'shipped')::integer)
 		INTO products, locations, reserved, on_hand
-		FROM (SELECT i.*, @.holds(status, shipped_at) AS h FROM changed AS i JOIN @.orders USING (order_id) WHERE location IS NOT NULL) AS c;
+		FROM (SELECT i.*, @.holds(status, shipped_at, delivered_at, cancelled_at) AS h FROM changed AS i JOIN @.orders USING (order_id) WHERE location IS NOT NULL) AS c;
 	ELSIF TG_OP = 'DELETE' THEN
 		SELECT array_agg(product_id), array_agg(location), array_agg(-quantity * (h = 'reserved')::integer), array_agg(quantity * (h = 'shipped')::integer)
 		INTO products, locations, reserved, on_hand
-		FROM (SELECT i.*, @.holds(status, shipped_at) AS h FROM old_rows AS i JOIN @.orders USING (order_id) WHERE location IS NOT NULL) AS c;
+		FROM (SELECT i.*, @.holds(status, shipped_at, delivered_at, cancelled_at) AS h FROM old_rows AS i JOIN @.orders USING (order_id) WHERE location IS NOT NULL) AS c;
 	ELSE
 		SELECT array_agg(product_id), array_agg(location), array_agg(n * quantity * (h = 'reserved')::integer), array_agg(-n * quantity * (h = 'shipped')::integer)
 		INTO products, locations, reserved, on_hand
-		FROM (SELECT i.*, @.holds(status, shipped_at) AS h
+		FROM (SELECT i.*, @.holds(status, shipped_at, delivered_at, cancelled_at) AS h
 			FROM (SELECT 1 AS n, order_id, product_id, location, quantity FROM changed
 				UNION ALL SELECT -1, order_id, product_id, location, quantity FROM old_rows) AS i JOIN @.orders USING (order_id)
 			WHERE location IS NOT NULL) AS c;
