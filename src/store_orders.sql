@@ -394,6 +394,24 @@ END
 $function$;
 COMMENT ON FUNCTION @.check_refunds(bigint[]) IS 'an error if more of an item is refunded than was sold, in one of these orders';
 
+-- What is to be changed with its items or refunds must be there: it may have been
+-- deleted in the same statement, before them, or be hidden by a policy.
+CREATE OR REPLACE FUNCTION @.check_orders(orders bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	lost bigint;
+BEGIN
+	SELECT min(t.order_id) INTO lost FROM unnest(orders) AS t(order_id) WHERE NOT EXISTS (SELECT FROM @.orders AS o WHERE o.order_id = t.order_id);
+	IF lost IS NOT NULL THEN
+		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', table = 'orders',
+			message = format('order %s is not there, or not for you to see', lost),
+			detail = 'Its total and the stock that its items hold could not be kept.',
+			hint = 'Delete an order''s items in a statement before its own.';
+	END IF;
+END
+$function$;
+COMMENT ON FUNCTION @.check_orders(bigint[]) IS 'an error if one of these orders is gone or hidden';
+
 -- Items: the order's total, and stock.  The orders are locked first, so that
 -- the sum is of all items there are, and the status the one that holds.
 CREATE OR REPLACE FUNCTION @.items_changed() RETURNS trigger
@@ -401,6 +419,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 DECLARE
 	ids bigint[];
+	found bigint;
+	hidden boolean;
 	products bigint[];
 	locations text[];
 	reserved integer[];
@@ -417,6 +437,18 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	PERFORM FROM @.orders WHERE order_id = ANY (ids) ORDER BY order_id FOR NO KEY UPDATE;
+	GET DIAGNOSTICS found = ROW_COUNT;
+	IF found < cardinality(ids) THEN
+		-- an item that holds nothing may outlive its order
+		hidden := row_security_active($r$@.orders$r$::regclass);
+		IF TG_OP = 'INSERT' THEN
+			PERFORM @.check_orders(array_agg(order_id)) FROM changed WHERE location IS NOT NULL OR hidden;
+		ELSIF TG_OP = 'DELETE' THEN
+			PERFORM @.check_orders(array_agg(order_id)) FROM old_rows WHERE location IS NOT NULL OR hidden;
+		ELSE
+			PERFORM @.check_orders(array_agg(order_id)) FROM (TABLE changed UNION ALL TABLE old_rows) AS i WHERE location IS NOT NULL OR hidden;
+		END IF;
+	END IF;
 
 	IF TG_OP <> 'DELETE' THEN
 		PERFORM @.check_decimals(array_agg(currency), array_agg(d), 'order_items')
@@ -469,6 +501,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 DECLARE
 	ids bigint[];
+	found bigint;
 BEGIN
 	IF TG_OP = 'INSERT' THEN
 		ids := ARRAY(SELECT DISTINCT order_id FROM changed);
@@ -481,6 +514,10 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	PERFORM FROM @.orders WHERE order_id = ANY (ids) ORDER BY order_id FOR NO KEY UPDATE;
+	GET DIAGNOSTICS found = ROW_COUNT;
+	IF found < cardinality(ids) AND row_security_active($r$@.orders$r$::regclass) THEN
+		PERFORM @.check_orders(ids);
+	END IF;
 	IF TG_OP <> 'DELETE' THEN
 		PERFORM @.check_decimals(array_agg(currency), array_agg(d), 'refunds')
 		FROM (SELECT o.currency, greatest(scale(trim_scale(r.amount)), scale(trim_scale(r.shipping)), scale(trim_scale(r.tax))) AS d
