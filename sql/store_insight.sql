@@ -259,6 +259,12 @@ SELECT pg_temp.differ($$SELECT channel, orders FROM shop.channel_attribution('20
 UPDATE shop.settings SET markov_order = 1, attribution_model = 'last_non_direct';
 UPDATE shop.settings SET attribution_model = 'best';
 UPDATE shop.settings SET markov_order = 5;
+-- an order that is all discount: the models, which know no path of less than nothing, take it for nothing
+BEGIN;
+INSERT INTO shop.orders (visitor_id, channel, currency, ordered_at, discount) SELECT 'nobody else', channel, currency, '2021-06-01', 5 FROM shop.orders WHERE currency = (SELECT base_currency FROM shop.settings) LIMIT 1;
+SELECT model, sum(orders) AS orders, sum(revenue) AS revenue FROM shop.channel_attribution('2021-06-01', '2021-06-02') GROUP BY model ORDER BY model;
+SELECT * FROM shop.paths('2021-06-01', '2021-06-02');
+ROLLBACK;
 -- an order without a rate: no revenue is told
 SELECT count(*) > 0 AS rows, count(revenue) AS revenue FROM shop.channel_attribution('2024-09-01', '2024-10-01');
 SELECT pg_temp.differ('TABLE shop.channel_attribution', $$SELECT * FROM shop.channel_attribution('-infinity', 'infinity')$$) AS ever;

@@ -69,7 +69,7 @@ CREATE OR REPLACE FUNCTION @.paths(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (path text[], conversions integer, value numeric, nulls integer, new_customers integer)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ARRAY(SELECT @.journey_channel(u.name) FROM pg_catalog.unnest(p.path) WITH ORDINALITY AS u(name, place) ORDER BY u.place), p.conversions::integer, CASE WHEN a.known THEN p.value END, p.nulls::integer, p.new_customers::integer
+	SELECT ARRAY(SELECT @.journey_channel(u.name) FROM pg_catalog.unnest(p.path) WITH ORDINALITY AS u(name, place) ORDER BY u.place), p.conversions::integer, CASE WHEN a.known THEN greatest(p.value, 0) END, p.nulls::integer, p.new_customers::integer
 	FROM @.channel_analysis(false, paths.from_at, paths.to_at, false, true, false) AS a CROSS JOIN LATERAL pg_catalog.unnest(a.paths) AS p;
 END;
 COMMENT ON FUNCTION @.paths(timestamptz, timestamptz) IS 'the paths of channels to the orders of a period, and of the visits that came to none, each with how many went it: what crm.markov_model() and crm.shapley() take';
@@ -78,7 +78,8 @@ CREATE OR REPLACE FUNCTION @.attributed(orders crm.attribution, new_customers cr
 RETURNS TABLE (name text, model text, orders numeric(18,4), revenue numeric(20,4), new_customers numeric(18,4))
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 80
 BEGIN ATOMIC
-	WITH p AS MATERIALIZED (SELECT u.path, u.conversions, u.value, u.nulls, u.new_customers FROM pg_catalog.unnest(attributed.paths) AS u)
+	-- the models refuse a path of less than nothing, and one order that is all discount must not stop a report
+	WITH p AS MATERIALIZED (SELECT u.path, u.conversions, greatest(u.value, 0) AS value, u.nulls, u.new_customers FROM pg_catalog.unnest(attributed.paths) AS u)
 	SELECT w.name, w.model, w.orders::numeric(18,4), CASE WHEN attributed.known THEN w.revenue END::numeric(20,4), coalesce(w.new_customers, 0)::numeric(18,4)
 	FROM (
 		SELECT o.channel AS name, o.model, o.conversions AS orders, o.value AS revenue, n.conversions AS new_customers
