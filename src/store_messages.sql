@@ -146,6 +146,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off 
 #variable_conflict use_column
 DECLARE
 	messages bigint;
+	told bigint[];
+	used_up bigint[];
 BEGIN
 	IF products = '{}' OR NOT EXISTS (SELECT FROM @.product_subscriptions WHERE kind = announce.kind AND ended_at IS NULL) THEN
 		RETURN 0;
@@ -189,20 +191,25 @@ BEGIN
 			jsonb_build_object('FNAME', coalesce(h.first_name, ''), 'LNAME', coalesce(h.last_name, '')) AS fields
 		FROM hashed AS h
 		WHERE NOT EXISTS (SELECT FROM @.suppressions AS x WHERE x.channel = h.channel AND x.hash = h.hash)),
-	-- of two sessions that would use a subscription up, one does
-	used AS (
-		UPDATE @.product_subscriptions AS s SET ended_at = now()
-		FROM permitted AS p CROSS JOIN LATERAL unnest(p.subscription_ids, p.onces) AS m(subscription_id, once)
-		WHERE s.subscription_id = m.subscription_id AND m.once AND s.ended_at IS NULL
-		RETURNING s.subscription_id)
-	INSERT INTO @.outbox (customer_id, subscription_id, product_id, kind, channel, purpose, address, payload)
-	SELECT DISTINCT ON (m.product_id, p.customer_id, p.channel) p.customer_id, m.subscription_id, m.product_id, announce.kind, p.channel, p.purpose, p.address,
-		p.payload || jsonb_build_object('merge_fields', p.fields || ((SELECT jsonb_object_agg(n.product_id, n.fields) FROM news AS n) -> m.product_id::text))
-	FROM permitted AS p CROSS JOIN LATERAL unnest(p.product_ids, p.subscription_ids, p.places, p.onces) AS m(product_id, subscription_id, place, once)
-	WHERE NOT m.once OR m.subscription_id IN (SELECT subscription_id FROM used)
-	ORDER BY m.product_id, p.customer_id, p.channel, m.place, m.subscription_id;
+	told AS (
+		INSERT INTO @.outbox (customer_id, subscription_id, product_id, kind, channel, purpose, address, payload)
+		SELECT DISTINCT ON (m.product_id, p.customer_id, p.channel) p.customer_id, m.subscription_id, m.product_id, announce.kind, p.channel, p.purpose, p.address,
+			p.payload || jsonb_build_object('merge_fields', p.fields || ((SELECT jsonb_object_agg(n.product_id, n.fields) FROM news AS n) -> m.product_id::text))
+		FROM permitted AS p CROSS JOIN LATERAL unnest(p.product_ids, p.subscription_ids, p.places) AS m(product_id, subscription_id, place)
+		ORDER BY m.product_id, p.customer_id, p.channel, m.place, m.subscription_id
+		RETURNING message_id)
+	SELECT ARRAY(SELECT t.message_id FROM told AS t), array_agg(m.subscription_id) INTO told, used_up
+	FROM permitted AS p CROSS JOIN LATERAL unnest(p.subscription_ids, p.onces) AS m(subscription_id, once) WHERE m.once;
+	-- Two sessions can't use one up: it is of one product, whose row both lock.
+	-- Its customer was locked before, as those who merge and forget have it.
+	IF used_up IS NOT NULL THEN
+		UPDATE @.product_subscriptions SET ended_at = now() WHERE subscription_id = ANY (used_up) AND ended_at IS NULL;
+	END IF;
+	-- who was forgotten while his row was waited for
+	UPDATE @.outbox AS o SET status = 'cancelled', address = NULL, payload = '{}'
+	FROM @.customers AS c WHERE o.message_id = ANY (told) AND c.customer_id = o.customer_id AND c.forgotten_at IS NOT NULL;
 	GET DIAGNOSTICS messages = ROW_COUNT;
-	RETURN messages;
+	RETURN cardinality(told) - messages;
 END
 $function$;
 COMMENT ON FUNCTION @.announce(text, bigint[], numeric[]) IS 'writes the messages of that kind on these products into the outbox; gives how many';
@@ -376,9 +383,22 @@ BEGIN
 		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('the event "%s" is not known', event),
 			hint = 'delivered, opened, clicked, bounced, complained or unsubscribed.';
 	END IF;
-	SELECT * INTO message FROM @.outbox AS o WHERE o.message_id = record_event.message_id FOR NO KEY UPDATE;
+	SELECT * INTO message FROM @.outbox AS o WHERE o.message_id = record_event.message_id;
 	IF NOT FOUND THEN
 		RETURN false;
+	END IF;
+	-- What locks the customer comes before what locks the message, or two would
+	-- wait for each other: who merges or forgets him has it in this order.
+	IF touch_channel IS NOT NULL AND event IN ('opened', 'clicked') AND message.customer_id IS NOT NULL THEN
+		INSERT INTO @.touches (customer_id, touched_at, kind, channel, campaign, product_id)
+		VALUES (message.customer_id, at, 'email_' || event, touch_channel, message.kind, message.product_id);
+	END IF;
+	IF event IN ('complained', 'unsubscribed') AND message.customer_id IS NOT NULL THEN
+		INSERT INTO @.consents (customer_id, channel, purpose, granted, at, source)
+		SELECT message.customer_id, message.channel, p, false, record_event.at, event
+		FROM coalesce(message.purpose, 'marketing') AS p
+		WHERE NOT EXISTS (SELECT FROM @.consents AS c WHERE c.customer_id = message.customer_id AND c.channel = message.channel
+			AND c.purpose = p AND c.at = record_event.at AND NOT c.granted);
 	END IF;
 	-- who clicked has opened, and what was opened was delivered, whatever came in first
 	UPDATE @.outbox AS o SET
@@ -387,19 +407,10 @@ BEGIN
 		clicked_at = CASE WHEN event = 'clicked' THEN least(o.clicked_at, at) ELSE o.clicked_at END,
 		bounced_at = CASE WHEN event = 'bounced' THEN least(o.bounced_at, at) ELSE o.bounced_at END
 	WHERE o.message_id = record_event.message_id;
-	IF touch_channel IS NOT NULL AND event IN ('opened', 'clicked') AND message.customer_id IS NOT NULL THEN
-		INSERT INTO @.touches (customer_id, touched_at, kind, channel, campaign, product_id)
-		VALUES (message.customer_id, at, 'email_' || event, touch_channel, message.kind, message.product_id);
-	END IF;
 	IF event IN ('bounced', 'complained') AND message.address IS NOT NULL THEN
 		PERFORM @.suppress(message.channel, message.address, event);
 	END IF;
 	IF event IN ('complained', 'unsubscribed') AND message.customer_id IS NOT NULL THEN
-		INSERT INTO @.consents (customer_id, channel, purpose, granted, at, source)
-		SELECT message.customer_id, message.channel, p, false, record_event.at, event
-		FROM coalesce(message.purpose, 'marketing') AS p
-		WHERE NOT EXISTS (SELECT FROM @.consents AS c WHERE c.customer_id = message.customer_id AND c.channel = message.channel
-			AND c.purpose = p AND c.at = record_event.at AND NOT c.granted);
 		UPDATE @.product_subscriptions AS s SET ended_at = record_event.at WHERE s.subscription_id = message.subscription_id AND s.ended_at IS NULL;
 	END IF;
 	RETURN true;

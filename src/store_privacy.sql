@@ -221,14 +221,16 @@ BEGIN
 	FROM (SELECT DISTINCT ON (s.customer_id, s.channel, s.purpose) s.* FROM @.consents AS s WHERE s.customer_id = ANY (ids)
 		ORDER BY s.customer_id, s.channel, s.purpose, s.at DESC, s.consent_id DESC) AS l
 	WHERE l.granted;
-	UPDATE @.product_subscriptions SET ended_at = now() WHERE customer_id = ANY (ids) AND ended_at IS NULL;
 	SELECT t.predicate INTO list FROM @.personal_tables() AS t WHERE t.relation = 'outbox';
 	EXECUTE format('UPDATE %s SET status = ''cancelled'' WHERE status = ''pending'' AND (%s)', $r$@.outbox$r$::regclass, list) USING ids;
+	UPDATE @.product_subscriptions SET ended_at = now() WHERE customer_id = ANY (ids) AND ended_at IS NULL;
 
 	-- What was done in his browsers stays his doing, without the cookie; so a
 	-- visitor remains a visitor.  A name that only his household has goes too.
 	UPDATE @.touches AS t SET customer_id = i.customer_id FROM @.identities AS i
 	WHERE i.customer_id = ANY (ids) AND i.kind = 'cookie' AND t.visitor_id = i.value AND t.customer_id IS NULL;
+	-- of two of its members who are forgotten at once, the second finds that
+	PERFORM FROM @.accounts WHERE kind = 'household' AND account_id IN (SELECT c.account_id FROM @.customers AS c WHERE c.customer_id = ANY (ids)) ORDER BY account_id FOR UPDATE;
 	UPDATE @.accounts AS a SET name = 'forgotten', city = NULL, attributes = '{}'
 	WHERE a.kind = 'household' AND a.account_id IN (SELECT c.account_id FROM @.customers AS c WHERE c.customer_id = ANY (ids))
 		AND NOT EXISTS (SELECT FROM @.customers AS c WHERE c.account_id = a.account_id AND c.customer_id <> ALL (ids));
@@ -325,6 +327,8 @@ BEGIN
 				('sender', 'SELECT (customer_id, merged_into, email, phone)', 'TABLE', 'customers'),
 				('sender', 'UPDATE', 'TABLE', 'outbox'),
 				('sender', 'UPDATE (ended_at)', 'TABLE', 'product_subscriptions'),
+				-- of a customer who is merged at that moment
+				('sender', 'UPDATE (customer_id)', 'TABLE', 'touches consents'),
 				('sender', 'INSERT', 'TABLE', 'touches identities consents suppressions'),
 				('sender', 'EXECUTE', 'FUNCTION', 'claim_messages acknowledge fail record_event suppress unsubscribe')) AS g(level, privileges, kind, names)
 			WHERE g.level = grant_access.level
