@@ -31,6 +31,8 @@ UPDATE orders SET ordered_at = (ARRAY['2024-03-10 05:00+00', '2025-11-02 05:30+0
 UPDATE orders SET ordered_at = first + interval '1440 hours' - order_id % 2 * interval '1 microsecond'
 FROM (SELECT array_agg(order_id ORDER BY ordered_at, order_id) AS ids, min(ordered_at) AS first FROM orders WHERE customer_id IS NOT NULL GROUP BY customer_id HAVING count(*) = 2) AS c WHERE order_id = ids[2];
 UPDATE orders SET promised_at = delivered_at WHERE order_id % 23 = 0;
+-- the money is given back, and they stay cancelled
+UPDATE orders SET status = 'refunded' WHERE status = 'cancelled' AND order_id % 2 = 0;
 UPDATE order_items SET discount = 0.50 WHERE order_id % 5 = 0 AND line = 1 AND order_id IN (SELECT order_id FROM orders WHERE refunded_amount + 1 < amount);
 INSERT INTO refunds (order_id, line, quantity, refunded_at, amount, shipping, tax, reason) SELECT order_id, 1, 1, ordered_at + interval '40 days', round(i.amount / 2, 2), 0.10, 0.20, 'late'
 FROM orders AS o JOIN order_items AS i USING (order_id) WHERE order_id % 13 < 2 AND line = 1 AND refunded_amount + i.amount / 2 < o.amount - 1;
@@ -105,10 +107,10 @@ BEGIN
 		country, region, city, row_number() OVER (PARTITION BY customer_id ORDER BY ordered_at, order_id)
 	FROM (SELECT o.*, ordered_at AT TIME ZONE time_zone AS local, i.pieces AS units, i.paid - o.discount + shipping + CASE WHEN tax_included THEN 0 ELSE tax END AS gross,
 			i.paid - o.discount - CASE WHEN tax_included THEN tax ELSE 0 END - f.goods AS net_sales, f.back AS refunded, base_currency
-		FROM settings, (SELECT order_id, customer_id, visitor_id, ordered_at, channel, currency, status, discount, shipping, tax, tax_included, country, region, city, test, paid_at FROM orders) AS o,
+		FROM settings, (SELECT order_id, customer_id, visitor_id, ordered_at, channel, currency, status, discount, shipping, tax, tax_included, country, region, city, test, paid_at, cancelled_at FROM orders) AS o,
 			LATERAL (SELECT coalesce(sum(quantity), 0) AS pieces, coalesce(sum(quantity * unit_price - i.discount), 0) AS paid FROM order_items AS i WHERE i.order_id = o.order_id) AS i,
 			LATERAL (SELECT coalesce(sum(amount), 0) AS back, coalesce(sum(f.amount - f.shipping - f.tax), 0) AS goods FROM refunds AS f WHERE f.order_id = o.order_id) AS f
-		WHERE NOT test AND status <> 'cancelled' AND (counts_from = 'placed' OR paid_at IS NOT NULL)) AS d;
+		WHERE NOT test AND status <> 'cancelled' AND (status <> 'refunded' OR cancelled_at IS NULL) AND (counts_from = 'placed' OR paid_at IS NOT NULL)) AS d;
 	INSERT INTO t SELECT touch_id, who, CASE WHEN who IS NULL THEN visitor_id END, coalesce('c' || who, 'v' || visitor_id), touched_at, local, date_trunc('month', local), kind, t.channel, campaign, product_id, k.type = 'direct'
 	FROM (SELECT t.*, touched_at AT TIME ZONE time_zone AS local, coalesce(customer_id, (SELECT i.customer_id FROM identities AS i WHERE kind = 'cookie' AND value = visitor_id)) AS who FROM touches AS t, settings) AS t JOIN channels AS k USING (channel);
 	ANALYZE o, t;
@@ -116,7 +118,7 @@ END $$;
 SELECT pg_temp.look() \g /dev/null
 \set ECHO all
 SELECT count(*) > 300 AS orders, count(DISTINCT currency) AS currencies, count(*) FILTER (WHERE customer_id IS NULL) > 10 AS of_nobody, count(*) FILTER (WHERE local::date <> ordered_at::date) > 10 AS other_day,
-	count(*) FILTER (WHERE refunded > 0) > 20 AS refunded, count(*) FILTER (WHERE net_sales < net - 1) > 20 AS taxed, (SELECT count(*) > 5 FROM orders WHERE test) AS tests, (SELECT count(*) > 5 FROM orders WHERE status = 'cancelled') AS cancelled,
+	count(*) FILTER (WHERE refunded > 0) > 20 AS refunded, count(*) FILTER (WHERE net_sales < net - 1) > 20 AS taxed, (SELECT count(*) > 5 FROM orders WHERE test) AS tests, (SELECT count(*) > 5 FROM orders WHERE status = 'cancelled') AS cancelled, (SELECT count(*) > 5 FROM orders WHERE status = 'refunded' AND cancelled_at IS NOT NULL) AS and_refunded,
 	(SELECT count(*) > 5 FROM o AS a JOIN o AS b USING (customer_id, ordered_at) WHERE a.order_id < b.order_id) AS at_once, (SELECT count(*) > 5 FROM o JOIN t ON t.visitor_id = o.visitor_id AND o.customer_id IS NULL) AS unknown,
 	(SELECT count(*) > 5 FROM o JOIN customers USING (customer_id) WHERE created_via = 'guest') AS guests, (SELECT count(*) > 5 FROM t JOIN customers USING (customer_id) WHERE email::text ~ '^later') AS known_later FROM o;
 \set ECHO none
@@ -161,7 +163,7 @@ INSERT INTO checks VALUES
 ('shipping_statistics($1, $2)', $$SELECT carrier, country, count(*), count(shipped_at), count(delivered_at), round(avg(extract(epoch FROM shipped_at - ordered_at) / 86400), 2), round(avg(extract(epoch FROM delivered_at - ordered_at) / 86400), 2),
 	count(late), count(nullif(late, false)), round(avg(late::int), 6)
 	FROM (SELECT *, CASE WHEN delivered_at IS NOT NULL THEN delivered_at > promised_at WHEN status <> 'refunded' THEN now() > promised_at END AS late FROM orders) AS o
-	WHERE NOT test AND status <> 'cancelled' AND ordered_at >= $1 AND ordered_at < $2 GROUP BY 1, 2$$),
+	WHERE NOT test AND status <> 'cancelled' AND (status <> 'refunded' OR cancelled_at IS NULL) AND ordered_at >= $1 AND ordered_at < $2 GROUP BY 1, 2$$),
 ('customer_orders', $$SELECT customer_id, order_id, ordered_at, channel, currency, units, gross, refunded, net, value, n, CASE n WHEN 1 THEN 'new' ELSE 'repeat' END,
 	round(extract(epoch FROM ordered_at - (SELECT ordered_at FROM o AS p WHERE p.customer_id = o.customer_id AND p.n = o.n - 1)) / 86400, 2),
 	(SELECT CASE WHEN bool_and(value IS NOT NULL) THEN sum(value) END FROM o AS p WHERE p.customer_id = o.customer_id AND p.n <= o.n) FROM o WHERE customer_id IS NOT NULL$$);

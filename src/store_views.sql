@@ -129,7 +129,7 @@ BEGIN ATOMIC
 		pg_catalog.avg(extract(epoch FROM t.shipped_at - t.ordered_at) / 86400)::numeric(12,2), pg_catalog.avg(extract(epoch FROM t.delivered_at - t.ordered_at) / 86400)::numeric(12,2),
 		pg_catalog.count(t.late), pg_catalog.count(*) FILTER (WHERE t.late), (pg_catalog.count(*) FILTER (WHERE t.late)::numeric / nullif(pg_catalog.count(t.late), 0))::numeric(9,6)
 	FROM @.order_tracking AS t
-	WHERE t.ordered_at >= from_at AND t.ordered_at < to_at AND t.status <> 'cancelled'
+	WHERE t.ordered_at >= from_at AND t.ordered_at < to_at AND NOT @.is_cancelled(t.status, t.cancelled_at)
 	GROUP BY t.carrier, t.country;
 END;
 COMMENT ON FUNCTION @.shipping_statistics(timestamptz, timestamptz) IS 'time to ship and to deliver and the part that was late, of the orders of a period, by carrier and country';
