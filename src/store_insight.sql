@@ -21,8 +21,7 @@ COMMENT ON FUNCTION @.journey_channel(text) IS 'the channel that goes by that na
 -- own: touches of one moment are in the order of names, here as there.
 CREATE OR REPLACE FUNCTION @.campaign_name(channel text, campaign text, direct text[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN channel = ANY (direct) THEN 'direct' || pg_catalog.chr(31) || CASE channel WHEN 'direct' THEN '' ELSE channel END
-	WHEN channel = 'direct' THEN pg_catalog.chr(31) || channel ELSE channel END || pg_catalog.chr(31) || coalesce(campaign, '');
+RETURN @.journey_name(channel, direct) || CASE WHEN channel = 'direct' AND channel = ANY (direct) THEN pg_catalog.chr(31) ELSE '' END || pg_catalog.chr(31) || coalesce(campaign, '');
 COMMENT ON FUNCTION @.campaign_name(text, text, text[]) IS 'the name by which a channel''s campaign goes in a journey, where these are the channels of type direct';
 
 -- All that is asked of the touches and orders of a period, in one pass over

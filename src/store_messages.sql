@@ -145,7 +145,7 @@ CREATE OR REPLACE FUNCTION @.announce(kind text, products bigint[], old_prices n
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $function$
 #variable_conflict use_column
 DECLARE
-	messages bigint;
+	cancelled bigint;
 	told bigint[];
 	used_up bigint[];
 BEGIN
@@ -208,8 +208,8 @@ BEGIN
 	-- who was forgotten while his row was waited for
 	UPDATE @.outbox AS o SET status = 'cancelled', address = NULL, payload = '{}'
 	FROM @.customers AS c WHERE o.message_id = ANY (told) AND c.customer_id = o.customer_id AND c.forgotten_at IS NOT NULL;
-	GET DIAGNOSTICS messages = ROW_COUNT;
-	RETURN cardinality(told) - messages;
+	GET DIAGNOSTICS cancelled = ROW_COUNT;
+	RETURN cardinality(told) - cancelled;
 END
 $function$;
 COMMENT ON FUNCTION @.announce(text, bigint[], numeric[]) IS 'writes the messages of that kind on these products into the outbox; gives how many';

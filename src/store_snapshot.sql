@@ -83,7 +83,6 @@ COMMENT ON FUNCTION @.snapshot(text) IS 'keeps what that view says now in a tabl
 CREATE OR REPLACE FUNCTION @.refresh_snapshots() RETURNS TABLE (view text, rows bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 BEGIN
-	LOCK TABLE @.snapshots IN SHARE ROW EXCLUSIVE MODE;
 	FOR refresh_snapshots.view IN SELECT s.view FROM @.snapshots AS s ORDER BY s.view LOOP
 		refresh_snapshots.rows := @.snapshot(refresh_snapshots.view);
 		RAISE NOTICE USING message = format('snapshot of %s: %s rows', refresh_snapshots.view, refresh_snapshots.rows);

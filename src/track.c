@@ -2411,6 +2411,26 @@ crm_refresh(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(written);
 }
 
+/* The rows of a plan, which may be as many as there are customers: a thousand at a time. */
+static void
+ReturnRows(SPIPlanPtr plan, ReturnSetInfo *result)
+{
+	Portal		portal;
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		SPI_cursor_fetch(portal, true, 1000);
+		for (uint64 i = 0; i < SPI_processed; i++)
+			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+		SPI_freetuptable(SPI_tuptable);
+	} while (SPI_processed > 0);
+	SPI_cursor_close(portal);
+}
+
 /*
  * verify(orders regclass) returns setof (customer text, problem text, stored
  * text, expected text): every difference between the summary and the orders.
@@ -2425,7 +2445,6 @@ crm_verify(PG_FUNCTION_ARGS)
 	Relation	orders;
 	Track	   *track;
 	TrackScope	scope;
-	Portal		portal;
 	SPIPlanPtr	plan;
 	char		policy[POLICY_TEXT_SIZE];
 	const char *literal;
@@ -2476,19 +2495,7 @@ crm_verify(PG_FUNCTION_ARGS)
 								psprintf(" WHERE NOT EXISTS (SELECT FROM pending p WHERE p.customer %s s.customer)",
 										 track->key_equal),
 								track->key_equal, literal, literal, errors), 0, NULL);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	/* there can be as many differences as customers */
-	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		SPI_cursor_fetch(portal, true, 1000);
-		for (uint64 i = 0; i < SPI_processed; i++)
-			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
-		SPI_freetuptable(SPI_tuptable);
-	} while (SPI_processed > 0);
-	SPI_cursor_close(portal);
+	ReturnRows(plan, result);
 	PopActiveSnapshot();
 	SPI_finish();
 	TrackLeave(&scope);
@@ -2511,7 +2518,6 @@ crm_stage_history(PG_FUNCTION_ARGS)
 	char	   *schema;
 	char	   *name;
 	Oid			schema_oid;
-	Portal		portal;
 	SPIPlanPtr	plan;
 
 	if (arguments == NULL)
@@ -2527,18 +2533,7 @@ crm_stage_history(PG_FUNCTION_ARGS)
 	SPI_connect();
 	plan = SPI_prepare(psprintf("SELECT id, customer::pg_catalog.text, from_stage, to_stage, at, noticed_at, cause FROM %s",
 								Beside(schema_oid, name, "_history")), 0, NULL);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		SPI_cursor_fetch(portal, true, 1000);
-		for (uint64 i = 0; i < SPI_processed; i++)
-			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
-		SPI_freetuptable(SPI_tuptable);
-	} while (SPI_processed > 0);
-	SPI_cursor_close(portal);
+	ReturnRows(plan, result);
 	SPI_finish();
 	return (Datum) 0;
 }
