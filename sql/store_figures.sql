@@ -170,6 +170,14 @@ INSERT INTO checks VALUES
 INSERT INTO checks SELECT format('sales($1, $2, %L)', by), format('SELECT %s, currency, count(*), sum(units), sum(gross), sum(refunded), sum(net), sum(net_sales) FROM o WHERE ordered_at >= $1 AND ordered_at < $2 GROUP BY 1, 2', part)
 FROM (VALUES ('day', 'day::text'), ('week', '(day - (extract(isodow FROM day)::int - 1))::text'), ('month', 'month::text'), ('weekday', 'to_char(day, ''ID'')'), ('hour', 'lpad(extract(hour FROM local)::text, 2, ''0'')'),
 	('channel', 'channel'), ('country', 'country'), ('region', 'region'), ('city', 'city')) AS v(by, part);
+-- what is given back, when it is
+INSERT INTO checks SELECT format('sales($1, $2, %L, ''refund'')', by), format('SELECT %s, currency, count(order_id), sum(units), sum(gross), sum(back), sum(gross - back), sum(goods) FROM (
+	SELECT local, day, month, channel, country, region, city, currency, order_id, units, gross, 0 AS back, net_sales + (SELECT coalesce(sum(amount - shipping - tax), 0) FROM refunds AS f WHERE f.order_id = o.order_id) AS goods
+	FROM o WHERE ordered_at >= $1 AND ordered_at < $2
+	UNION ALL SELECT at, at::date, date_trunc(''month'', at)::date, channel, country, region, city, currency, NULL, 0, 0, amount, shipping + tax - amount
+	FROM (SELECT *, refunded_at AT TIME ZONE (SELECT time_zone FROM settings) AS at FROM refunds) AS f JOIN o USING (order_id) WHERE refunded_at >= $1 AND refunded_at < $2) AS s GROUP BY 1, 2', part)
+FROM (VALUES ('day', 'day::text'), ('week', '(day - (extract(isodow FROM day)::int - 1))::text'), ('month', 'month::text'), ('weekday', 'to_char(day, ''ID'')'), ('hour', 'lpad(extract(hour FROM local)::text, 2, ''0'')'),
+	('channel', 'channel'), ('country', 'country'), ('region', 'region'), ('city', 'city')) AS v(by, part);
 INSERT INTO checks SELECT v.relation, replace('SELECT count(*), count(*) FILTER (WHERE again), round(count(*) FILTER (WHERE again)::numeric / nullif(count(*), 0), 6)
 	FROM (SELECT ordered_at, EXISTS (SELECT FROM o AS p WHERE p.customer_id = o.customer_id AND p.n = 2 AND (p.ordered_at < o.ordered_at + INTERVAL)) AS again FROM o WHERE customer_id IS NOT NULL AND n = 1 AND ordered_at >= $1 AND ordered_at < $2) AS c', 'INTERVAL', within)
 FROM (VALUES ('repeat_rate', 'interval ''1000 years'''), ('repeat_rate($1, $2)', 'interval ''1000 years'''), ('repeat_rate($1, $2, ''60 days'')', 'interval ''1440 hours''')) AS v(relation, within);
@@ -180,6 +188,10 @@ INSERT INTO checks SELECT format('sales($1, $2, %L)', by), format('SELECT %s, cu
 			(SELECT coalesce(sum(f.amount - f.shipping - CASE WHEN tax_included THEN 0 ELSE f.tax END), 0) FROM refunds AS f WHERE (f.order_id, f.line) = (i.order_id, i.line)) AS back
 		FROM o JOIN order_items AS i USING (order_id) JOIN products AS p USING (product_id) JOIN (SELECT order_id, tax_included FROM orders) AS x USING (order_id)) AS l
 	WHERE ordered_at >= $1 AND ordered_at < $2 GROUP BY 1, 2', part) FROM (VALUES ('product', 'product_id::text'), ('category', 'category')) AS v(by, part);
+INSERT INTO checks SELECT format('sales($1, $2, %L, ''refund'')', by), format('SELECT %s, currency, count(DISTINCT order_id), sum(quantity), sum(sold), sum(back), sum(sold - back), sum(sold - back) FROM (
+	SELECT o.currency, order_id, p.product_id, category, quantity, quantity * unit_price - i.discount AS sold, 0 AS back FROM o JOIN order_items AS i USING (order_id) JOIN products AS p USING (product_id) WHERE ordered_at >= $1 AND ordered_at < $2
+	UNION ALL SELECT o.currency, NULL, p.product_id, category, 0, 0, f.amount - f.shipping - CASE WHEN tax_included THEN 0 ELSE f.tax END FROM o JOIN refunds AS f USING (order_id) JOIN order_items AS i USING (order_id, line) JOIN products AS p USING (product_id)
+		JOIN (SELECT order_id, tax_included FROM orders) AS x USING (order_id) WHERE refunded_at >= $1 AND refunded_at < $2) AS l GROUP BY 1, 2', part) FROM (VALUES ('product', 'product_id::text'), ('category', 'category')) AS v(by, part);
 INSERT INTO checks SELECT relation, $$SELECT p.product_id, sku, name, category, o.currency, count(DISTINCT order_id), count(DISTINCT customer_id), sum(quantity), sum(quantity * unit_price - i.discount), round(sum(quantity * unit_price - i.discount) / sum(quantity), 4)
 	FROM o JOIN order_items AS i USING (order_id) JOIN products AS p USING (product_id) WHERE ordered_at >= $1 AND ordered_at < $2 GROUP BY 1, 2, 3, 4, 5$$ FROM unnest('{product_sales,"product_sales($1, $2)"}'::text[]) AS relation
 UNION ALL SELECT relation, $$SELECT o.country, o.region, o.city, p.product_id, name, category, o.currency, count(DISTINCT order_id), count(DISTINCT customer_id), sum(quantity), sum(quantity * unit_price - i.discount)

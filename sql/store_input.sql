@@ -73,6 +73,8 @@ SELECT claim_messages(0);
 SELECT acknowledge(99) AS acknowledge, fail(99, 'why') AS fail, record_event(99, 'opened') AS record_event, unsubscribe(99) AS unsubscribe;
 SELECT record_event(99, 'read');
 SELECT sales('2025-01-01', '2026-01-01', 'moon');
+SELECT sales('2025-01-01', '2026-01-01', 'month', 'birth');
+SELECT sales('2025-01-01', '2026-01-01', 'product', NULL);
 SELECT count(*) AS sold_backwards FROM sales('2026-01-01', '2025-01-01');
 SELECT fit('infinity');
 SELECT export_customer(NULL);

@@ -28,39 +28,60 @@ SELECT day, pg_catalog.date_trunc('week', day::timestamp)::date AS week, pg_cata
 FROM @.valid_orders
 GROUP BY day, channel, country, region, city, currency;
 
-CREATE OR REPLACE FUNCTION @.sales(from_at timestamptz, to_at timestamptz, by text DEFAULT 'day')
+-- it had three arguments
+DROP FUNCTION IF EXISTS @.sales(timestamptz, timestamptz, text);
+-- A refund is taken off where its order is, or where it was made itself.
+CREATE OR REPLACE FUNCTION @.sales(from_at timestamptz, to_at timestamptz, by text DEFAULT 'day', refund_date text DEFAULT 'order')
 RETURNS TABLE (part text, currency text, orders bigint, units bigint, gross numeric(20,4), refunded numeric(20,4), net numeric(20,4), net_sales numeric(20,4))
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $function$
 #variable_conflict use_column
 BEGIN
-	IF by IN ('product', 'category') THEN
+	IF refund_date IS NULL OR refund_date NOT IN ('order', 'refund') THEN
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = CASE WHEN refund_date IS NULL THEN 'refund_date must not be null' ELSE format('refunds by the date of "%s" are not known', refund_date) END,
+			hint = 'By the date of the "order", or of the "refund".';
+	ELSIF by IN ('product', 'category') THEN
 		RETURN QUERY
-		SELECT CASE by WHEN 'product' THEN p.product_id::text ELSE p.category END AS part, o.currency, count(DISTINCT o.order_id), sum(i.quantity)::bigint,
-			sum(i.amount)::numeric(20,4), sum(r.amount)::numeric(20,4), (sum(i.amount) - sum(r.amount))::numeric(20,4), (sum(i.amount) - sum(r.amount))::numeric(20,4)
-		FROM @.orders AS o JOIN @.order_items AS i USING (order_id) JOIN @.products AS p USING (product_id),
-			-- what an item costs has no shipping in it, nor tax that is added to the price
-			LATERAL (SELECT coalesce(sum(f.amount - f.shipping - CASE WHEN o.tax_included THEN 0 ELSE f.tax END), 0) AS amount
-				FROM @.refunds AS f WHERE f.order_id = i.order_id AND f.line = i.line) AS r
-		WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at
-		GROUP BY 1, o.currency ORDER BY 1, o.currency;
+		SELECT CASE by WHEN 'product' THEN p.product_id::text ELSE p.category END AS part, s.currency, count(DISTINCT s.order_id), sum(s.quantity)::bigint,
+			sum(s.sold)::numeric(20,4), sum(s.back)::numeric(20,4), (sum(s.sold) - sum(s.back))::numeric(20,4), (sum(s.sold) - sum(s.back))::numeric(20,4)
+		FROM (
+			SELECT i.product_id, o.currency, o.order_id, i.quantity, i.amount AS sold, CASE WHEN refund_date = 'order' THEN (
+				-- what an item costs has no shipping in it, nor tax that is added to the price
+				SELECT coalesce(sum(f.amount - f.shipping - CASE WHEN o.tax_included THEN 0 ELSE f.tax END), 0)
+				FROM @.refunds AS f WHERE f.order_id = i.order_id AND f.line = i.line) ELSE 0 END AS back
+			FROM @.orders AS o JOIN @.order_items AS i USING (order_id)
+			WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at
+			UNION ALL
+			SELECT i.product_id, o.currency, NULL, 0, 0, f.amount - f.shipping - CASE WHEN o.tax_included THEN 0 ELSE f.tax END
+			FROM @.refunds AS f JOIN @.orders AS o USING (order_id) JOIN @.order_items AS i USING (order_id, line)
+			WHERE refund_date = 'refund' AND o.counts AND f.refunded_at >= from_at AND f.refunded_at < to_at) AS s
+		JOIN @.products AS p USING (product_id)
+		GROUP BY 1, s.currency ORDER BY 1, s.currency;
 	ELSIF by IN ('day', 'week', 'month', 'weekday', 'hour', 'channel', 'country', 'region', 'city') THEN
 		RETURN QUERY
-		SELECT CASE by WHEN 'day' THEN o.day::text WHEN 'week' THEN date_trunc('week', o.day::timestamp)::date::text
-				WHEN 'month' THEN date_trunc('month', o.day::timestamp)::date::text WHEN 'weekday' THEN extract(isodow FROM o.day)::text
-				WHEN 'hour' THEN to_char(o.ordered_at AT TIME ZONE (SELECT s.time_zone FROM @.settings AS s), 'HH24') WHEN 'channel' THEN o.channel
-				WHEN 'country' THEN o.country WHEN 'region' THEN o.region ELSE o.city END AS part, o.currency,
-			count(*), sum(o.units)::bigint, sum(o.gross)::numeric(20,4), sum(o.refunded)::numeric(20,4), sum(o.net)::numeric(20,4), sum(o.net_sales)::numeric(20,4)
-		FROM @.valid_orders AS o
-		WHERE o.ordered_at >= from_at AND o.ordered_at < to_at
-		GROUP BY 1, o.currency ORDER BY 1, o.currency;
+		SELECT CASE by WHEN 'day' THEN s.at::date::text WHEN 'week' THEN date_trunc('week', s.at)::date::text
+				WHEN 'month' THEN date_trunc('month', s.at)::date::text WHEN 'weekday' THEN extract(isodow FROM s.at)::text
+				WHEN 'hour' THEN to_char(s.at, 'HH24') WHEN 'channel' THEN s.channel
+				WHEN 'country' THEN s.country WHEN 'region' THEN s.region ELSE s.city END AS part, s.currency,
+			count(s.units), coalesce(sum(s.units), 0)::bigint, sum(s.gross)::numeric(20,4), sum(s.refunded)::numeric(20,4), (sum(s.gross) - sum(s.refunded))::numeric(20,4), sum(s.net_sales)::numeric(20,4)
+		FROM (
+			SELECT o.ordered_at AT TIME ZONE (SELECT z.time_zone FROM @.settings AS z) AS at, o.channel, o.country, o.region, o.city, o.currency, o.units, o.amount AS gross,
+				CASE WHEN refund_date = 'order' THEN o.refunded_amount ELSE 0 END AS refunded,
+				o.items_amount - o.discount - CASE WHEN o.tax_included THEN o.tax ELSE 0 END - CASE WHEN refund_date = 'order' THEN o.refunded_sales ELSE 0 END AS net_sales
+			FROM @.orders AS o
+			WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at
+			UNION ALL
+			SELECT f.refunded_at AT TIME ZONE (SELECT z.time_zone FROM @.settings AS z), o.channel, o.country, o.region, o.city, o.currency, NULL, 0, f.amount, -(f.amount - f.shipping - f.tax)
+			FROM @.refunds AS f JOIN @.orders AS o USING (order_id)
+			WHERE refund_date = 'refund' AND o.counts AND f.refunded_at >= from_at AND f.refunded_at < to_at) AS s
+		GROUP BY 1, s.currency ORDER BY 1, s.currency;
 	ELSE
 		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('sales by "%s" are not known', by),
 			hint = 'By day, week, month, weekday (1: Monday), hour, product, category, channel, country, region or city.';
 	END IF;
 END
 $function$;
-COMMENT ON FUNCTION @.sales(timestamptz, timestamptz, text)
-	IS 'orders and revenue of a period by day, week, month, weekday (1: Monday), hour, product, category, channel, country, region or city, and currency';
+COMMENT ON FUNCTION @.sales(timestamptz, timestamptz, text, text)
+	IS 'orders and revenue of a period by day, week, month, weekday (1: Monday), hour, product, category, channel, country, region or city, and currency; refunds are taken off where the order is, or with refund_date => ''refund'' where they were made';
 
 CREATE OR REPLACE FUNCTION @.average_order_value(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (currency text, orders bigint, gross numeric(20,4), net numeric(20,4), average_order_value numeric(18,4), average_net_value numeric(18,4))
