@@ -64,6 +64,8 @@ INSERT INTO touches (customer_id, touched_at, kind, channel) SELECT customer_id,
 INSERT INTO touches (visitor_id, touched_at, kind, channel) SELECT visitor_id, touched_at + interval '168 hours', 'cart', 'social' FROM touches WHERE kind = 'cart' AND visitor_id::int % 5 = 0;
 INSERT INTO touches (visitor_id, touched_at, kind, channel) SELECT visitor_id, touched_at + n * interval '30 minutes', 'view', 'social' FROM touches, generate_series(1, 2) AS n WHERE touch_id % 29 = 0 AND visitor_id IS NOT NULL;
 INSERT INTO touches (visitor_id, touched_at, kind, channel, product_id) SELECT visitor_id, touched_at + n * interval '25 minutes', CASE n WHEN 2 THEN 'cart' ELSE 'view' END, channel, product_id FROM touches, generate_series(1, 2) AS n WHERE touch_id % 9 = 0 AND visitor_id IS NOT NULL;
+INSERT INTO touches (visitor_id, touched_at, kind, channel) VALUES ('900001', '2024-03-10 06:00+00', 'view', 'social'), ('900002', '2025-11-02 05:00+00', 'view', 'social');
+INSERT INTO orders (visitor_id, channel, currency, ordered_at) VALUES ('900001', 'social', 'EUR', '2024-03-10 05:00+00'), ('900002', 'social', 'EUR', '2025-11-02 05:30+00');
 UPDATE spend SET amount = amount * 100, campaign = CASE extract(day FROM day)::int % 3 WHEN 0 THEN '' ELSE 'No. ' || extract(day FROM day)::int % 3 + 1 END;
 INSERT INTO credit_tiers VALUES (0.05, 0.10, 0.07);
 UPDATE channels SET type = 'direct' WHERE channel = 'referral';
@@ -74,6 +76,7 @@ UPDATE customers SET first_name = ' ', country = 'uk' WHERE customer_id = 11;
 UPDATE customers SET birth_date = '1899-12-31', phone = NULL, email = NULL WHERE customer_id = 12;
 UPDATE customers AS c SET first_name = upper(o.first_name), last_name = o.last_name, birth_date = '1980-01-01' FROM customers AS o WHERE c.customer_id = 14 AND o.customer_id = 13;
 UPDATE customers SET birth_date = '1980-01-01' WHERE customer_id = 13;
+UPDATE customers SET created_at = '2025-05-05 03:00+00', birth_date = date '2025-05-04' + customer_id::int % 2 WHERE customer_id IN (15, 16);
 INSERT INTO consents (customer_id, channel, granted, at) SELECT customer_id, CASE customer_id % 3 WHEN 0 THEN 'sms' WHEN 1 THEN 'phone' ELSE 'email' END, customer_id % 2 = 0, '2025-01-01' FROM customers WHERE customer_id % 4 < 3;
 INSERT INTO consents (customer_id, channel, granted, purpose, at) VALUES (20, 'email', true, 'research', '2025-06-01'), (21, 'email', NOT may_contact(21, 'email'), 'marketing', '9999-01-01');
 CREATE TEMP TABLE suppressed AS SELECT channel, lower(a) AS a FROM customers, LATERAL (VALUES ('email', email::text), ('phone', phone::text)) AS v(channel, a) WHERE customer_id % 8 = 2 AND a IS NOT NULL;
@@ -337,7 +340,7 @@ INSERT INTO checks VALUES ('ltv($3)', 'SELECT * FROM pg_temp.worth($3, 365)', 'c
 ('customer_360', $$SELECT c.customer_id, first_name, last_name, nullif(concat_ws(' ', first_name, last_name), '') AS name, email::text, phone::text, job_title, birth_date, gender, language, country, region, city, array_to_string(nullif(tags, '{}'), ', ') AS tags, attributes::text,
 		(SELECT name FROM accounts AS a WHERE a.account_id = c.account_id) AS account, created_via, source, created_at, b.n IS NOT NULL AS is_customer, coalesce(b.n, 0) AS orders, first AS first_order_at, last AS last_order_at,
 		(SELECT count(*) FROM orders AS x WHERE x.customer_id = c.customer_id AND status IN ('placed', 'paid', 'shipped') AND NOT test) AS open_orders,
-		m.currency, m.gross, m.refunded, m.gross - m.refunded AS net, round(m.gross / b.n, 4) AS average_order_value, b.money AS net_base,
+		m.currency, m.gross, m.refunded, m.gross - m.refunded AS net, round(m.gross / b.n, 4) AS average_order_value, CASE WHEN b.n IS NULL THEN 0 ELSE b.money END AS net_base,
 		(SELECT category FROM o JOIN order_items USING (order_id) JOIN products USING (product_id) WHERE o.customer_id = c.customer_id AND category IS NOT NULL GROUP BY 1 ORDER BY sum(quantity) DESC, 1 LIMIT 1) AS favourite_category,
 		(SELECT count(*) FROM t WHERE t.customer_id = c.customer_id) AS touches, (SELECT channel FROM t WHERE t.customer_id = c.customer_id ORDER BY touched_at, touch_id LIMIT 1) AS first_channel,
 		(SELECT max(touched_at) FROM t WHERE t.customer_id = c.customer_id) AS last_touch_at, pg_temp.may(c.customer_id, 'email', email::text) AS may_email, pg_temp.may(c.customer_id, 'sms', phone::text) AS may_sms, pg_temp.may(c.customer_id, 'phone', phone::text) AS may_phone,
@@ -459,7 +462,7 @@ INSERT INTO checks VALUES ('goal_progress', $$SELECT goal_id, metric, from_at, t
 	UNION ALL SELECT 'duplicate telephone number', 'customers', customer_id, phone::text FROM c WHERE EXISTS (SELECT FROM c AS d WHERE d.phone = c.phone AND d.customer_id <> c.customer_id)
 	UNION ALL SELECT 'duplicate name and birth date', 'customers', customer_id, first_name || ' ' || last_name || ' ' || birth_date FROM c WHERE EXISTS (SELECT FROM c AS d WHERE (lower(d.first_name), lower(d.last_name), d.birth_date) = (lower(c.first_name), lower(c.last_name), c.birth_date) AND d.customer_id <> c.customer_id)
 	UNION ALL SELECT 'neither e-mail address nor telephone number', 'customers', customer_id, NULL FROM c WHERE coalesce(email::text, phone::text) IS NULL
-	UNION ALL SELECT 'country is not two capital letters', 'customers', customer_id, country FROM c WHERE country NOT SIMILAR TO '[A-Z]{2}' UNION ALL SELECT 'birth date is odd', 'customers', customer_id, birth_date::text FROM c WHERE birth_date NOT BETWEEN '1900-01-01' AND created_at::date
+	UNION ALL SELECT 'country is not two capital letters', 'customers', customer_id, country FROM c WHERE country NOT SIMILAR TO '[A-Z]{2}' UNION ALL SELECT 'birth date is odd', 'customers', customer_id, birth_date::text FROM c WHERE birth_date NOT BETWEEN '1900-01-01' AND (created_at AT TIME ZONE (SELECT time_zone FROM settings))::date
 	UNION ALL SELECT 'name is blank', 'customers', customer_id, NULL FROM c WHERE trim(first_name) = '' OR trim(last_name) = ''
 	UNION ALL SELECT 'no customer', 'orders', order_id, channel FROM x WHERE customer_id IS NULL UNION ALL SELECT 'no items', 'orders', order_id, NULL FROM x WHERE NOT EXISTS (SELECT FROM order_items AS i WHERE i.order_id = x.order_id)
 	UNION ALL SELECT 'amount is zero', 'orders', order_id, NULL FROM x WHERE amount = 0 AND EXISTS (SELECT FROM order_items AS i WHERE i.order_id = x.order_id)

@@ -383,6 +383,16 @@ FROM shop.goal_progress JOIN (VALUES
 	('churn_rate', (SELECT churn_rate FROM shop.churn('2024-12-31', '2025-04-01')), (SELECT churn_rate FROM shop.churn('2025-04-01', '2025-07-01')), 0.9),
 	('visitors', (SELECT count(DISTINCT who) FROM person WHERE touched_at >= '2024-12-31' AND touched_at < '2025-04-01'), (SELECT count(DISTINCT who) FROM person WHERE touched_at >= '2025-04-01' AND touched_at < '2025-07-01'), 1.3)) AS e(metric, b, v, f) USING (metric) ORDER BY 1;
 SELECT metric, value, round(elapsed, 3) AS elapsed, projected, on_track FROM shop.goal_progress WHERE to_at > now() ORDER BY 1;
+-- from midnight to midnight of the store, over a night when its clocks change, whoever asks
+SET timezone = 'Asia/Tokyo';
+BEGIN;
+INSERT INTO "New York".orders (channel, currency, ordered_at) SELECT min(channel), 'USD', '2025-02-14 23:30 America/New_York' FROM "New York".channels;
+SELECT "New York".set_goal('orders', 0, '2025-03-15 00:00 America/New_York', '2025-04-12 00:00 America/New_York') AS id \gset goal_
+SELECT baseline = "New York".metric('orders', '2025-02-15 00:00 America/New_York', '2025-03-15 00:00 America/New_York') AS from_midnight,
+	baseline = "New York".metric('orders', '2025-02-14 23:00 America/New_York', '2025-03-15 00:00 America/New_York') AS an_hour_before
+FROM "New York".goals WHERE goal_id = :goal_id;
+ROLLBACK;
+SET timezone = 'UTC';
 SELECT name, shop.metric(name, '2025-01-01', '2025-04-01') IS NOT NULL AS known, shop.metric(name, '2000-01-01', '2000-04-01') AS of_nothing
 FROM unnest(ARRAY['revenue', 'orders', 'new_customers', 'visitors', 'average_order_value', 'purchase_frequency', 'conversion_rate', 'churn_rate']) AS name;
 -- one that there is not is told as such

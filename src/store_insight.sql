@@ -680,7 +680,10 @@ COMMENT ON FUNCTION @.metric(text, timestamptz, timestamptz) IS 'a figure of a p
 CREATE OR REPLACE FUNCTION @.set_goal(metric text, change numeric, from_at timestamptz, to_at timestamptz, note text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
-	before CONSTANT numeric := @.metric(set_goal.metric, from_at - (to_at - from_at), from_at);
+	-- by the store's calendar: what begins at midnight is compared with what did
+	before CONSTANT numeric := (
+		SELECT @.metric(set_goal.metric, (p.start - (to_at AT TIME ZONE p.time_zone - p.start)) AT TIME ZONE p.time_zone, from_at)
+		FROM (SELECT s.time_zone, from_at AT TIME ZONE s.time_zone AS start FROM @.settings AS s) AS p);
 	id bigint;
 BEGIN
 	IF before IS NULL THEN
@@ -719,13 +722,13 @@ FROM (SELECT customer_id, first_name, last_name, birth_date,
 	FROM @.customers WHERE first_name IS NOT NULL AND last_name IS NOT NULL AND birth_date IS NOT NULL AND merged_into IS NULL) AS c WHERE n > 1
 UNION ALL
 SELECT p.problem, 'customers', c.customer_id, p.detail
-FROM @.customers AS c CROSS JOIN LATERAL (VALUES
+FROM @.settings AS s, @.customers AS c CROSS JOIN LATERAL (VALUES
 	('neither e-mail address nor telephone number', c.email IS NULL AND c.phone IS NULL, NULL),
 	('country is not two capital letters', c.country !~ '^[A-Z]{2}$', c.country),
-	('birth date is odd', c.birth_date > c.created_at::timestamp::date OR c.birth_date < date '1900-01-01', c.birth_date::text),
+	('birth date is odd', c.birth_date > (c.created_at AT TIME ZONE s.time_zone)::date OR c.birth_date < date '1900-01-01', c.birth_date::text),
 	('name is blank', pg_catalog.btrim(c.first_name) = '' OR pg_catalog.btrim(c.last_name) = '', NULL)) AS p(problem, holds, detail)
 -- most rows have none of them, which is told without making rows of it
-WHERE c.merged_into IS NULL AND (c.email IS NULL AND c.phone IS NULL OR c.country !~ '^[A-Z]{2}$' OR c.birth_date > c.created_at::timestamp::date
+WHERE c.merged_into IS NULL AND (c.email IS NULL AND c.phone IS NULL OR c.country !~ '^[A-Z]{2}$' OR c.birth_date > (c.created_at AT TIME ZONE s.time_zone)::date
 	OR c.birth_date < date '1900-01-01' OR pg_catalog.btrim(c.first_name) = '' OR pg_catalog.btrim(c.last_name) = '') AND p.holds
 UNION ALL
 SELECT p.problem, 'orders', o.order_id, p.detail

@@ -281,7 +281,8 @@ CROSS JOIN LATERAL (
 			CASE WHEN pg_catalog.min(p.currency) FILTER (WHERE p.counts) = pg_catalog.max(p.currency) FILTER (WHERE p.counts)
 				THEN pg_catalog.min(p.currency) FILTER (WHERE p.counts) END AS currency,
 			pg_catalog.sum(p.amount) FILTER (WHERE p.counts) AS gross, pg_catalog.sum(p.refunded_amount) FILTER (WHERE p.counts) AS refunded,
-			CASE WHEN pg_catalog.bool_and(p.net_base IS NOT NULL) FILTER (WHERE p.counts) THEN pg_catalog.sum(p.net_base) FILTER (WHERE p.counts) END AS net_base
+			CASE WHEN pg_catalog.bool_and(p.net_base IS NOT NULL) FILTER (WHERE p.counts) IS NOT FALSE
+				THEN coalesce(pg_catalog.sum(p.net_base) FILTER (WHERE p.counts), 0) END AS net_base
 		FROM @.orders AS p WHERE p.customer_id = c.customer_id) AS b) AS o
 LEFT JOIN LATERAL (
 	SELECT p.category FROM @.orders AS b JOIN @.order_items AS i USING (order_id) JOIN @.products AS p USING (product_id)
