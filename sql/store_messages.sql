@@ -63,6 +63,13 @@ INSERT INTO shop.products (product_id, name, category) VALUES (7, 'rusk', 'food'
 SELECT customer_id, product_id FROM shop.outbox WHERE product_id = 7 ORDER BY customer_id;
 SELECT shop.subscribe(1, 'price_drop') AS late \gset
 SELECT customer_id AS whose FROM shop.product_subscriptions WHERE subscription_id = :late;
+-- and what both had asked for is one subscription, to ask for again and to end
+SELECT shop.subscribe(1, 'new_product') = (SELECT min(subscription_id) FROM shop.product_subscriptions WHERE customer_id = 2 AND kind = 'new_product' AND category IS NULL AND ended_at IS NULL) AS the_same,
+	count(*) AS has FROM shop.product_subscriptions WHERE customer_id = 2 AND kind = 'new_product' AND category IS NULL AND ended_at IS NULL;
+BEGIN;
+SELECT shop.unsubscribe(max(subscription_id)) FROM shop.product_subscriptions WHERE customer_id = 2 AND kind = 'new_product' AND category IS NULL AND ended_at IS NULL;
+SELECT kind, category FROM shop.product_subscriptions WHERE customer_id = 2 AND ended_at IS NULL ORDER BY 1, 2;
+ROLLBACK;
 DELETE FROM shop.outbox;
 SELECT shop.undo_merge(:merge);
 

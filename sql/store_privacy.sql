@@ -115,6 +115,14 @@ SELECT * FROM helpdesk.calls ORDER BY case_a;
 SELECT kind, status FROM shop.outbox WHERE customer_id = 1 ORDER BY kind;
 -- again, and nothing of it harms
 SELECT shop.forget_customer(1) ->> 'customers' AS again;
+-- a shop that still has her number: what comes is hers, but not her browser, and it leads to nobody
+BEGIN;
+INSERT INTO shop.touches (customer_id, visitor_id, kind, channel) SELECT 4, 'browser ' || n, 'visit', min(channel) FROM shop.channels, generate_series(1, 2) AS n GROUP BY n;
+INSERT INTO shop.orders (order_id, customer_id, visitor_id, channel, currency) SELECT 1000000, 1, 'browser 3', min(channel), 'EUR' FROM shop.channels;
+SELECT count(*) AS touches, count(visitor_id) AS cookies FROM shop.touches WHERE touched_at = now();
+SELECT count(*) AS orders, count(visitor_id) AS cookies FROM shop.orders WHERE ordered_at = now();
+SELECT count(*) AS identities, shop.identify(cookie => 'browser 1') AS who FROM shop.identities WHERE value LIKE 'browser%';
+ROLLBACK;
 -- nobody writes to her again, under whatever number she comes, unless she wants it
 SELECT channel, address, shop.is_suppressed(channel, address) FROM (VALUES ('email', 'ZORAIDE@example.com'), ('email', 'Zoraide2@example.com'), ('email', 'Zoraide3@example.com'), ('email', 'Zoraide4@example.com'),
 	('sms', '+44 7700 900101'), ('phone', '+447700900101'), ('social', 'Zoraide handle'), ('email', 'Yolanda@example.com')) AS v(channel, address);

@@ -48,12 +48,20 @@ CREATE OR REPLACE TRIGGER check_merged_into BEFORE UPDATE OF merged_into ON @.cu
 CREATE OR REPLACE FUNCTION @.resolve_inserted() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
+DECLARE
+	moved bigint;
 BEGIN
 	IF EXISTS (SELECT FROM @.customers WHERE merged_into IS NOT NULL)
 		AND EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
-		EXECUTE format('UPDATE %1$I.%2$I AS t SET customer_id = %1$I.resolve(c.customer_id)
-			FROM changed AS n JOIN %1$I.customers AS c USING (customer_id)
-			WHERE t.%3$I = n.%3$I AND c.merged_into IS NOT NULL', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0]);
+		-- again until nothing is left: the one may be merged into another himself
+		-- before his row is locked
+		LOOP
+			EXECUTE format('UPDATE %1$I.%2$I AS t SET customer_id = %1$I.resolve(t.customer_id)
+				FROM changed AS n, %1$I.customers AS c
+				WHERE t.%3$I = n.%3$I AND c.customer_id = t.customer_id AND c.merged_into IS NOT NULL', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0]);
+			GET DIAGNOSTICS moved = ROW_COUNT;
+			EXIT WHEN moved = 0;
+		END LOOP;
 	END IF;
 	RETURN NULL;
 END
@@ -281,67 +289,77 @@ BEGIN
 			WHERE k IS NOT NULL ORDER BY lock) AS l;
 	END IF;
 
-	SELECT customer_id INTO by_external FROM @.identities WHERE kind = 'external' AND system = identify.system AND value = identify.external_id;
-	SELECT customer_id INTO by_handle FROM @.identities WHERE kind = 'social' AND system = identify.network AND value = identify.handle;
-	SELECT customer_id, verified_at IS NOT NULL INTO by_email, email_is_verified FROM @.identities WHERE email = identify.email;
-	SELECT customer_id INTO by_phone FROM @.identities WHERE phone = identify.phone;
-	SELECT customer_id INTO by_cookie FROM @.identities WHERE kind = 'cookie' AND system = '' AND value = identify.cookie;
+	FOR round IN 1 .. 10 LOOP
+		SELECT customer_id INTO by_external FROM @.identities WHERE kind = 'external' AND system = identify.system AND value = identify.external_id;
+		SELECT customer_id INTO by_handle FROM @.identities WHERE kind = 'social' AND system = identify.network AND value = identify.handle;
+		SELECT customer_id, verified_at IS NOT NULL INTO by_email, email_is_verified FROM @.identities WHERE email = identify.email;
+		SELECT customer_id INTO by_phone FROM @.identities WHERE phone = identify.phone;
+		SELECT customer_id INTO by_cookie FROM @.identities WHERE kind = 'cookie' AND system = '' AND value = identify.cookie;
 
-	person := coalesce(by_external, by_handle);
-	IF person IS NULL AND by_email IS NOT NULL AND (NOT logged_in
-		-- a new login under a known address: proof on both sides, or the same
-		-- browser, and no other login of that system
-		OR (verified AND (email_is_verified OR NOT @.is_identified(by_email)) OR by_cookie = by_email AND NOT @.is_identified(by_email))
-			AND NOT EXISTS (SELECT FROM @.identities WHERE customer_id = by_email
-				AND (kind = 'external' AND system = identify.system OR kind = 'social' AND system = identify.network)))
-	THEN
-		person := by_email;
-	END IF;
-	IF person IS NULL AND NOT logged_in AND email IS NULL THEN
-		person := CASE WHEN phone IS NULL THEN by_cookie ELSE by_phone END;
-		IF person IS NULL AND phone IS NULL THEN
-			RETURN NULL;
+		person := coalesce(by_external, by_handle);
+		IF person IS NULL AND by_email IS NOT NULL AND (NOT logged_in
+			-- a new login under a known address: proof on both sides, or the same
+			-- browser, and no other login of that system
+			OR (verified AND (email_is_verified OR NOT @.is_identified(by_email)) OR by_cookie = by_email AND NOT @.is_identified(by_email))
+				AND NOT EXISTS (SELECT FROM @.identities WHERE customer_id = by_email
+					AND (kind = 'external' AND system = identify.system OR kind = 'social' AND system = identify.network)))
+		THEN
+			person := by_email;
 		END IF;
-	END IF;
-	-- someone of whom no more than the browser, or a number, was known so far
-	IF person IS NULL AND by_cookie IS NOT NULL AND NOT @.is_identified(by_cookie)
-		AND NOT EXISTS (SELECT FROM @.identities WHERE customer_id = by_cookie AND kind IN ('email', CASE WHEN identify.email IS NULL THEN 'phone' END)) THEN
-		person := by_cookie;
-	END IF;
+		IF person IS NULL AND NOT logged_in AND email IS NULL THEN
+			person := CASE WHEN phone IS NULL THEN by_cookie ELSE by_phone END;
+			IF person IS NULL AND phone IS NULL THEN
+				RETURN NULL;
+			END IF;
+		END IF;
+		-- someone of whom no more than the browser, or a number, was known so far
+		IF person IS NULL AND by_cookie IS NOT NULL AND NOT @.is_identified(by_cookie)
+			AND NOT EXISTS (SELECT FROM @.identities WHERE customer_id = by_cookie AND kind IN ('email', CASE WHEN identify.email IS NULL THEN 'phone' END)) THEN
+			person := by_cookie;
+		END IF;
 
-	IF person IS NULL THEN
-		INSERT INTO @.customers (email, email_verified_at, phone, phone_verified_at, created_via, source, created_at)
-		VALUES (identify.email, CASE WHEN verified AND identify.email IS NOT NULL THEN seen_at END,
-			identify.phone, CASE WHEN verified AND identify.phone IS NOT NULL THEN seen_at END,
-			coalesce(identify.created_via, CASE WHEN external_id IS NOT NULL THEN 'account' WHEN handle IS NOT NULL THEN 'social' ELSE 'lead' END),
-			identify.source, seen_at)
-		RETURNING customer_id INTO person;
-	ELSE
-		-- A guest who becomes part of him below is locked with him, in the order of
-		-- the ids, as whoever merges does it; and a merge of the two is waited for.
-		WHILE verified AND by_email <> person AND NOT @.is_identified(by_email) LOOP
-			PERFORM FROM @.customers WHERE customer_id IN (person, by_email) ORDER BY customer_id FOR UPDATE;
-			EXIT WHEN NOT EXISTS (SELECT FROM @.customers WHERE customer_id IN (person, by_email) AND merged_into IS NOT NULL);
-			person := @.resolve(person);
-			by_email := @.resolve(by_email);
-		END LOOP;
-		-- a merge that is under way is waited for
-		next := person;
-		WHILE next IS NOT NULL LOOP
-			person := next;
-			SELECT merged_into INTO next FROM @.customers WHERE customer_id = person FOR NO KEY UPDATE;
-		END LOOP;
-		UPDATE @.customers SET email = coalesce(email, identify.email), phone = coalesce(phone, identify.phone),
-			email_verified_at = coalesce(email_verified_at, CASE WHEN verified AND coalesce(email, identify.email) = identify.email THEN seen_at END),
-			phone_verified_at = coalesce(phone_verified_at, CASE WHEN verified AND coalesce(phone, identify.phone) = identify.phone THEN seen_at END),
-			created_via = CASE WHEN external_id IS NOT NULL AND coalesce(identify.created_via, 'account') = 'account' THEN 'account' ELSE created_via END,
-			source = coalesce(source, identify.source), created_at = least(created_at, seen_at)
-		WHERE customer_id = person AND (email IS NULL AND identify.email IS NOT NULL OR phone IS NULL AND identify.phone IS NOT NULL
-			OR email_verified_at IS NULL AND verified AND coalesce(email, identify.email) = identify.email
-			OR phone_verified_at IS NULL AND verified AND coalesce(phone, identify.phone) = identify.phone
-			OR external_id IS NOT NULL AND coalesce(identify.created_via, 'account') = 'account' AND created_via <> 'account'
-			OR source IS NULL AND identify.source IS NOT NULL OR created_at > seen_at);
-	END IF;
+		IF person IS NULL THEN
+			INSERT INTO @.customers (email, email_verified_at, phone, phone_verified_at, created_via, source, created_at)
+			VALUES (identify.email, CASE WHEN verified AND identify.email IS NOT NULL THEN seen_at END,
+				identify.phone, CASE WHEN verified AND identify.phone IS NOT NULL THEN seen_at END,
+				coalesce(identify.created_via, CASE WHEN external_id IS NOT NULL THEN 'account' WHEN handle IS NOT NULL THEN 'social' ELSE 'lead' END),
+				identify.source, seen_at)
+			RETURNING customer_id INTO person;
+		ELSE
+			-- A guest who becomes part of him below is locked with him, in the order of
+			-- the ids, as whoever merges does it; and a merge of the two is waited for.
+			WHILE verified AND by_email <> person AND NOT @.is_identified(by_email) LOOP
+				PERFORM FROM @.customers WHERE customer_id IN (person, by_email) ORDER BY customer_id FOR UPDATE;
+				EXIT WHEN NOT EXISTS (SELECT FROM @.customers WHERE customer_id IN (person, by_email) AND merged_into IS NOT NULL);
+				person := @.resolve(person);
+				by_email := @.resolve(by_email);
+			END LOOP;
+			-- a merge that is under way is waited for
+			next := person;
+			WHILE next IS NOT NULL LOOP
+				person := next;
+				SELECT merged_into INTO next FROM @.customers WHERE customer_id = person FOR NO KEY UPDATE;
+			END LOOP;
+			-- and of who was forgotten meanwhile nothing is left to find
+			IF EXISTS (SELECT FROM @.customers WHERE customer_id IN (person, by_email) AND forgotten_at IS NOT NULL) THEN
+				CONTINUE WHEN round < 10;
+				RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
+					message = format('customer %s is forgotten', (SELECT min(customer_id) FROM @.customers WHERE customer_id IN (person, by_email) AND forgotten_at IS NOT NULL)),
+					detail = 'What identifies him was written after that.', hint = 'Delete his rows of identities.';
+			END IF;
+			UPDATE @.customers SET email = coalesce(email, identify.email), phone = coalesce(phone, identify.phone),
+				email_verified_at = coalesce(email_verified_at, CASE WHEN verified AND coalesce(email, identify.email) = identify.email THEN seen_at END),
+				phone_verified_at = coalesce(phone_verified_at, CASE WHEN verified AND coalesce(phone, identify.phone) = identify.phone THEN seen_at END),
+				created_via = CASE WHEN external_id IS NOT NULL AND coalesce(identify.created_via, 'account') = 'account' THEN 'account' ELSE created_via END,
+				source = coalesce(source, identify.source), created_at = least(created_at, seen_at)
+			WHERE customer_id = person AND (email IS NULL AND identify.email IS NOT NULL OR phone IS NULL AND identify.phone IS NOT NULL
+				OR email_verified_at IS NULL AND verified AND coalesce(email, identify.email) = identify.email
+				OR phone_verified_at IS NULL AND verified AND coalesce(phone, identify.phone) = identify.phone
+				OR external_id IS NOT NULL AND coalesce(identify.created_via, 'account') = 'account' AND created_via <> 'account'
+				OR source IS NULL AND identify.source IS NOT NULL OR created_at > seen_at);
+		END IF;
+		EXIT;
+	END LOOP;
 
 	INSERT INTO @.identities (customer_id, kind, system, value, verified_at)
 	SELECT person, k.kind, coalesce(k.system, ''), k.value, CASE WHEN verified AND k.kind IN ('email', 'phone') THEN seen_at END

@@ -114,10 +114,13 @@ BEGIN
 			RAISE EXCEPTION USING errcode = 'no_data_found', message = format('there is no customer %s', subscribe.customer_id);
 		END IF;
 	END LOOP;
-	UPDATE @.product_subscriptions AS s SET once = only_once, expires_at = until, purpose = subscribe.purpose
-	WHERE s.customer_id = person AND s.kind = subscribe.kind AND s.channel = subscribe.channel AND s.ended_at IS NULL
-		AND s.product_id IS NOT DISTINCT FROM subscribe.product_id AND s.category IS NOT DISTINCT FROM subscribe.category
-	RETURNING s.subscription_id INTO id;
+	-- who was two customers may have it twice
+	WITH renewed AS (
+		UPDATE @.product_subscriptions AS s SET once = only_once, expires_at = until, purpose = subscribe.purpose
+		WHERE s.customer_id = person AND s.kind = subscribe.kind AND s.channel = subscribe.channel AND s.ended_at IS NULL
+			AND s.product_id IS NOT DISTINCT FROM subscribe.product_id AND s.category IS NOT DISTINCT FROM subscribe.category
+		RETURNING s.subscription_id)
+	SELECT min(subscription_id) INTO id FROM renewed;
 	IF id IS NULL THEN
 		INSERT INTO @.product_subscriptions (customer_id, kind, product_id, category, channel, purpose, once, expires_at, source)
 		VALUES (person, subscribe.kind, subscribe.product_id, subscribe.category, subscribe.channel, subscribe.purpose, only_once, until, subscribe.source)
@@ -133,10 +136,16 @@ CREATE OR REPLACE FUNCTION @.unsubscribe(subscription_id bigint) RETURNS boolean
 LANGUAGE sql STRICT
 BEGIN ATOMIC
 	WITH ended AS (
-		UPDATE @.product_subscriptions AS s SET ended_at = pg_catalog.now() WHERE s.subscription_id = unsubscribe.subscription_id AND s.ended_at IS NULL RETURNING true)
+		UPDATE @.product_subscriptions AS s SET ended_at = pg_catalog.now()
+		-- the same again, of who was two customers, would go on
+		FROM @.product_subscriptions AS u
+		WHERE u.subscription_id = unsubscribe.subscription_id AND u.ended_at IS NULL
+			AND s.customer_id = u.customer_id AND s.kind = u.kind AND s.channel = u.channel AND s.ended_at IS NULL
+			AND s.product_id IS NOT DISTINCT FROM u.product_id AND s.category IS NOT DISTINCT FROM u.category
+		RETURNING true)
 	SELECT EXISTS (SELECT FROM ended);
 END;
-COMMENT ON FUNCTION @.unsubscribe(bigint) IS 'ends a subscription; false if there is none that is not ended';
+COMMENT ON FUNCTION @.unsubscribe(bigint) IS 'ends a subscription, and any other of the customer to the same; false if there is none that is not ended';
 
 -- The messages on some products: each customer who subscribed and may be
 -- contacted gets one for each product and channel, however many of his

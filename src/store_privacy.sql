@@ -324,11 +324,12 @@ BEGIN
 				('agent', 'INSERT', 'TABLE', 'suppressions'),
 				('agent', 'EXECUTE', 'FUNCTION', 'identify merge_customers undo_merge set_customer subscribe unsubscribe announce suppress'),
 				('sender', 'SELECT', 'TABLE', 'outbox settings consents suppressions suppression_key product_subscriptions identities touches'),
-				('sender', 'SELECT (customer_id, merged_into, email, phone)', 'TABLE', 'customers'),
+				('sender', 'SELECT (customer_id, merged_into, forgotten_at, email, phone)', 'TABLE', 'customers'),
 				('sender', 'UPDATE', 'TABLE', 'outbox'),
 				('sender', 'UPDATE (ended_at)', 'TABLE', 'product_subscriptions'),
-				-- of a customer who is merged at that moment
+				-- of a customer who is merged or forgotten at that moment
 				('sender', 'UPDATE (customer_id)', 'TABLE', 'touches consents'),
+				('sender', 'UPDATE (visitor_id)', 'TABLE', 'touches'),
 				('sender', 'INSERT', 'TABLE', 'touches identities consents suppressions'),
 				('sender', 'EXECUTE', 'FUNCTION', 'claim_messages acknowledge fail record_event suppress unsubscribe')) AS g(level, privileges, kind, names)
 			WHERE g.level = grant_access.level

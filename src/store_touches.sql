@@ -27,9 +27,14 @@ BEGIN
 	INSERT INTO @.identities (customer_id, kind, value)
 	SELECT DISTINCT ON (visitor_id) CASE WHEN c.merged_into IS NULL THEN customer_id ELSE @.resolve(customer_id) END, 'cookie', visitor_id
 	FROM changed JOIN @.customers AS c USING (customer_id)
-	WHERE visitor_id IS NOT NULL
+	WHERE visitor_id IS NOT NULL AND c.forgotten_at IS NULL
 	ORDER BY visitor_id, touched_at, touch_id
 	ON CONFLICT DO NOTHING;
+	-- under the id of one who is forgotten nothing comes that tells who he is
+	IF EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE visitor_id IS NOT NULL AND c.forgotten_at IS NOT NULL) THEN
+		UPDATE @.touches AS t SET visitor_id = NULL FROM changed AS n JOIN @.customers AS c USING (customer_id)
+		WHERE t.touch_id = n.touch_id AND n.visitor_id IS NOT NULL AND c.forgotten_at IS NOT NULL;
+	END IF;
 	RETURN NULL;
 END
 $function$;
