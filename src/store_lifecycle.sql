@@ -103,6 +103,26 @@ BEGIN
 END
 $do$;
 
+-- An order that comes in locks its customer's summary, then stock.  One that is
+-- cancelled would have stock first, by the order of triggers, and the two could
+-- wait for each other.  Who writes orders need not be allowed to lock summaries.
+CREATE OR REPLACE FUNCTION @.lock_summaries() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
+BEGIN
+	PERFORM FROM @.orders_lifecycle WHERE customer IN (
+		SELECT customer_id FROM (TABLE changed UNION ALL TABLE old_rows) AS o
+		WHERE order_id IN (SELECT b.order_id FROM (TABLE changed UNION ALL TABLE old_rows) AS b GROUP BY b.order_id HAVING bool_or(b.counts) AND NOT bool_and(b.counts)))
+	ORDER BY customer FOR NO KEY UPDATE;
+	RETURN NULL;
+END
+$function$;
+REVOKE EXECUTE ON FUNCTION @.lock_summaries() FROM PUBLIC;
+COMMENT ON FUNCTION @.lock_summaries() IS 'trigger: of orders that count from now on, or no more, the customers'' summaries are locked before stock';
+-- before orders_updated
+CREATE OR REPLACE TRIGGER lock_summaries AFTER UPDATE ON @.orders REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION @.lock_summaries();
+
 CREATE OR REPLACE FUNCTION @.policy() RETURNS crm.lifecycle_policy
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
