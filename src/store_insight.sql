@@ -2,6 +2,13 @@
 CREATE FUNCTION crm.store_insight() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN $ddl$
 
+-- Nothing is earlier than the beginning: so the planner is told that all rows
+-- are wanted, where a bound that it does not know would be few to it.
+CREATE OR REPLACE FUNCTION @.earlier(at timestamptz, span interval) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN at = '-infinity' THEN at ELSE (at AT TIME ZONE 'UTC' - span) AT TIME ZONE 'UTC' END;
+COMMENT ON FUNCTION @.earlier(timestamptz, interval) IS 'a time before another, whose days have 24 hours';
+
 -- Channels.  Who is behind a touch is a customer, or a visitor who stays unknown.
 
 -- The rule last_non_direct goes by names, a store by types: in a journey each
@@ -44,7 +51,7 @@ BEGIN ATOMIC
 					ELSE @.journey_name(t.channel, (SELECT pg_catalog.array_agg(k.channel) FROM @.channels AS k WHERE k.type = 'direct')) END AS channel,
 				t.touched_at AS at, NULL::numeric AS value, false AS is_new
 			FROM @.all_touches AS t
-			WHERE t.touched_at >= (channel_analysis.from_at AT TIME ZONE 'UTC' - (SELECT l.lookback FROM @.settings AS l)) AT TIME ZONE 'UTC' AND t.touched_at < channel_analysis.to_at
+			WHERE t.touched_at >= @.earlier(channel_analysis.from_at, (SELECT l.lookback FROM @.settings AS l)) AND t.touched_at < channel_analysis.to_at
 			UNION ALL
 			SELECT o.customer_id, o.visitor_id, NULL, o.ordered_at, coalesce(o.net_base, 0),
 				CASE WHEN o.ordered_at = crm.first_order(l.purchases) THEN NOT EXISTS (SELECT FROM @.orders AS e
@@ -347,12 +354,12 @@ BEGIN ATOMIC
 	WITH e AS (
 		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, t.touched_at AS at, t.touch_id, t.channel, t.kind, t.product_id
 		FROM @.customer_touches AS t
-		WHERE t.touched_at >= (sessions.from_at AT TIME ZONE 'UTC' - (SELECT l.session_timeout FROM @.settings AS l)) AT TIME ZONE 'UTC' AND t.touched_at < sessions.to_at AND t.kind NOT IN ('email_opened', 'email_clicked')
+		WHERE t.touched_at >= @.earlier(sessions.from_at, (SELECT l.session_timeout FROM @.settings AS l)) AND t.touched_at < sessions.to_at AND t.kind NOT IN ('email_opened', 'email_clicked')
 		UNION ALL
 		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END, o.ordered_at, NULL, NULL, NULL, NULL
 		FROM @.orders AS o
 		WHERE o.counts AND (o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL)
-			AND o.ordered_at >= (from_at AT TIME ZONE 'UTC' - (SELECT l.session_timeout FROM @.settings AS l)) AT TIME ZONE 'UTC' AND o.ordered_at < to_at),
+			AND o.ordered_at >= @.earlier(from_at, (SELECT l.session_timeout FROM @.settings AS l)) AND o.ordered_at < to_at),
 	-- by a number first: cookies are slow to sort
 	n AS (
 		SELECT e.*, crm.session(e.at, e.touch_id IS NULL, (SELECT l.session_timeout FROM @.settings AS l)) OVER w AS session FROM e

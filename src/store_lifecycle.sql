@@ -110,6 +110,10 @@ CREATE OR REPLACE FUNCTION @.lock_summaries() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 BEGIN
+	-- they may be dropped, to be made anew by create_store
+	IF to_regclass($r$@.orders_lifecycle$r$) IS NULL THEN
+		RETURN NULL;
+	END IF;
 	PERFORM FROM @.orders_lifecycle WHERE customer IN (
 		SELECT customer_id FROM (TABLE changed UNION ALL TABLE old_rows) AS o
 		WHERE order_id IN (SELECT b.order_id FROM (TABLE changed UNION ALL TABLE old_rows) AS b GROUP BY b.order_id HAVING bool_or(b.counts) AND NOT bool_and(b.counts)))
