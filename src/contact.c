@@ -186,8 +186,9 @@ EmailFromText(const char *text, size_t size, Node *context)
 		return RefuseContact(context, "crm.email", input, input_size, &fault);
 
 	/*
-	 * Lower case can have a character where upper case has a pair (U+1E96 is
-	 * h with a line below).  What has been normalised does not grow now.
+	 * The domain is in lower case now, where some letter can be in one piece
+	 * with a mark that does not follow it at once, which email_fold doesn't
+	 * look for.  What has been normalised does not grow.
 	 */
 	text = email;
 	if (NormalisesInput())

@@ -189,6 +189,66 @@ lower(uint32_t c)
 	return c;
 }
 
+/*
+ * Small letters that Unicode has in one piece, and their capitals only as a
+ * letter with a mark: what normal form C makes of the one and of the other
+ * differs.  All whose first part, or that one's, is a result of lower().  None
+ * takes more bytes than its two parts.
+ */
+static const struct
+{
+	uint16_t	letter;
+	uint16_t	mark;
+	uint16_t	whole;
+}			small_only[] = {
+	{'j', 0x030C, 0x01F0}, {0x03CA, 0x0301, 0x0390}, {0x03CB, 0x0301, 0x03B0},
+	{'h', 0x0331, 0x1E96}, {'t', 0x0308, 0x1E97}, {'w', 0x030A, 0x1E98},
+	{'y', 0x030A, 0x1E99}, {0x03C5, 0x0313, 0x1F50}, {0x1F50, 0x0300, 0x1F52},
+	{0x1F50, 0x0301, 0x1F54}, {0x1F50, 0x0342, 0x1F56}, {0x03AC, 0x0345, 0x1FB4},
+	{0x03B1, 0x0342, 0x1FB6}, {0x1FB6, 0x0345, 0x1FB7}, {0x03AE, 0x0345, 0x1FC4},
+	{0x03B7, 0x0342, 0x1FC6}, {0x1FC6, 0x0345, 0x1FC7}, {0x03CA, 0x0300, 0x1FD2},
+	{0x03B9, 0x0342, 0x1FD6}, {0x03CA, 0x0342, 0x1FD7}, {0x03CB, 0x0300, 0x1FE2},
+	{0x03C1, 0x0313, 0x1FE4}, {0x03C5, 0x0342, 0x1FE6}, {0x03CB, 0x0342, 0x1FE7},
+	{0x03CE, 0x0345, 0x1FF4}, {0x03C9, 0x0342, 0x1FF6}, {0x1FF6, 0x0345, 0x1FF7}
+};
+
+/* Whether a mark of small_only can stand here: U+0300 to U+037F. */
+static inline bool
+at_mark(const char *text, const char *end)
+{
+	return text < end && ((unsigned char) *text & 0xFE) == 0xCC;
+}
+
+/*
+ * Step over one character as it compares: in lower case, and in one piece with
+ * the mark behind it if both make a letter of small_only.  A mark that stands
+ * behind another one is not looked for.  Returns NULL as take_character does.
+ */
+static const char *
+take_folded(const char *text, const char *end, uint32_t *character)
+{
+	text = take_character(text, end, character);
+	if (text == NULL)
+		return NULL;
+	*character = lower(*character);
+	while (at_mark(text, end))
+	{
+		uint32_t	letter = *character;
+		uint32_t	mark;
+		const char *next = take_character(text, end, &mark);
+
+		if (next == NULL)
+			break;
+		for (size_t i = 0; i < sizeof(small_only) / sizeof(small_only[0]); i++)
+			if (small_only[i].letter == letter && small_only[i].mark == mark)
+				*character = small_only[i].whole;
+		if (*character == letter)
+			break;
+		text = next;
+	}
+	return text;
+}
+
 static bool
 is_digit(uint32_t c)
 {
@@ -420,14 +480,14 @@ email_fold(const char *email, size_t size, char *folded)
 	while (email < end)
 	{
 		uint32_t	c;
-		const char *next = take_character(email, end, &c);
+		const char *next = take_folded(email, end, &c);
 
 		/* can't be, but what is stored must not lead us astray */
 		if (next == NULL)
 			*out++ = *email++;
 		else
 		{
-			out = put_character(out, lower(c));
+			out = put_character(out, c);
 			email = next;
 		}
 	}
@@ -449,26 +509,25 @@ email_compare(const char *a, size_t a_size, const char *b, size_t b_size)
 		uint32_t	left = (unsigned char) *a;
 		uint32_t	right = (unsigned char) *b;
 
-		if (left < 0x80 && right < 0x80)
+		if (left < 0x80 && right < 0x80 && !at_mark(a + 1, a_end) && !at_mark(b + 1, b_end))
 		{
 			a++;
 			b++;
+			if (left == right)
+				continue;
+			left = lower(left);
+			right = lower(right);
 		}
 		else
 		{
-			a = take_character(a, a_end, &left);
-			b = take_character(b, b_end, &right);
+			a = take_folded(a, a_end, &left);
+			b = take_folded(b, b_end, &right);
 			/* can't be, as above */
 			if (a == NULL || b == NULL)
 				return (a != NULL) - (b != NULL);
 		}
 		if (left != right)
-		{
-			left = lower(left);
-			right = lower(right);
-			if (left != right)
-				return left < right ? -1 : 1;
-		}
+			return left < right ? -1 : 1;
 	}
 	return (a < a_end) - (b < b_end);
 }

@@ -23,6 +23,8 @@ const FuzzSeed fuzz_seeds[] = {
 	SEED("\xEF\xBC\x8B\xEF\xBC\x98\xEF\xBC\x91 3\xE2\x80\x90" "1234 5678"),
 	SEED("\xE2\x80\xAA+351\xC2\xA0" "210/000000\xE2\x80\xAC"),
 	SEED("+49 30 1234 ext. 5"),
+	SEED("aJ\xCC\x8Cz@x.de\na\xC7\xB0z@x.de"),
+	SEED("\xCE\xA5\xCC\x93\xCC\x80@x.de\n\xE1\xBD\x92@x.de"),
 	SEED("+999 123456"),
 	{NULL, 0}
 };
