@@ -259,11 +259,21 @@ SELECT pg_temp.differ($$SELECT channel, orders FROM shop.channel_attribution('20
 UPDATE shop.settings SET markov_order = 1, attribution_model = 'last_non_direct';
 UPDATE shop.settings SET attribution_model = 'best';
 UPDATE shop.settings SET markov_order = 5;
--- an order that is all discount: the models, which know no path of less than nothing, take it for nothing
+-- an order that is all discount: the models know no path of less than nothing, and yet tell of all revenue
 BEGIN;
 INSERT INTO shop.orders (visitor_id, channel, currency, ordered_at, discount) SELECT 'nobody else', channel, currency, '2021-06-01', 5 FROM shop.orders WHERE currency = (SELECT base_currency FROM shop.settings) LIMIT 1;
 SELECT model, sum(orders) AS orders, sum(revenue) AS revenue FROM shop.channel_attribution('2021-06-01', '2021-06-02') GROUP BY model ORDER BY model;
 SELECT * FROM shop.paths('2021-06-01', '2021-06-02');
+INSERT INTO shop.touches (visitor_id, kind, channel, touched_at) VALUES ('somebody', 'visit', 'email', '2021-05-31'), ('somebody', 'visit', 'organic_search', '2021-05-30');
+INSERT INTO shop.orders (visitor_id, channel, currency, ordered_at, discount) SELECT 'somebody', channel, currency, '2021-06-01', 7 FROM shop.orders WHERE currency = (SELECT base_currency FROM shop.settings) LIMIT 1;
+SELECT channel, model, orders, revenue FROM shop.channel_attribution('2021-06-01', '2021-06-02') WHERE model IN ('linear', 'markov', 'shapley') ORDER BY model, channel;
+UPDATE shop.settings SET attribution_model = 'markov';
+SELECT sum(revenue) AS revenue, sum(attributed_revenue) AS attributed_revenue FROM shop.channel_performance('2021-06-01', '2021-06-02');
+UPDATE shop.orders SET discount = items_amount + shipping + 500 WHERE ordered_at >= '2025-03-01' AND ordered_at < '2025-03-11' AND refunded_amount = 0;
+SELECT model, sum(revenue) = (SELECT sum(net_base) FROM shop.orders WHERE counts AND ordered_at >= '2025-01-01' AND ordered_at < '2026-01-01') AS complete
+FROM shop.channel_attribution('2025-01-01', '2026-01-01') GROUP BY model ORDER BY model;
+SELECT sum(revenue) = sum(attributed_revenue) AS complete, sum(revenue) < (SELECT sum(value) FROM shop.paths('2025-01-01', '2026-01-01')) AS paths_of_less FROM shop.channel_performance('2025-01-01', '2026-01-01');
+SELECT count(*) > 0 AS any FROM shop.orders WHERE counts AND net_base < 0 AND ordered_at >= '2025-01-01' AND ordered_at < '2026-01-01';
 ROLLBACK;
 -- an order without a rate: no revenue is told
 SELECT count(*) > 0 AS rows, count(revenue) AS revenue FROM shop.channel_attribution('2024-09-01', '2024-10-01');

@@ -84,9 +84,11 @@ CREATE OR REPLACE FUNCTION @.attributed(orders crm.attribution, new_customers cr
 RETURNS TABLE (name text, model text, orders numeric(18,4), revenue numeric(20,4), new_customers numeric(18,4))
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 80
 BEGIN ATOMIC
-	-- the models refuse a path of less than nothing, and one order that is all discount must not stop a report
-	WITH p AS MATERIALIZED (SELECT u.path, u.conversions, greatest(u.value, 0) AS value, u.nulls, u.new_customers FROM pg_catalog.unnest(attributed.paths) AS u)
-	SELECT w.name, w.model, w.orders::numeric(18,4), CASE WHEN attributed.known THEN w.revenue END::numeric(20,4), coalesce(w.new_customers, 0)::numeric(18,4)
+	-- The models refuse a path of less than nothing, as an order that is all
+	-- discount can make it: to them it is worth nothing, and what it lacks is
+	-- taken from its channels alike, so that all revenue is told.
+	WITH p AS MATERIALIZED (SELECT u.path, u.conversions, greatest(u.value, 0) AS value, greatest(-u.value, 0) AS lack, u.nulls, u.new_customers FROM pg_catalog.unnest(attributed.paths) AS u)
+	SELECT w.name, w.model, pg_catalog.sum(w.orders)::numeric(18,4), CASE WHEN attributed.known THEN pg_catalog.sum(w.revenue) END::numeric(20,4), coalesce(pg_catalog.sum(w.new_customers), 0)::numeric(18,4)
 	FROM (
 		SELECT o.channel AS name, o.model, o.conversions AS orders, o.value AS revenue, n.conversions AS new_customers
 		FROM crm.channels(attributed.orders) AS o
@@ -103,7 +105,12 @@ BEGIN ATOMIC
 		FROM (SELECT crm.shapley(p.path, p.conversions, p.value, p.nulls) AS orders, crm.shapley(p.path, p.new_customers, 0, 0) FILTER (WHERE p.new_customers > 0) AS new_customers
 			FROM p) AS a
 		CROSS JOIN LATERAL crm.channels(a.orders) AS o
-		LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel) AS w;
+		LEFT JOIN LATERAL crm.channels(a.new_customers) AS n ON n.channel = o.channel
+		UNION ALL
+		SELECT o.channel, m.model, 0, -o.value, 0
+		FROM (SELECT crm.shapley(p.path, 1, p.lack, 0) FILTER (WHERE p.lack > 0) AS lack FROM p) AS a
+		CROSS JOIN LATERAL crm.channels(a.lack) AS o CROSS JOIN (VALUES ('markov'), ('shapley')) AS m(model)) AS w
+	GROUP BY w.name, w.model;
 END;
 COMMENT ON FUNCTION @.attributed(crm.attribution, crm.attribution, crm.path_count[], boolean)
 	IS 'part of what is told of channels and campaigns: orders, revenue and new customers by what won them, as it goes in journeys, for the rules, the models, or both';
