@@ -734,12 +734,16 @@ rate_drop(double r, double a, double b, double start, double length)
 }
 
 /*
- * Discounted orders for all the time to come
+ * Discounted orders, by places
  *
- * Given the rate and p they are lambda/(delta + lambda p), so with g = alpha
- * lambda ~ Gamma(r, 1) and scale = alpha delta
+ * Given the rate and p they are lambda/(delta + lambda p) for all the time to
+ * come, so with g = alpha lambda ~ Gamma(r, 1) and scale = alpha delta
  *
  *	orders = E[g / (scale + g p)]
+ *
+ * and within a horizon of time times alpha
+ *
+ *	orders = E[g / (scale + g p) (1 - exp(-(scale + g p) time))]
  *
  * Both means are sums at equal steps of log g and of the logit of p, which for
  * functions analytic near the real line, falling to both sides, are as good as
@@ -749,25 +753,28 @@ rate_drop(double r, double a, double b, double start, double length)
  * a power of g, of p or of 1 - p, and is nearly linear in that besides, is a
  * geometric series, and counts as one place, the mean of those.
  */
-#define RESIDUAL_PLACES		4096
-#define RESIDUAL_STEP		0.22	/* of log g, whatever its distribution */
-#define RESIDUAL_SPREAD		0.55	/* a step, in standard deviations */
-#define RESIDUAL_LINEAR		1e-8	/* whose square is nothing */
-#define RESIDUAL_ALPHAS		LTV_PANEL_NODES
+#define PLACES_MOST		4096
+#define PLACES_STEP		0.22	/* of log g, whatever its distribution */
+#define PLACES_SPREAD		0.55	/* a step, in standard deviations */
+#define PLACES_LINEAR		1e-8	/* whose square is nothing */
+#define PLACES_ALPHAS		LTV_PANEL_NODES
+
+/* Up to so many panels the integral of the rate takes no longer than that. */
+#define QUICK_PANELS		2
 
 typedef struct Places
 {
 	int			count;
 	double		total;			/* of the weights */
-	double		place[RESIDUAL_PLACES];
-	double		weight[RESIDUAL_PLACES];
+	double		place[PLACES_MOST];
+	double		weight[PLACES_MOST];
 } Places;
 
 /* False if there is no room. */
 static bool
 add_place(Places *places, double place, double weight)
 {
-	if (places->count == RESIDUAL_PLACES)
+	if (places->count == PLACES_MOST)
 		return false;
 	places->place[places->count] = place;
 	places->weight[places->count] = weight;
@@ -805,8 +812,8 @@ exp_less_line(double u)
 static bool
 gamma_places(double r, double scale, Places *places)
 {
-	double		step = fmin(RESIDUAL_STEP, RESIDUAL_SPREAD / sqrt(r));
-	double		linear = RESIDUAL_LINEAR * fmin(1, scale);
+	double		step = fmin(PLACES_STEP, PLACES_SPREAD / sqrt(r));
+	double		linear = PLACES_LINEAR * fmin(1, scale);
 
 	places->count = 0;
 	places->total = 0;
@@ -831,23 +838,29 @@ gamma_places(double r, double scale, Places *places)
 	return true;
 }
 
-/* p ~ Beta(a, b), for scale/g no less than scale */
+/*
+ * p ~ Beta(a, b), for scale/g no less than scale, which counts as 1e-290 if it
+ * is less, so that there is room
+ */
 static bool
 beta_places(double a, double b, double scale, Places *places)
 {
 	double		sum = a + b;
-	double		step = fmin(sum < 8 ? 0.4 : RESIDUAL_STEP, RESIDUAL_SPREAD * sqrt(1 / a + 1 / b));
+	double		step = fmin(sum < 8 ? 0.4 : PLACES_STEP, PLACES_SPREAD * sqrt(1 / a + 1 / b));
 	double		top = log(a) - log(b);
 	double		top_p;
 	double		top_q;
 	double		top_log_p;
 	double		top_log_q;
-	double		linear_p = RESIDUAL_LINEAR * fmin(scale, fmin(1, 1 / sum));
-	double		linear_q = RESIDUAL_LINEAR * fmin(1, 1 / sum);
+	double		linear_p = PLACES_LINEAR * fmin(fmax(scale, 1e-290), fmin(1, 1 / sum));
+	double		linear_q = PLACES_LINEAR * fmin(1, 1 / sum);
 
 	ltv_from_logit(top, &top_p, &top_q, &top_log_p, &top_log_q);
 	places->count = 0;
 	places->total = 0;
+	/* all alike: steps that short would be lost in the logarithms' rounding */
+	if (1 / a + 1 / b < 1e-16)
+		return add_place(places, top_p, 1);
 	for (int direction = -1; direction <= 1; direction += 2)
 		for (int i = direction < 0 ? 0 : 1;; i++)
 		{
@@ -885,26 +898,32 @@ beta_places(double a, double b, double scale, Places *places)
 }
 
 /*
- * The orders of one who throws no coin at once, for so many alphas, which are
- * not far from each other.  False if more places were needed than there are.
- * A scale of less than 1e-300 counts as that.
+ * The discounted orders within horizon of one who throws no coin at once, for
+ * so many alphas, which are not far from each other.  False if more places were
+ * needed than there are.  A scale of less than 1e-300 counts as that.
  */
 static bool
-residual_orders(const double parameters[4], const double *alpha, int alphas, double delta,
-				double *orders)
+orders_by_places(const double parameters[4], const double *alpha, int alphas,
+				 double horizon, double delta, double *orders)
 {
+	bool		ends = horizon * delta <= LTV_NO_END;
 	Places		g;
 	Places		p;
-	LtvPair		scale[RESIDUAL_ALPHAS / 2];
-	LtvPair		sum[RESIDUAL_ALPHAS / 2] = {{0}};
-	double		least = INFINITY;
+	LtvPair		scale[PLACES_ALPHAS / 2];
+	LtvPair		time[PLACES_ALPHAS / 2];
+	LtvPair		sum[PLACES_ALPHAS / 2] = {{0}};
+	double		least = 1e300;
 	double		most = 0;
 	int			pairs = (alphas + 1) / 2;
 
 	for (int i = 0; i < 2 * pairs; i++)
 	{
-		scale[i / 2][i % 2] = fmax(1e-300, delta * alpha[i < alphas ? i : alphas - 1]);
-		least = fmin(least, scale[i / 2][i % 2]);
+		double		one_alpha = alpha[i < alphas ? i : alphas - 1];
+
+		scale[i / 2][i % 2] = fmax(1e-300, delta * one_alpha);
+		time[i / 2][i % 2] = horizon / one_alpha;
+		/* the summand is linear where scale + g p changes little of that */
+		least = fmin(least, scale[i / 2][i % 2] + (ends ? 1 / time[i / 2][i % 2] : 0));
 	}
 	if (!gamma_places(parameters[0], least, &g))
 		return false;
@@ -914,6 +933,9 @@ residual_orders(const double parameters[4], const double *alpha, int alphas, dou
 		return false;
 
 	for (int i = 0; i < g.count; i++)
+	{
+		if (ltv_interrupt != NULL)
+			ltv_interrupt();
 		for (int j = 0; j < p.count; j++)
 		{
 			double		weight = g.weight[i] / g.total * g.place[i] * (p.weight[j] / p.total);
@@ -924,8 +946,20 @@ residual_orders(const double parameters[4], const double *alpha, int alphas, dou
 			LtvPair		rates = {rate, rate};
 
 			for (int k = 0; k < pairs; k++)
-				sum[k] += weights / (scale[k] + rates);
+			{
+				LtvPair		falling = scale[k] + rates;
+				LtvPair		part = weights / falling;
+
+				if (ends)
+				{
+					LtvPair		passed = falling * time[k];
+
+					part *= (LtvPair) {-expm1(-passed[0]), -expm1(-passed[1])};
+				}
+				sum[k] += part;
+			}
 		}
+	}
 	for (int i = 0; i < alphas; i++)
 		orders[i] = sum[i / 2][i % 2];
 	return true;
@@ -934,11 +968,14 @@ residual_orders(const double parameters[4], const double *alpha, int alphas, dou
 /*
  * Discounted orders within horizon of one who throws no coin at once: the
  * integral of exp(-delta u) times the rate at u, by v = log(1 + u/alpha).
- * Series are long, but shared by the points of a panel.  The gradient of its
- * logarithm if wanted; that takes an integral for each point.
+ * Series are long, but shared by the points of a panel.  Without them each
+ * point takes an integral of its own, as it does where the gradient of the
+ * logarithm is wanted.  NAN if it takes more panels, or those, and is to be
+ * quick.
  */
 static double
-integral_of_rate(const double parameters[4], double horizon, double delta, double gradient[4])
+integral_of_rate(const double parameters[4], double horizon, double delta, bool quick,
+				 double gradient[4])
 {
 	double		r = parameters[0];
 	double		alpha = parameters[1];
@@ -980,6 +1017,8 @@ integral_of_rate(const double parameters[4], double horizon, double delta, doubl
 		by_count = gradient == NULL &&
 			series_suits(r + 1, expm1(start + length), (r + 1) * (start + length),
 						 5 * SERIES_TERMS);
+		if (quick && (panels == QUICK_PANELS || !by_count))
+			return NAN;
 		for (int i = 0; i < points; i++)
 		{
 			v[i] = start + length / 2 * (1 + (i & 1 ? 1 : -1) * rule->node[i / 2]);
@@ -1026,14 +1065,22 @@ void
 bg_nbd_discounted_by_alpha(const double parameters[4], const double *alpha, int alphas,
 						   double horizon, double delta, double *orders)
 {
-	if (horizon * delta > LTV_NO_END && residual_orders(parameters, alpha, alphas, delta, orders))
+	if (horizon * delta > LTV_NO_END &&
+		orders_by_places(parameters, alpha, alphas, horizon, delta, orders))
 		return;
 	for (int i = 0; i < alphas; i++)
 	{
 		const double with_alpha[4] = {parameters[0], alpha[i], parameters[2], parameters[3]};
 
-		orders[i] = delta == 0 || horizon == 0 ? bg_nbd_orders(with_alpha, horizon)
-			: integral_of_rate(with_alpha, horizon, delta, NULL);
+		if (delta == 0 || horizon == 0)
+		{
+			orders[i] = bg_nbd_orders(with_alpha, horizon);
+			continue;
+		}
+		orders[i] = integral_of_rate(with_alpha, horizon, delta, true, NULL);
+		if (isnan(orders[i]) &&
+			!orders_by_places(with_alpha, &alpha[i], 1, horizon, delta, &orders[i]))
+			orders[i] = integral_of_rate(with_alpha, horizon, delta, false, NULL);
 	}
 }
 
@@ -1054,7 +1101,7 @@ bg_nbd_discounted_gradient(const double parameters[4], double horizon, double de
 {
 	if (delta == 0)
 		return orders_gradient(parameters, horizon, gradient);
-	return integral_of_rate(parameters, horizon, delta, gradient);
+	return integral_of_rate(parameters, horizon, delta, false, gradient);
 }
 
 /*

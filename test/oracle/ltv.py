@@ -22,7 +22,7 @@ TOLERANCE = mpf(10) ** -19
 CUT = 50                                # e^-50 is 2e-22
 HOUR = 1 / 24
 CENTURY = 36525.0
-ROUNDS = 100                            # over the hard grid; ten minutes
+ROUNDS = 100                            # over the hard grid; fifteen minutes
 
 
 @functools.lru_cache(maxsize=10000)
@@ -550,6 +550,7 @@ def main():
     all_time_to_come()
     slopes()
     small_differences()
+    far_beyond()
     print(rows, "rows", file=sys.stderr)
 
 
@@ -593,6 +594,20 @@ def small_differences():
                  ([1e-3, 1e-3, 1e3, 1e-3], 18262.5), ([1e-3, 1e-3, 1e-3, 1e3], HOUR), ([0.01, 10.0, 3.0, 1.0], 365.0)):
         for process in MODELS:
             one("log_likelihood", process, q, 0, 0, 0.0, t, 0.0, 0.0)
+
+
+def far_beyond():
+    """Discounted orders within a horizon, for parameters that no model has."""
+    rng = random.Random(2024)
+    for _ in range(ROUNDS // 2):
+        q = [float("%.12g" % 10 ** rng.uniform(-8, 8)) for _ in range(4)]
+        h = float("%.12g" % 10 ** rng.uniform(-2, 6))
+        delta = float("%.12g" % (10 ** rng.uniform(-6, 1) / h))
+        x, t_x, t = customer(rng) if rng.random() < 0.3 else (0, 0.0, HOUR)
+        one("discounted_orders", rng.choice(["bg_nbd", "mbg_nbd"]), q, 0, x, t_x, t, h, delta)
+    # coins that hardly ever fall
+    one("discounted_orders", "bg_nbd", [1.28756e19, 4.5466e-15, 1.9791e-14, 675648.0], 0, 0, 0.0, 0.0,
+        7.81778e15, 1.56213e-21)
 
 
 if __name__ == "__main__":
