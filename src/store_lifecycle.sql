@@ -14,11 +14,8 @@ ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS ltv_horizon interval NOT NULL DE
 	CONSTRAINT settings_ltv_horizon_check CHECK (ltv_horizon > interval '0');
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS margin numeric(6,4) NOT NULL DEFAULT 1
 	CONSTRAINT settings_margin_check CHECK (margin > 0 AND margin < 'Infinity');
-ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS attribution_model text NOT NULL DEFAULT 'last_non_direct';
--- there are more models than there were
-ALTER TABLE @.settings DROP CONSTRAINT IF EXISTS settings_attribution_model_check;
-ALTER TABLE @.settings ADD CONSTRAINT settings_attribution_model_check
-	CHECK (attribution_model IN ('first', 'last', 'last_non_direct', 'linear', 'position', 'time_decay', 'markov', 'shapley'));
+ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS attribution_model text NOT NULL DEFAULT 'last_non_direct'
+	CONSTRAINT settings_attribution_model_check CHECK (attribution_model IN ('first', 'last', 'last_non_direct', 'linear', 'position', 'time_decay', 'markov', 'shapley'));
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS markov_order integer NOT NULL DEFAULT 1
 	CONSTRAINT settings_markov_order_check CHECK (markov_order BETWEEN 1 AND 4);
 ALTER TABLE @.settings ADD COLUMN IF NOT EXISTS lookback interval NOT NULL DEFAULT '30 days'

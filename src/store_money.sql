@@ -24,12 +24,32 @@ CREATE TABLE IF NOT EXISTS @.settings (
 	crm_version text
 );
 
+-- What crm.create_store() has made: a constraint that is not there any more was dropped by its owner.
+CREATE TABLE IF NOT EXISTS @.crm_constraints (
+	relation text NOT NULL,
+	name text NOT NULL,
+	definition text NOT NULL,
+	PRIMARY KEY (relation, name)
+);
+
 CREATE TABLE IF NOT EXISTS @.rates (
 	currency text NOT NULL REFERENCES @.currencies,
 	day date NOT NULL,
 	rate numeric(20,10) NOT NULL CHECK (rate > 0 AND rate < 'Infinity'),
 	PRIMARY KEY (currency, day)
 );
+
+-- Every figure asks for them.
+CREATE OR REPLACE FUNCTION @.keep_settings() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+BEGIN
+	RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', table = TG_TABLE_NAME, message = 'the settings of a store can''t be deleted',
+		hint = 'Change them by UPDATE; DROP SCHEMA ... CASCADE drops the store.';
+END
+$function$;
+COMMENT ON FUNCTION @.keep_settings() IS 'trigger: the settings stay';
+CREATE OR REPLACE TRIGGER keep_settings BEFORE DELETE ON @.settings FOR EACH ROW EXECUTE FUNCTION @.keep_settings();
+CREATE OR REPLACE TRIGGER keep_settings_truncate BEFORE TRUNCATE ON @.settings FOR EACH STATEMENT EXECUTE FUNCTION @.keep_settings();
 
 -- The rate of the day, or of the last day before it that has one.
 CREATE OR REPLACE FUNCTION @.to_base(amount numeric, currency text, day date) RETURNS numeric

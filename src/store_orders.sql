@@ -47,16 +47,6 @@ CREATE TABLE IF NOT EXISTS @.orders (
 	-- a discount is written before the items that it is taken off
 	CONSTRAINT orders_refunded_at_most_paid CHECK (refunded_amount = 0 OR refunded_amount <= amount)
 );
--- what the constraint was at first; one that the user dropped or wrote anew is left alone
-DO $do$
-BEGIN
-	IF EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = $r$@.orders$r$::regclass AND conname = 'orders_refunded_at_most_paid'
-		AND pg_catalog.pg_get_constraintdef(oid) = 'CHECK ((refunded_amount <= amount))') THEN
-		ALTER TABLE @.orders DROP CONSTRAINT orders_refunded_at_most_paid,
-			ADD CONSTRAINT orders_refunded_at_most_paid CHECK (refunded_amount = 0 OR refunded_amount <= amount);
-	END IF;
-END
-$do$;
 -- orders that are parted by their numbers can't be unique by anything else
 DO $do$
 BEGIN
