@@ -99,6 +99,22 @@ SELECT severity, subject, finding, remedy FROM status.doctor();
 SELECT count(*) FROM crm.doctor('2 days') WHERE subject LIKE '% status.%';
 CALL status.mend();
 SELECT * FROM status.doctor();
+-- a summary that a crash would empty, an index that was left half made
+BEGIN;
+ALTER TABLE status.orders_lifecycle SET UNLOGGED;
+UPDATE pg_index SET indisvalid = false WHERE indrelid = 'status.orders'::regclass;
+SELECT severity, subject, finding, remedy FROM status.doctor();
+ALTER TABLE status.orders_lifecycle SET LOGGED;
+SELECT severity, subject, finding FROM status.doctor();
+ROLLBACK;
+-- as it is after a restore by somebody who may not create the triggers
+BEGIN;
+DROP TRIGGER crm_track_insert ON status.orders; DROP TRIGGER crm_track_update_row ON status.orders; DROP TRIGGER crm_track_delete ON status.orders; DROP TRIGGER crm_track_truncate ON status.orders;
+SELECT severity, subject, finding, replace(remedy, current_user, 'me') AS remedy FROM crm.doctor() WHERE subject LIKE 'summary status.%';
+DROP TABLE status.orders_lifecycle, status.orders_lifecycle_history CASCADE;
+SELECT crm.track('status.orders', 'customer', 'at', 'total');
+SELECT * FROM status.doctor();
+ROLLBACK;
 -- the event triggers
 ALTER EVENT TRIGGER crm_track_ddl_end DISABLE;
 SET session_replication_role = replica;

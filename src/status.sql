@@ -252,6 +252,129 @@ $body$;
 COMMENT ON FUNCTION crm.status() IS 'versions, clock, tracked tables and stores of this database, as one list; times are UTC';
 
 /*
+ * Of a store: what is missing of what create_store makes, and what is not as it
+ * has to be.  What it makes is read in its DDL.
+ */
+CREATE FUNCTION crm.store_findings(store name) RETURNS TABLE (severity text, finding text, remedy text)
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+	ident CONSTANT text := quote_ident(store);
+	schema CONSTANT oid := to_regnamespace(ident);
+	areas CONSTANT text := array_to_string(crm.store_areas(), E'\n');
+	again CONSTANT text := format('SELECT crm.create_store(%L);', store);
+	settings CONSTANT regclass := to_regclass(ident || '.settings');
+	owner regrole;
+	is_there boolean;
+BEGIN
+	severity := 'error';
+	IF crm.may_read(settings, '{base_currency}', '{text}') THEN
+		EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s)', settings) INTO is_there;
+		IF NOT is_there THEN
+			finding := 'it has no settings: figures are empty, and no order can be written';
+			remedy := again || ' -- and, after its name, the base currency and the time zone if they were not EUR and UTC';
+			RETURN NEXT;
+		END IF;
+	END IF;
+	remedy := again;
+	IF EXISTS (SELECT FROM pg_proc WHERE pronamespace = schema AND proname = 'order_value' AND pronargs = 0 AND strpos(prosrc, ident || '.settings') = 0) THEN
+		finding := 'its functions look for a schema of another name, as it was renamed: nothing can be written';
+		RETURN NEXT;
+	END IF;
+	FOR finding IN
+		SELECT 'without a trigger: ' || string_agg(format('%s on %s', w.m[1], r.oid::regclass), ', ' ORDER BY r.relname COLLATE "C", w.m[1] COLLATE "C")
+		FROM regexp_matches(areas, 'CREATE OR REPLACE TRIGGER (\w+) [^;]* ON @\.(\w+)', 'g') AS w(m) JOIN pg_class AS r ON r.relnamespace = schema AND r.relname = w.m[2]
+		WHERE NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = r.oid AND t.tgname = w.m[1]) HAVING count(*) > 0
+	LOOP
+		RETURN NEXT;
+	END LOOP;
+	-- those of crm.track() are the matter of the orders
+	FOR finding, remedy IN
+		SELECT format('disabled triggers: %s. Totals, stock, identities or messages may lack what was written meanwhile', string_agg(format('%I on %s', t.tgname, r.oid::regclass), ', ' ORDER BY r.relname COLLATE "C", t.tgname)),
+			string_agg(format('ALTER TABLE %s ENABLE TRIGGER %I;', r.oid::regclass, t.tgname), ' ' ORDER BY r.relname COLLATE "C", t.tgname)
+		FROM pg_class AS r JOIN pg_trigger AS t ON t.tgrelid = r.oid
+		WHERE r.relnamespace = schema AND t.tgenabled NOT IN ('O', 'A') AND NOT t.tgisinternal AND t.tgfoid <> 'crm.track_orders'::regproc
+			AND (r.relname, t.tgname) IN (SELECT m[2], m[1] FROM regexp_matches(areas, 'CREATE OR REPLACE TRIGGER (\w+) [^;]* ON @\.(\w+)', 'g') AS w(m))
+		HAVING count(*) > 0
+	LOOP
+		RETURN NEXT;
+	END LOOP;
+	FOR finding, remedy IN
+		SELECT format('foreign keys that are not checked: those of %s', string_agg(DISTINCT t.tgrelid::regclass::text COLLATE "C", ', ')),
+			string_agg(DISTINCT format('ALTER TABLE %s ENABLE TRIGGER ALL;', t.tgrelid::regclass) COLLATE "C", ' ')
+		FROM pg_class AS r JOIN pg_trigger AS t ON t.tgrelid = r.oid
+		WHERE r.relnamespace = schema AND t.tgenabled NOT IN ('O', 'A') AND t.tgisinternal AND t.tgconstraint <> 0 HAVING count(*) > 0
+	LOOP
+		RETURN NEXT;
+	END LOOP;
+
+	severity := 'warning';
+	remedy := again;
+	FOR finding IN
+		SELECT 'it lacks ' || string_agg(name, ', ' ORDER BY name COLLATE "C")
+		FROM (
+			SELECT format('%I.%I', store, c.relation) AS name FROM (SELECT DISTINCT relation FROM crm.store_comments() WHERE relation IS NOT NULL) AS c
+			WHERE to_regclass(format('%I.%I', store, c.relation)) IS NULL
+			UNION ALL
+			SELECT format('%s.%s', ident, f.m[1]) FROM regexp_matches(areas, 'COMMENT ON FUNCTION @\.(\w+\([^)]*\))', 'g') AS f(m)
+			WHERE to_regprocedure(format('%s.%s', ident, f.m[1])) IS NULL) AS l
+		HAVING count(*) > 0
+	LOOP
+		RETURN NEXT;
+	END LOOP;
+	SELECT relowner INTO owner FROM pg_class WHERE oid = settings;
+	FOR finding, remedy IN
+		SELECT format('of other owners than its settings: %s', string_agg(o.name, ', ' ORDER BY o.name COLLATE "C")), string_agg(format('ALTER %s OWNER TO %s;', o.name, owner), ' ' ORDER BY o.name COLLATE "C")
+		FROM (
+			SELECT format('%s %s', CASE r.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, r.oid::regclass) AS name
+			FROM pg_class AS r WHERE r.relnamespace = schema AND r.relkind IN ('r', 'p', 'v') AND r.relowner <> owner AND r.relname IN (SELECT relation FROM crm.store_comments())
+			UNION ALL
+			SELECT format('SCHEMA %s', ident) WHERE NOT (has_schema_privilege(owner, schema, 'USAGE') AND has_schema_privilege(owner, schema, 'CREATE'))) AS o
+		HAVING count(*) > 0
+	LOOP
+		RETURN NEXT;
+	END LOOP;
+	FOR finding, remedy IN
+		SELECT format('index %s is invalid, and of no use', i.indexrelid::regclass), format('REINDEX INDEX CONCURRENTLY %s;', i.indexrelid::regclass)
+		FROM pg_class AS r JOIN pg_index AS i ON i.indrelid = r.oid JOIN pg_class AS x ON x.oid = i.indexrelid
+		WHERE r.relnamespace = schema AND x.relkind = 'i' AND NOT i.indisvalid ORDER BY x.relname COLLATE "C"
+	LOOP
+		RETURN NEXT;
+	END LOOP;
+
+	severity := 'notice';
+	FOR finding, remedy IN
+		SELECT format('functions of an earlier version, or yours: %s', string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.oid::regprocedure::text COLLATE "C")),
+			format('-- if they are not yours: DROP FUNCTION %s;', string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.oid::regprocedure::text COLLATE "C"))
+		FROM pg_proc AS p
+		WHERE p.pronamespace = schema AND p.prokind = 'f' AND p.proname IN (SELECT f.m[1] FROM regexp_matches(areas, 'COMMENT ON FUNCTION @\.(\w+)', 'g') AS f(m))
+			AND p.oid NOT IN (SELECT to_regprocedure(format('%s.%s', ident, f.m[1])) FROM regexp_matches(areas, 'COMMENT ON FUNCTION @\.(\w+\([^)]*\))', 'g') AS f(m)
+				WHERE to_regprocedure(format('%s.%s', ident, f.m[1])) IS NOT NULL)
+		HAVING count(*) > 0
+	LOOP
+		RETURN NEXT;
+	END LOOP;
+	-- what create_store has made of constraints
+	IF crm.may_read(to_regclass(ident || '.crm_constraints'), '{relation,name,definition}', '{text,text,text}') THEN
+		FOR severity, finding, remedy IN EXECUTE format(
+			'SELECT CASE WHEN k.valid IS NULL THEN ''notice'' ELSE ''warning'' END,
+				CASE WHEN k.valid IS NULL THEN ''constraints that were dropped: '' ELSE ''constraints that hold for new rows only: '' END
+					|| string_agg(format(''%%I of %%s'', coalesce(k.name, c.name), r.oid::regclass), '', '' ORDER BY c.relation COLLATE "C", c.name COLLATE "C"),
+				CASE WHEN k.valid IS NULL THEN
+					format(''DELETE FROM %%s.crm_constraints WHERE (relation, name) IN (%%s); %%s'', $1, string_agg(format(''(%%L, %%L)'', c.relation, c.name), '', '' ORDER BY c.relation COLLATE "C", c.name COLLATE "C"), $2)
+					ELSE $2 || '' -- tells which rows violate them'' END
+			FROM ONLY %1$s.crm_constraints AS c JOIN pg_class AS r ON r.relnamespace = $3 AND r.relname = c.relation
+			LEFT JOIN crm.store_constraints($4) AS k ON k.relation = c.relation AND k.definition = c.definition
+			WHERE NOT k.valid OR k.valid IS NULL AND NOT EXISTS (SELECT FROM crm.store_constraints($4) AS n WHERE n.relation = c.relation AND n.name = c.name)
+			GROUP BY k.valid ORDER BY 1 DESC', ident) USING ident, again, schema, store
+		LOOP
+			RETURN NEXT;
+		END LOOP;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION crm.store_findings(name) IS 'part of doctor: what is wrong with a store';
+
+/*
  * What is wrong, and the SQL that mends it.  error: something that crm shows is
  * or will be wrong; warning: it will be late, or is in danger; notice: it is
  * meant, perhaps.
@@ -391,6 +514,20 @@ BEGIN
 		END IF;
 
 		severity := 'warning';
+		IF EXISTS (SELECT FROM pg_class AS s JOIN pg_class AS o ON o.oid = tracked.orders WHERE s.oid = tracked.summary AND s.relpersistence = 'u' AND o.relpersistence <> 'u') THEN
+			finding := format('summary %s is unlogged: after a crash of the server it is empty', tracked.summary);
+			remedy := format('ALTER TABLE %s SET LOGGED; SELECT crm.refresh(%L);', tracked.summary, tracked.orders);
+			RETURN NEXT;
+		END IF;
+		FOR finding, remedy IN
+			SELECT format('index %s is invalid, and of no use', i.indexrelid::regclass), format('REINDEX INDEX CONCURRENTLY %s;', i.indexrelid::regclass)
+			FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid JOIN pg_class AS r ON r.oid = i.indrelid
+			WHERE i.indrelid IN (tracked.orders, tracked.summary) AND x.relkind = 'i' AND NOT i.indisvalid
+				AND NOT EXISTS (SELECT FROM crm.stores() AS s JOIN pg_namespace AS n ON n.nspname = s.store WHERE n.oid = r.relnamespace)
+			ORDER BY x.relname COLLATE "C"
+		LOOP
+			RETURN NEXT;
+		END LOOP;
 		IF EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid IN (SELECT relid FROM pg_partition_tree(tracked.orders)) OR srrelid = tracked.orders) THEN
 			finding := 'the orders come by logical replication, for which no statement trigger fires';
 			remedy := format('SELECT crm.refresh(%L); -- again and again: by cron, say', tracked.orders);
@@ -416,6 +553,25 @@ BEGIN
 			remedy := format('SELECT crm.advance_stages(now(), %L);', tracked.orders);
 			RETURN NEXT;
 		END IF;
+	END LOOP;
+
+	/* what crm.track() made of orders that nobody tracks: a dump that was restored by who may not create the triggers */
+	FOR severity, subject, finding, remedy IN
+		SELECT 'error', format('summary %s', s.oid::regclass), 'no trigger keeps it: its orders are not tracked',
+			format('-- DROP TABLE %s, %I.%I CASCADE; and call crm.track() again, or restore them again after: GRANT EXECUTE ON FUNCTION crm.track_orders() TO %s;',
+				s.oid::regclass, n.nspname, s.relname || '_history', s.relowner::regrole)
+		FROM pg_class AS s JOIN pg_namespace AS n ON n.oid = s.relnamespace
+		JOIN pg_class AS h ON h.relnamespace = s.relnamespace AND h.relname = s.relname || '_history' AND h.relkind = 'r'
+		WHERE s.relkind = 'r'
+			AND (SELECT count(*) FROM pg_attribute AS a WHERE a.attrelid = s.oid AND (a.attname, a.atttypid)
+				IN (('purchases', 'crm.purchases'::regtype), ('stage', 'text'::regtype), ('stage_until', 'timestamptz'::regtype), ('check_at', 'timestamptz'::regtype))) = 4
+			AND (SELECT count(*) FROM pg_attribute AS a WHERE a.attrelid = h.oid AND a.attname IN ('customer', 'from_stage', 'to_stage', 'noticed_at', 'cause')) = 5
+			AND NOT EXISTS (SELECT FROM crm.tracked() AS t WHERE t.summary = s.oid)
+			-- of a store it is said below
+			AND NOT EXISTS (SELECT FROM crm.stores() AS t WHERE t.store = n.nspname)
+		ORDER BY s.oid::regclass::text COLLATE "C"
+	LOOP
+		RETURN NEXT;
 	END LOOP;
 
 	/* the clock */
@@ -463,6 +619,12 @@ BEGIN
 		FROM crm.stores() AS s WHERE s.version <> extension
 	LOOP
 		severity := 'warning'; RETURN NEXT;
+	END LOOP;
+	FOR severity, subject, finding, remedy IN
+		SELECT f.severity, format('store %I', s.store), f.finding, f.remedy FROM crm.stores() AS s, crm.store_findings(s.store) AS f
+		WHERE has_schema_privilege(s.store, 'USAGE')
+	LOOP
+		RETURN NEXT;
 	END LOOP;
 	-- one that was restored by somebody who may not create the triggers, say
 	FOR subject, finding, remedy IN
