@@ -101,18 +101,18 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 #variable_conflict use_column
 DECLARE
 	person bigint;
-	next bigint := subscribe.customer_id;
+	next bigint := @.resolve(subscribe.customer_id);
 	id bigint;
 	only_once CONSTANT boolean := coalesce(subscribe.once, subscribe.kind = 'back_in_stock' AND subscribe.product_id IS NOT NULL);
 	until CONSTANT timestamptz := coalesce(subscribe.expires_at, CASE WHEN subscribe.kind = 'back_in_stock' THEN now() + interval '90 days' END);
 BEGIN
+	IF next IS NULL THEN
+		RAISE EXCEPTION USING errcode = 'no_data_found', message = format('there is no customer %s', subscribe.customer_id);
+	END IF;
 	-- a merge, or the same subscription in another session, is waited for
 	WHILE next IS NOT NULL LOOP
 		person := next;
 		SELECT merged_into INTO next FROM @.customers WHERE customer_id = person FOR NO KEY UPDATE;
-		IF NOT FOUND THEN
-			RAISE EXCEPTION USING errcode = 'no_data_found', message = format('there is no customer %s', subscribe.customer_id);
-		END IF;
 	END LOOP;
 	-- who was two customers may have it twice
 	WITH renewed AS (

@@ -98,7 +98,7 @@ $node->safe_psql('shop', <<'SQL');
 SELECT crm.create_store('busy');
 INSERT INTO busy.channels VALUES ('web', 'direct');
 INSERT INTO busy.locations VALUES ('main');
-INSERT INTO busy.products (product_id, name) SELECT n, 'p' || n FROM generate_series(1, 5) AS n;
+INSERT INTO busy.products (name) SELECT 'p' || n FROM generate_series(1, 5) AS n;
 INSERT INTO busy.stock (product_id, location, on_hand) SELECT n, 'main', 300 FROM generate_series(1, 5) AS n;
 SQL
 my $script = $node->basedir . '/busy.sql';
@@ -128,14 +128,50 @@ SELECT busy.identify(system => 'web', external_id => 'p' || :who, email => 'p' |
 COMMIT;
 SQL
 close $fh;
+# ... and people: each of these a transaction of its own
+my $people = $node->basedir . '/people.sql';
+open $fh, '>', $people or die "$people: $!";
+print $fh <<'SQL';
+\set a random(1, 30)
+\set b random(1, 30)
+\set what random(1, 100)
+\if :what <= 25
+INSERT INTO busy.touches (visitor_id, customer_id, kind, channel) SELECT 'c' || :b, customer_id, 'view', 'web' FROM busy.customers WHERE customer_id = :a;
+\elif :what <= 40
+SELECT busy.subscribe(customer_id, 'new_product') FROM busy.customers WHERE customer_id = :a;
+\elif :what <= 55
+INSERT INTO busy.consents (customer_id, channel, granted) SELECT customer_id, 'email', true FROM busy.customers WHERE customer_id = :a;
+\elif :what <= 75
+SELECT busy.merge_customers(a.customer_id, b.customer_id) FROM busy.customers AS a, busy.customers AS b
+WHERE a.customer_id = :a AND b.customer_id = :b AND a.customer_id <> b.customer_id AND a.merged_into IS NULL AND b.merged_into IS NULL AND a.forgotten_at IS NULL AND b.forgotten_at IS NULL;
+\elif :what <= 90
+SELECT busy.undo_merge(merge_id) FROM busy.merges AS m JOIN busy.customers AS c ON c.customer_id = m.keep
+WHERE undone_at IS NULL AND c.merged_into IS NULL AND c.forgotten_at IS NULL ORDER BY merge_id DESC LIMIT 1;
+\elif :what <= 92
+SELECT busy.forget_customer(customer_id) FROM busy.customers WHERE customer_id = :a;
+\else
+INSERT INTO busy.products (name) VALUES ('news');
+\endif
+SQL
+close $fh;
 # what is sold out, or was refunded by another meanwhile, is an error that ends
 # a transaction, not the run
-my @command = ('pgbench', '-n', '-f', $script, '-c', '6', '-j', '2', '-t', '150', '-d', $node->connstr('shop'));
+my @command = ('pgbench', '-n', '-c', '6', '-j', '2', '-t', '150', '-d', $node->connstr('shop'));
 for my $run (1 .. 3)
 {
 	# a client whose statement fails leaves: the next run has all of them again
-	run_log(\@command, '>', \my $stdout, '2>', \my $stderr);
+	run_log([ @command, '-f', $script ], '>', \my $stdout, '2>', \my $stderr);
 	unlike($stderr, qr/deadlock|could not serialize|duplicate key/, "run $run: no failure but for lack of stock and money");
+	$node->safe_psql('shop', 'UPDATE busy.stock SET on_hand = on_hand + 200');
+}
+is($node->safe_psql('shop', 'SELECT count(*) FROM (SELECT email FROM busy.customers WHERE merged_into IS NULL GROUP BY email HAVING count(*) > 1) AS d'), '0', 'each person once');
+for my $run (1 .. 3)
+{
+	# two merges are not in one order with whatever else: who is in the way tries again
+	run_log([ @command, '--max-tries', '20', '-f', "$script\@3", '-f', "$people\@2" ], '>', \my $stdout, '2>', \my $stderr);
+	# meanwhile a customer may have been merged or forgotten, or his merge undone
+	is(join("\n", grep { /ERROR/ && !/customer \d+ (was merged into|is merged into|is forgotten)|merge \d+ is undone|not enough of product|orders_refunded_at_most_paid/ } split /\n/, $stderr),
+		'', "run $run, with merges: no failure but such as they tell of");
 	$node->safe_psql('shop', 'UPDATE busy.stock SET on_hand = on_hand + 200');
 }
 cmp_ok($node->safe_psql('shop', 'SELECT count(*) FROM busy.orders'), '>', 50, 'orders came');
@@ -144,7 +180,7 @@ SELECT s.product_id, s.on_hand, s.reserved, h.* FROM busy.stock AS s LEFT JOIN (
 	SELECT product_id, coalesce(sum(quantity) FILTER (WHERE status = 'placed' AND shipped_at IS NULL), 0) AS reserved,
 		coalesce(sum(quantity) FILTER (WHERE status = 'shipped' OR status = 'placed' AND shipped_at IS NOT NULL), 0) AS gone
 	FROM busy.order_items JOIN busy.orders USING (order_id) GROUP BY product_id) AS h USING (product_id)
-WHERE s.reserved <> coalesce(h.reserved, 0) OR s.on_hand <> 900 - coalesce(h.gone, 0) OR s.available < 0
+WHERE s.reserved <> coalesce(h.reserved, 0) OR s.on_hand <> 1500 - coalesce(h.gone, 0) OR s.available < 0
 SQL
 is($node->safe_psql('shop', <<'SQL'), '0', 'totals are the sums of items and refunds');
 SELECT count(*) FROM busy.orders AS o
@@ -154,8 +190,13 @@ WHERE o.items_amount <> coalesce(i.amount, 0) OR o.units <> coalesce(i.units, 0)
 SQL
 is($node->safe_psql('shop', "SELECT * FROM crm.verify('busy.orders')"), '', 'stages are those of the orders');
 is($node->safe_psql('shop', 'SELECT count(*) FROM busy.orders WHERE counts <> (status <> \'cancelled\') OR net_base <> amount - refunded_amount OR net_base IS NULL'), '0', 'what orders are worth is kept');
-is($node->safe_psql('shop', 'SELECT count(*) FROM (SELECT email FROM busy.customers WHERE merged_into IS NULL GROUP BY email HAVING count(*) > 1) AS d'), '0', 'each person once');
-is($node->safe_psql('shop', 'SELECT count(*) FROM busy.orders JOIN busy.customers USING (customer_id) WHERE merged_into IS NOT NULL'), '0', 'no order is left with an id that was merged');
+cmp_ok($node->safe_psql('shop', "SELECT count(*) FROM busy.$_"), '>', 0, "there are $_") for 'merges', 'merges WHERE undone_at IS NOT NULL', 'customers WHERE forgotten_at IS NOT NULL', 'outbox';
+is($node->safe_psql('shop', "SELECT count(*) FROM busy.$_ JOIN busy.customers USING (customer_id) WHERE merged_into IS NOT NULL"), '0', "$_: nothing is left with an id that was merged")
+	for 'orders', 'touches', 'identities', 'consents', 'product_subscriptions', 'outbox';
+is($node->safe_psql('shop', "SELECT count(*) FROM busy.$_"), '0', "of who is forgotten: no $_") for
+	'customers WHERE forgotten_at IS NOT NULL AND (email IS NOT NULL OR phone IS NOT NULL)', 'identities JOIN busy.customers USING (customer_id) WHERE forgotten_at IS NOT NULL',
+	'touches JOIN busy.customers USING (customer_id) WHERE forgotten_at IS NOT NULL AND visitor_id IS NOT NULL',
+	"outbox JOIN busy.customers USING (customer_id) WHERE forgotten_at IS NOT NULL AND (status = 'pending' OR address IS NOT NULL)";
 
 $node->stop;
 done_testing();
