@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS @.merge_rows (
 	merge_id bigint NOT NULL REFERENCES @.merges ON DELETE CASCADE,
 	relation text NOT NULL,
 	"column" text NOT NULL,
-	key jsonb NOT NULL
+	key jsonb NOT NULL,
+	moved boolean NOT NULL DEFAULT true
 );
 CREATE INDEX IF NOT EXISTS merge_rows_merge_id_idx ON @.merge_rows (merge_id, relation, "column");
 
@@ -72,6 +73,46 @@ CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.identities REFERENC
 CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.consents REFERENCING NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.resolve_inserted('consent_id');
 
+-- Rows of one customer become another's, but for those that a constraint wants
+-- where they are: both may have one of what each can have only once.  What fails
+-- is divided until the rows that can't be moved are alone.
+CREATE OR REPLACE FUNCTION @.move_rows(relation regclass, "column" text, keys jsonb[], from_customer bigint, to_customer bigint) RETURNS SETOF jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	move_them CONSTANT text := (
+		SELECT format('UPDATE %1$s AS t SET %2$I = $3 FROM pg_catalog.unnest($1) AS m(key) WHERE t.%2$I = $2 AND %3$s', relation, "column",
+			string_agg(format('t.%I = (m.key ->> %L)::%s', k.attname, k.attname, format_type(k.atttypid, k.atttypmod)), ' AND '))
+		FROM pg_index AS i JOIN pg_attribute AS k ON k.attrelid = i.indrelid AND k.attnum = ANY (i.indkey)
+		WHERE i.indrelid = relation AND i.indisprimary);
+	lows integer[] := ARRAY[1];
+	highs integer[] := ARRAY[cardinality(keys)];
+	last integer;
+	low integer;
+	high integer;
+BEGIN
+	WHILE cardinality(lows) > 0 LOOP
+		last := cardinality(lows);
+		low := lows[last];
+		high := highs[last];
+		lows := lows[:last - 1];
+		highs := highs[:last - 1];
+		CONTINUE WHEN low > high;
+		BEGIN
+			EXECUTE move_them USING keys[low:high], from_customer, to_customer;
+		EXCEPTION WHEN integrity_constraint_violation THEN
+			IF low = high THEN
+				RAISE NOTICE USING message = format('a row of table %s stays with customer %s', relation, from_customer), detail = SQLERRM;
+				RETURN NEXT keys[low];
+			ELSE
+				lows := lows || ((low + high) / 2 + 1) || low;
+				highs := highs || high || ((low + high) / 2);
+			END IF;
+		END;
+	END LOOP;
+END
+$function$;
+COMMENT ON FUNCTION @.move_rows(regclass, text, jsonb[], bigint, bigint) IS 'part of a merge: these rows of one customer become another''s; gives those that a constraint keeps where they are';
+
 CREATE OR REPLACE FUNCTION @.merge_customers(keep bigint, absorb bigint, reason text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
@@ -82,6 +123,8 @@ DECLARE
 	absorbed jsonb;
 	merged jsonb;
 	child record;
+	keys jsonb[];
+	stay jsonb[];
 	id bigint;
 BEGIN
 	IF keep = absorb THEN
@@ -139,17 +182,26 @@ BEGIN
 				WHERE i.indrelid = c.conrelid AND i.indisprimary) AS key
 		FROM pg_constraint AS c JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
 		WHERE c.contype = 'f' AND c.confrelid = customers AND cardinality(c.conkey) = 1 AND c.conparentid = 0 AND c.conrelid <> ALL (own)
-		ORDER BY c.conrelid::regclass::text, a.attname
+		ORDER BY c.conrelid::regclass::text COLLATE "C", a.attname
 	LOOP
 		IF child.key IS NULL THEN
 			RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
 				message = format('table %s refers to customers and has no primary key', child.relation),
 				detail = 'Without one the merge could not be undone.';
 		END IF;
-		EXECUTE format('WITH moved AS (UPDATE %1$s SET %2$I = $1 WHERE %2$I = $2 RETURNING pg_catalog.jsonb_build_object(%3$s) AS key)
-			INSERT INTO %4$s (merge_id, relation, "column", key) SELECT $3, $4, $5, key FROM moved',
-				child.relation, child.column, child.key, log)
-			USING keep, absorb, id, child.relation::text, child.column;
+		BEGIN
+			EXECUTE format('WITH moved AS (UPDATE %1$s SET %2$I = $1 WHERE %2$I = $2 RETURNING pg_catalog.jsonb_build_object(%3$s) AS key)
+				INSERT INTO %4$s (merge_id, relation, "column", key) SELECT $3, $4, $5, key FROM moved',
+					child.relation, child.column, child.key, log)
+				USING keep, absorb, id, child.relation::text, child.column;
+		EXCEPTION WHEN integrity_constraint_violation THEN
+			EXECUTE format('SELECT pg_catalog.array_agg(k.key ORDER BY k.key) FROM (SELECT pg_catalog.jsonb_build_object(%s) AS key FROM %s WHERE %I = $1) AS k', child.key, child.relation, child.column)
+				INTO keys USING absorb;
+			stay := ARRAY(SELECT @.move_rows(child.relation, child.column, keys, absorb, keep));
+			INSERT INTO @.merge_rows (merge_id, relation, "column", key, moved)
+			SELECT id, child.relation::text, child.column, CASE WHEN k = ANY (stay) OR NOT k ? child.column THEN k ELSE k || jsonb_build_object(child.column, keep) END, k <> ALL (stay)
+			FROM unnest(keys) AS k;
+		END;
 	END LOOP;
 
 	UPDATE @.customers SET merged_into = merge_customers.keep WHERE customer_id = merge_customers.absorb;
@@ -202,20 +254,16 @@ BEGIN
 	END IF;
 
 	-- First the customer, or rows of his would be sent after the merge again;
-	-- then the rows that were moved, unless they have been moved on since.
+	-- then the rows that were moved, unless they have been moved on since; of two
+	-- columns the one last moved first, as that is what its keys look like.
 	UPDATE @.customers SET merged_into = NULL WHERE customer_id = done.absorb;
 	FOR child IN
-		SELECT g.relation, g."column", (
-				SELECT string_agg(format('t.%I = (m.key ->> %L)::%s', k.attname, k.attname, format_type(k.atttypid, k.atttypmod)), ' AND ')
-				FROM pg_index AS i JOIN pg_attribute AS k ON k.attrelid = i.indrelid AND k.attnum = ANY (i.indkey)
-				WHERE i.indrelid = to_regclass(g.relation) AND i.indisprimary) AS matches
-		FROM (SELECT DISTINCT r.relation, r."column" FROM @.merge_rows AS r WHERE r.merge_id = undo_merge.merge_id) AS g
-		WHERE to_regclass(g.relation) IS NOT NULL
-		ORDER BY g.relation, g."column"
+		SELECT r.relation, r."column", array_agg(r.key) AS keys FROM @.merge_rows AS r
+		WHERE r.merge_id = undo_merge.merge_id AND r.moved AND to_regclass(r.relation) IS NOT NULL
+		GROUP BY r.relation, r."column"
+		ORDER BY r.relation COLLATE "C" DESC, r."column" COLLATE "C" DESC
 	LOOP
-		EXECUTE format('UPDATE %1$s AS t SET %2$I = $1 FROM %4$s AS m
-			WHERE m.merge_id = $2 AND m.relation = $3 AND m."column" = $4 AND t.%2$I = $5 AND %3$s', child.relation, child.column, child.matches, $r$@.merge_rows$r$::regclass)
-			USING done.absorb, merge_id, child.relation, child.column, done.keep;
+		PERFORM @.move_rows(child.relation::regclass, child.column, child.keys, done.keep, done.absorb);
 	END LOOP;
 
 	-- Columns that the merge wrote, unless they were written since; of tags and
@@ -393,7 +441,7 @@ $function$;
 COMMENT ON FUNCTION @.identify(crm.email, crm.phone, text, text, text, text, text, boolean, text, text, timestamptz)
 	IS 'the one customer behind an interaction, found or made; NULL if there is nothing but a cookie that nobody is known by';
 
-REVOKE EXECUTE ON FUNCTION @.merge_customers(bigint, bigint, text), @.undo_merge(bigint), @.set_customer(bigint, jsonb, jsonb),
+REVOKE EXECUTE ON FUNCTION @.merge_customers(bigint, bigint, text), @.undo_merge(bigint), @.set_customer(bigint, jsonb, jsonb), @.move_rows(regclass, text, jsonb[], bigint, bigint),
 	@.identify(crm.email, crm.phone, text, text, text, text, text, boolean, text, text, timestamptz) FROM PUBLIC;
 
 $ddl$;

@@ -322,7 +322,7 @@ BEGIN
 				('agent', 'INSERT, UPDATE', 'TABLE', 'accounts customers identities consents merges merge_rows touches orders order_items order_history refunds stock restocks product_subscriptions outbox'),
 				('agent', 'DELETE', 'TABLE', 'order_items'),
 				('agent', 'INSERT', 'TABLE', 'suppressions'),
-				('agent', 'EXECUTE', 'FUNCTION', 'identify merge_customers undo_merge set_customer subscribe unsubscribe announce suppress'),
+				('agent', 'EXECUTE', 'FUNCTION', 'identify merge_customers undo_merge set_customer move_rows subscribe unsubscribe announce suppress'),
 				('sender', 'SELECT', 'TABLE', 'outbox settings consents suppressions suppression_key product_subscriptions identities touches'),
 				('sender', 'SELECT (customer_id, merged_into, forgotten_at, email, phone)', 'TABLE', 'customers'),
 				('sender', 'UPDATE', 'TABLE', 'outbox'),

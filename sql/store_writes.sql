@@ -1,0 +1,53 @@
+-- What is written into a store, where it goes less smoothly: constraints of the
+-- user's own, times that are not told, what is too long, too much or in partitions.
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+SELECT crm.create_store('shop');
+\set VERBOSITY terse
+INSERT INTO shop.channels VALUES ('web', 'direct');
+INSERT INTO shop.customers (customer_id, email) VALUES (1, 'ada@example.com'), (2, 'bea@example.com'), (3, 'cleo@example.com');
+SELECT setval('shop.customers_customer_id_seq', 100);
+
+-- A merge moves what may be moved; what a constraint wants to be unique, or forbids, stays, is told, and is still of the person
+CREATE SCHEMA mine;
+CREATE TABLE mine.cards (customer_id bigint PRIMARY KEY REFERENCES shop.customers, points integer);
+CREATE TABLE mine.wishes (customer_id bigint REFERENCES shop.customers, product text, PRIMARY KEY (customer_id, product));
+CREATE TABLE mine.wish_notes (note_id integer PRIMARY KEY, customer_id bigint, product text, FOREIGN KEY (customer_id, product) REFERENCES mine.wishes);
+CREATE TABLE mine.friends (one bigint REFERENCES shop.customers, other bigint REFERENCES shop.customers, PRIMARY KEY (one, other), CHECK (one <> other));
+CREATE TABLE mine.both (one bigint REFERENCES shop.customers, other bigint REFERENCES shop.customers, PRIMARY KEY (one, other));
+INSERT INTO mine.cards VALUES (1, 10), (2, 5);
+INSERT INTO mine.wishes SELECT 2, 'p' || n FROM generate_series(1, 20) AS n;
+INSERT INTO mine.wishes VALUES (1, 'p7'), (1, 'p13');
+INSERT INTO mine.wish_notes VALUES (1, 2, 'p1');
+INSERT INTO mine.friends VALUES (1, 2), (2, 3), (2, 1);
+INSERT INTO mine.both VALUES (2, 2), (2, 3);
+SET client_min_messages = notice;
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SELECT shop.merge_customers(1, 2) AS merge \gset
+\set VERBOSITY terse
+SET client_min_messages = warning;
+SELECT * FROM mine.cards ORDER BY customer_id;
+SELECT customer_id, count(*), array_agg(product ORDER BY product) FILTER (WHERE customer_id = 2) AS stay FROM mine.wishes GROUP BY customer_id ORDER BY customer_id;
+SELECT * FROM mine.friends ORDER BY one, other;
+SELECT * FROM mine.both ORDER BY one, other;
+SELECT relation, "column", moved, count(*), array_agg(key ORDER BY key) FILTER (WHERE NOT moved) AS stay FROM shop.merge_rows WHERE relation ~ 'mine' GROUP BY relation, "column", moved ORDER BY relation COLLATE "C", "column" COLLATE "C", moved;
+SELECT jsonb_array_length(e -> 'tables' -> 'mine.wishes') AS wishes, e -> 'tables' -> 'mine.cards' AS cards, jsonb_array_length(e -> 'tables' -> 'mine.wish_notes') AS notes FROM shop.export_customer(1) AS e;
+-- undone, though 2 has a card, and a wish that came meanwhile
+INSERT INTO mine.wishes VALUES (2, 'p3');
+SELECT shop.undo_merge(:merge);
+SELECT * FROM mine.cards ORDER BY customer_id;
+SELECT customer_id, count(*), array_agg(product ORDER BY product) FILTER (WHERE customer_id = 1) AS stay FROM mine.wishes GROUP BY customer_id ORDER BY customer_id;
+SELECT * FROM mine.friends ORDER BY one, other;
+SELECT * FROM mine.both ORDER BY one, other;
+-- a merge that identify makes goes the same way; and he is forgotten with what stayed
+UPDATE shop.customers SET created_via = 'guest' WHERE customer_id = 2;
+SELECT shop.identify(system => 'web', external_id => '1', email => 'ada@example.com', verified => true) AS she, shop.identify(system => 'web', external_id => '1', email => 'bea@example.com', verified => true) AS still;
+SELECT shop.resolve(2), (SELECT points FROM mine.cards WHERE customer_id = 2);
+INSERT INTO shop.personal_data SELECT u.relation, u."column", CASE WHEN u."column" = 'points' THEN 'clear' ELSE 'keep' END FROM shop.uncovered_data() AS u;
+SELECT shop.forget_customer(1) ->> 'mine.cards' AS cards;
+SELECT * FROM mine.cards ORDER BY customer_id;
+DROP SCHEMA mine CASCADE;
+
+DROP SCHEMA shop CASCADE;
