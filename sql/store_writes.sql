@@ -50,4 +50,23 @@ SELECT shop.forget_customer(1) ->> 'mine.cards' AS cards;
 SELECT * FROM mine.cards ORDER BY customer_id;
 DROP SCHEMA mine CASCADE;
 
+-- Orders that come with a status and without its time: what is paid or refunded was paid when it was ordered, and counts;
+-- what is shipped may be on invoice. The history ends with the status
+UPDATE shop.settings SET counts_from = 'paid';
+INSERT INTO shop.orders (order_id, channel, currency, status, ordered_at, paid_at, shipped_at, delivered_at, cancelled_at, refunded_at) VALUES
+	(1, 'web', 'EUR', 'placed', '2025-01-01', NULL, NULL, NULL, NULL, NULL), (2, 'web', 'EUR', 'paid', '2025-01-01', NULL, NULL, NULL, NULL, NULL),
+	(3, 'web', 'EUR', 'paid', '2025-01-01', '2025-01-02', NULL, NULL, NULL, NULL), (4, 'web', 'EUR', 'shipped', '2025-01-01', NULL, NULL, NULL, NULL, NULL),
+	(5, 'web', 'EUR', 'delivered', '2025-01-01', '2025-01-02', '2025-01-03', NULL, NULL, NULL), (6, 'web', 'EUR', 'cancelled', '2025-01-01', NULL, NULL, NULL, NULL, NULL),
+	(7, 'web', 'EUR', 'refunded', '2025-01-01', NULL, '2025-01-03', NULL, NULL, NULL), (8, 'web', 'EUR', 'refunded', '2025-01-01', NULL, NULL, NULL, '2025-01-04', '2025-01-05');
+SELECT order_id, status, paid_at, shipped_at, delivered_at, cancelled_at, refunded_at, counts FROM shop.orders ORDER BY order_id;
+SELECT order_id, string_agg(status || ' ' || at::date, ', ' ORDER BY entry_id) AS history FROM shop.order_history GROUP BY order_id ORDER BY order_id;
+SELECT order_id FROM shop.orders AS o WHERE status <> (SELECT h.status FROM shop.order_history AS h WHERE h.order_id = o.order_id ORDER BY entry_id DESC LIMIT 1);
+-- what came cancelled stays so when it is refunded; what is refunded was paid; what goes on after all counts
+UPDATE shop.orders SET status = 'refunded' WHERE order_id IN (1, 6);
+UPDATE shop.orders SET status = 'paid' WHERE order_id = 8;
+SELECT order_id, status, paid_at, cancelled_at, refunded_at > '2026-01-01' AS refunded_now, counts FROM shop.orders WHERE order_id IN (1, 6, 8) ORDER BY order_id;
+SELECT orders FROM shop.average_order_value('2025-01-01', '2025-01-02');
+SELECT order_id, days_to_ship FROM shop.order_tracking WHERE order_id IN (4, 5) ORDER BY order_id;
+UPDATE shop.settings SET counts_from = 'placed';
+
 DROP SCHEMA shop CASCADE;

@@ -94,7 +94,7 @@ VALUES
 	('spend', 'amount', 'spent on that day'),
 	('orders', NULL, 'orders of all states; valid_orders has those that count'),
 	('orders', 'amount', 'what is to be paid: items - discount + shipping + tax'),
-	('orders', 'status', 'placed, paid, shipped, delivered, cancelled or refunded; an update sets the time, and is kept in order_history'),
+	('orders', 'status', 'placed, paid, shipped, delivered, cancelled or refunded; sets the time that is not given, and is kept in order_history'),
 	('orders', 'test', 'counts nowhere'),
 	('orders', 'units', 'pieces: the sum of the items, kept by trigger'),
 	('orders', 'items_amount', 'the sum of the items, kept by trigger once there are items'),

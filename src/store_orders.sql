@@ -102,9 +102,24 @@ CREATE TABLE IF NOT EXISTS @.order_history (
 
 -- A status that is set without its time was reached now.  What goes on after it
 -- was cancelled is cancelled no more; to give the money back is not to go on.
+-- An order that comes with a status, as from another system, reached it at the
+-- last time that it tells: today would be long after.  What is paid or refunded
+-- was paid; what is shipped may be on invoice, and was shipped at a time that
+-- is not known: days to ship are not made up.
 CREATE OR REPLACE FUNCTION @.order_status() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 BEGIN
+	IF NEW.status IN ('paid', 'refunded') THEN
+		NEW.paid_at := coalesce(NEW.paid_at, CASE WHEN TG_OP = 'INSERT' OR NEW.status = 'refunded' THEN NEW.ordered_at END);
+	END IF;
+	IF TG_OP = 'INSERT' THEN
+		IF NEW.status = 'cancelled' THEN
+			NEW.cancelled_at := coalesce(NEW.cancelled_at, greatest(NEW.ordered_at, NEW.paid_at, NEW.shipped_at, NEW.delivered_at));
+		ELSIF NEW.status = 'refunded' THEN
+			NEW.refunded_at := coalesce(NEW.refunded_at, greatest(NEW.ordered_at, NEW.paid_at, NEW.shipped_at, NEW.delivered_at, NEW.cancelled_at));
+		END IF;
+		RETURN NEW;
+	END IF;
 	CASE NEW.status
 		WHEN 'paid' THEN NEW.paid_at := coalesce(NEW.paid_at, now());
 		WHEN 'shipped' THEN NEW.shipped_at := coalesce(NEW.shipped_at, now());
@@ -119,7 +134,11 @@ BEGIN
 	RETURN NEW;
 END
 $function$;
-COMMENT ON FUNCTION @.order_status() IS 'trigger: the time of a status that is set without one is now';
+COMMENT ON FUNCTION @.order_status() IS 'trigger: the time of a status that is set without one is now; of one that an order comes with, the last that the order tells';
+-- before order_value, which looks at paid_at
+CREATE OR REPLACE TRIGGER order_status_insert BEFORE INSERT ON @.orders FOR EACH ROW
+	WHEN (NEW.status IN ('paid', 'refunded') AND NEW.paid_at IS NULL OR NEW.status = 'cancelled' AND NEW.cancelled_at IS NULL OR NEW.status = 'refunded' AND NEW.refunded_at IS NULL)
+	EXECUTE FUNCTION @.order_status();
 CREATE OR REPLACE TRIGGER order_status BEFORE UPDATE ON @.orders FOR EACH ROW
 	WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION @.order_status();
 
@@ -150,9 +169,10 @@ BEGIN
 		FROM changed) AS c;
 	INSERT INTO @.order_history (order_id, status, at)
 	SELECT order_id, h.status, h.at
-	FROM changed AS c, LATERAL (VALUES (1, 'placed', ordered_at), (2, 'paid', paid_at), (3, 'shipped', shipped_at), (4, 'delivered', delivered_at),
-		(5, 'cancelled', CASE WHEN c.status = 'cancelled' THEN coalesce(cancelled_at, now()) ELSE cancelled_at END),
-		(6, 'refunded', CASE WHEN c.status = 'refunded' THEN coalesce(refunded_at, now()) ELSE refunded_at END)) AS h(n, status, at)
+	FROM changed AS c, LATERAL (
+		SELECT v.n, v.status, coalesce(v.at, CASE WHEN v.status = c.status THEN greatest(ordered_at, paid_at, shipped_at, delivered_at, cancelled_at) END) AS at
+		FROM (VALUES (1, 'placed', ordered_at), (2, 'paid', paid_at), (3, 'shipped', shipped_at), (4, 'delivered', delivered_at),
+			(5, 'cancelled', cancelled_at), (6, 'refunded', refunded_at)) AS v(n, status, at)) AS h
 	WHERE h.at IS NOT NULL
 	ORDER BY order_id, h.n;
 	-- who orders in a browser is the one it belongs to from now on
