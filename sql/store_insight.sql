@@ -1,5 +1,5 @@
--- The store's stages, RFM, lifetime value, channels, retention, baskets and
--- carts, each against plain SQL over the sample shop and some odd rows.
+-- The store's stages, RFM, lifetime value, channels, retention and baskets, each
+-- against plain SQL over the sample shop and some odd rows.
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
@@ -478,40 +478,8 @@ SELECT pg_temp.differ($$SELECT country, region, city, product_id, currency, orde
 	WHERE ordered_at >= '2025-01-01' AND ordered_at < '2026-01-01' GROUP BY country, region, city, product_id, currency$$) AS regional_sales,
 	(SELECT sum(units) FROM shop.regional_sales) = (SELECT sum(units) FROM shop.product_sales) AS all_units;
 
--- Carts: event by event
-CREATE FUNCTION pg_temp.carts() RETURNS TABLE (customer_id bigint, visitor_id text, started_at timestamptz, last_at timestamptz, touches bigint, ordered_at timestamptz, status text) LANGUAGE plpgsql AS $$
-DECLARE e record; who text;
-BEGIN
-	FOR e IN SELECT t.customer_id AS c, t.visitor_id AS v, t.touched_at AS at, 0 AS is_order FROM t WHERE kind IN ('cart', 'checkout')
-		UNION ALL SELECT o.customer_id, o.visitor_id, o.ordered_at, 1 FROM o WHERE o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL ORDER BY c, v, at, is_order
-	LOOP
-		IF touches > 0 AND (who <> coalesce(e.c::text, 'v ' || e.v) OR e.is_order = 1 OR e.at > last_at + interval '7 days') THEN
-			IF e.is_order = 1 AND who = coalesce(e.c::text, 'v ' || e.v) AND e.at <= last_at + interval '7 days' THEN
-				ordered_at := e.at;
-				status := CASE WHEN e.at <= last_at + interval '1 hour' THEN 'ordered' ELSE 'recovered' END;
-			END IF;
-			RETURN NEXT;
-			touches := 0;
-		END IF;
-		IF e.is_order = 0 THEN
-			IF coalesce(touches, 0) = 0 THEN
-				who := coalesce(e.c::text, 'v ' || e.v); customer_id := e.c; visitor_id := e.v; started_at := e.at; touches := 0; ordered_at := NULL; status := 'abandoned';
-			END IF;
-			last_at := e.at; touches := touches + 1;
-		END IF;
-	END LOOP;
-	IF touches > 0 THEN RETURN NEXT; END IF;
-END $$;
-CREATE TEMP TABLE cart AS SELECT * FROM pg_temp.carts();
-SELECT pg_temp.differ('SELECT customer_id, visitor_id, started_at, last_at, touches, ordered_at, status FROM shop.carts', 'TABLE cart') AS carts,
-	(SELECT count(DISTINCT status) FROM cart) AS kinds, (SELECT max(touches) > 1 FROM cart) AS more_than_one_touch;
-SELECT pg_temp.differ('SELECT customer_id, visitor_id, email, may_email, started_at, ordered_at, status FROM shop.abandoned_carts', $$SELECT customer_id, visitor_id, email::text, CASE WHEN customer_id IS NOT NULL THEN shop.may_contact(customer_id, 'email') END, started_at, ordered_at, status FROM cart LEFT JOIN shop.customers AS c USING (customer_id) WHERE status <> 'ordered'$$) AS abandoned,
-	pg_temp.differ($$SELECT * FROM shop.abandoned_carts('2025-01-01', '2025-07-01')$$, $$SELECT count(*), count(*) FILTER (WHERE status = 'ordered'), count(*) FILTER (WHERE status <> 'ordered'), count(*) FILTER (WHERE status = 'recovered'),
-		round(count(*) FILTER (WHERE status <> 'ordered')::numeric / count(*), 6), round(count(*) FILTER (WHERE status = 'recovered')::numeric / count(*) FILTER (WHERE status <> 'ordered'), 6)
-		FROM cart WHERE started_at >= '2025-01-01' AND started_at < '2025-07-01'$$) AS rates;
+-- a period without a cart
 SELECT * FROM shop.abandoned_carts('2000-01-01', '2001-01-01');
-INSERT INTO shop.touches (visitor_id, touched_at, kind, channel) VALUES ('now', now(), 'cart', 'direct');
-SELECT status FROM shop.carts WHERE visitor_id = 'now';
 
 -- What is wrong is found, and only that
 SELECT crm.create_store('bad') \gset ignored_
