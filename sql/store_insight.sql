@@ -537,6 +537,9 @@ END $$;
 SELECT v AS view, '{touches_customer_id_idx, touches_visitor_id_idx}' <@ array_agg(i) AS by_index, bool_or(i ~ 'Seq Scan on (touches|orders)') AS reads_all
 FROM unnest('{customer_touches, visitor_funnel, sessions, carts}'::text[]) AS v, LATERAL pg_temp.indexes(format('SELECT * FROM shop.%I WHERE customer_id = 17', v)) AS i
 GROUP BY v ORDER BY v;
+-- and who a customer is whose address or number an agent has, as the view shows them
+SELECT k, i LIKE 'customers_%_text_idx' AS found_by_it FROM unnest('{email, phone}'::text[]) AS k, LATERAL (
+	SELECT i FROM pg_temp.indexes(format('SELECT * FROM shop.customer_360 WHERE %I = ''none''', k)) AS i WHERE i ~ 'customers_.*text|Seq Scan on customers') AS i;
 SELECT v AS view, pg_temp.differ(format('SELECT t.touch_id, t.customer_id, t.visitor_id, t.touched_at, t.kind, t.channel, t.campaign, t.product_id, t.country FROM shop.%I AS t', v), $$SELECT t.touch_id,
 	coalesce(t.customer_id, (SELECT i.customer_id FROM shop.identities AS i WHERE i.kind = 'cookie' AND i.value = t.visitor_id)), t.visitor_id, t.touched_at, t.kind, t.channel, t.campaign, t.product_id, t.country
 	FROM shop.touches AS t$$) AS whose

@@ -39,6 +39,9 @@ CREATE TABLE IF NOT EXISTS @.customers (
 );
 CREATE INDEX IF NOT EXISTS customers_email_idx ON @.customers (email);
 CREATE INDEX IF NOT EXISTS customers_phone_idx ON @.customers (phone);
+-- as views have them; without it the planner expects hundreds, and compiles for seconds
+CREATE INDEX IF NOT EXISTS customers_email_text_idx ON @.customers ((email::text));
+CREATE INDEX IF NOT EXISTS customers_phone_text_idx ON @.customers ((phone::text));
 CREATE INDEX IF NOT EXISTS customers_last_name_idx ON @.customers (pg_catalog.lower(last_name), pg_catalog.lower(first_name));
 CREATE INDEX IF NOT EXISTS customers_account_id_idx ON @.customers (account_id);
 CREATE INDEX IF NOT EXISTS customers_tags_idx ON @.customers USING gin (tags);
