@@ -226,7 +226,7 @@ FROM (SELECT customer_id, visitor_id, who, min(touched_at) AS came, min(touched_
 	LATERAL (SELECT min(ordered_at) AS bought FROM o WHERE o.who = v.who AND ordered_at >= came) AS b;
 INSERT INTO checks SELECT relation, 'SELECT touch_id, t.customer_id, r.visitor_id, touched_at, kind, channel, campaign, product_id, country FROM t JOIN (SELECT touch_id, visitor_id, country FROM touches) AS r USING (touch_id)'
 FROM unnest('{customer_touches,all_touches}'::text[]) AS relation;
-INSERT INTO checks VALUES ('visitor_funnel', 'TABLE steps');
+INSERT INTO checks VALUES ('visitor_funnel', 'TABLE steps'), ('visitor_funnel($1, $2)', 'SELECT * FROM steps WHERE a >= $1 AND a < $2');
 INSERT INTO checks SELECT relation, $$WITH s AS (SELECT * FROM steps WHERE a >= $1 AND a < $2), n AS (SELECT count(*) AS a, count(i) AS i, count(d) AS d, count(o) AS o FROM s),
 	v(place, stage, visitors, before, median_hours) AS (SELECT 1, 'attraction', a, NULL::bigint, NULL::float8 FROM n
 		UNION ALL SELECT 2, 'interest', i, a, (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM i - a)) FROM s) / 3600 FROM n
@@ -287,7 +287,7 @@ INSERT INTO checks SELECT relation, 'SELECT * FROM pg_temp.sessions($2) WHERE st
 INSERT INTO checks SELECT relation, format('SELECT %s, count(*), sum(b), round(avg(b), 6), sum(c), round(avg(c), 6) FROM (SELECT s.*, p.category, date_trunc(''month'', started_at AT TIME ZONE time_zone)::date AS month, (touches = 1 AND ordered_at IS NULL)::int AS b,
 	(ordered_at IS NOT NULL)::int AS c FROM settings, pg_temp.sessions($2) AS s LEFT JOIN products AS p USING (product_id) WHERE started_at >= $1) AS s GROUP BY %1$s', parts)
 FROM (VALUES ('bounce_rate', 'month, channel'), ('bounce_rate($1, $2)', 'channel, landing, category')) AS v(relation, parts);
-INSERT INTO checks VALUES ('carts', 'SELECT * FROM pg_temp.carts()'),
+INSERT INTO checks VALUES ('carts', 'SELECT * FROM pg_temp.carts()'), ('carts($1, $2)', 'SELECT * FROM pg_temp.carts() WHERE started_at >= $1 AND started_at < $2'),
 ('abandoned_carts', $$SELECT k.customer_id, visitor_id, nullif(concat_ws(' ', first_name, last_name), ''), email::text, phone::text, CASE WHEN k.customer_id IS NOT NULL THEN pg_temp.may(k.customer_id, 'email', email::text) END,
 	started_at, last_at, touches, channel, product_id, ordered_at, status FROM pg_temp.carts() AS k LEFT JOIN customers USING (customer_id) WHERE status IN ('abandoned', 'recovered')$$),
 ('abandoned_carts($1, $2)', $$SELECT count(*), count(*) FILTER (WHERE status = 'ordered'), count(*) FILTER (WHERE status <> 'ordered'), count(*) FILTER (WHERE status = 'recovered'),
@@ -475,6 +475,11 @@ INSERT INTO checks VALUES ('goal_progress', $$SELECT goal_id, metric, from_at, t
 \set ECHO all
 
 SELECT * FROM pg_temp.differences();
+-- of a period, which reads what it needs, wherever that begins: what has begun in it
+SELECT count(DISTINCT f) AS periods, count(k) AS carts, count(v) AS visitors, count(*) FILTER (WHERE kw IS DISTINCT FROM k OR vw IS DISTINCT FROM v) AS differ
+FROM generate_series(timestamptz '2023-01-01', '2026-01-01', '7 days 5 hours') AS f,
+	LATERAL (SELECT (SELECT string_agg(c::text, ' ' ORDER BY c::text) FROM carts(f, f + interval '7 days 5 hours') AS c) AS k, (SELECT string_agg(c::text, ' ' ORDER BY c::text) FROM carts AS c WHERE started_at >= f AND started_at < f + interval '7 days 5 hours') AS kw,
+		(SELECT string_agg(c::text, ' ' ORDER BY c::text) FROM visitor_funnel(f, f + interval '7 days 5 hours') AS c) AS v, (SELECT string_agg(c::text, ' ' ORDER BY c::text) FROM visitor_funnel AS c WHERE attraction_at >= f AND attraction_at < f + interval '7 days 5 hours') AS vw) AS s;
 -- in Tokyo, in whole yen, orders count when they are paid, and who asks lives where clocks change at other times
 UPDATE rates SET rate = rate * 160;
 INSERT INTO rates VALUES ('EUR', '2022-01-01', 160), ('EUR', '2024-05-15', 171.23);

@@ -587,47 +587,60 @@ SELECT country, region, city, product_id, name, category, currency, orders, buye
 FROM @.regional_sales('-infinity', 'infinity');
 
 -- Carts: what one person puts into a cart until he orders, or for long does not
--- come back.  Of one customer, all of it is found by indexes.
+-- come back.  Of one customer, all of it is found by indexes; of a period, only
+-- what those did who put something into a cart then, from when a cart of before
+-- could go on.
+CREATE OR REPLACE FUNCTION @.carts(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (customer_id bigint, visitor_id text, started_at timestamptz, last_at timestamptz, touches bigint, channel text, product_id bigint, ordered_at timestamptz, status text)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	-- a day has 24 hours, whoever asks
+	WITH s AS MATERIALIZED (
+		SELECT pg_catalog.make_interval(secs => extract(epoch FROM t.cart_abandoned_after)::double precision) AS cart_abandoned_after,
+			pg_catalog.make_interval(secs => extract(epoch FROM t.cart_recovered_within)::double precision) AS cart_recovered_within, pg_catalog.now() AS as_of
+		FROM @.settings AS t),
+	-- by a number first: cookies are slow to sort
+	e AS (
+		SELECT u.*, coalesce(u.customer_id, pg_catalog.hashtextextended(u.visitor_id, 0)) AS person
+		FROM (
+			SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, t.touched_at AS at, t.touch_id, t.channel, t.product_id, NULL::timestamptz AS ordered_at
+			FROM @.customer_touches AS t WHERE t.kind IN ('cart', 'checkout') AND t.touched_at >= @.earlier(carts.from_at, (SELECT s.cart_recovered_within FROM s))
+			UNION ALL
+			SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END, o.ordered_at, NULL, NULL, NULL, o.ordered_at FROM @.orders AS o
+			WHERE o.counts AND (o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL) AND o.ordered_at >= @.earlier(carts.from_at, (SELECT s.cart_recovered_within FROM s))) AS u
+		WHERE carts.from_at = '-infinity' AND carts.to_at = 'infinity' OR coalesce(u.customer_id, pg_catalog.hashtextextended(u.visitor_id, 0)) IN (
+			SELECT coalesce(t.customer_id, pg_catalog.hashtextextended(t.visitor_id, 0)) FROM @.all_touches AS t
+			WHERE t.kind IN ('cart', 'checkout') AND t.touched_at >= carts.from_at AND t.touched_at < carts.to_at)),
+	-- Of one moment: the cart comes before the order.  One order of the rows serves
+	-- all that is asked of them; what follows the last touch of a cart is an order,
+	-- or comes too late for it.
+	n AS (
+		SELECT e.*, pg_catalog.row_number() OVER w AS place, pg_catalog.lag(e.at) OVER w AS before, pg_catalog.lag(e.touch_id) OVER w IS NOT NULL AS after_cart,
+			pg_catalog.lead(e.at) OVER w AS after, pg_catalog.lead(e.touch_id) OVER w IS NOT NULL AS before_cart, pg_catalog.lead(e.ordered_at) OVER w AS next_order_at
+		FROM e WINDOW w AS (PARTITION BY e.person, e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id)),
+	g AS (
+		SELECT n.customer_id, n.visitor_id, n.place, n.at, n.channel, n.product_id, n.next_order_at,
+			n.before_cart AND n.after <= n.at + (SELECT s.cart_recovered_within FROM s) AS goes_on,
+			pg_catalog.count(*) FILTER (WHERE NOT (n.after_cart AND n.at <= n.before + (SELECT s.cart_recovered_within FROM s)))
+				OVER (PARTITION BY n.person, n.customer_id, n.visitor_id ORDER BY n.at, n.touch_id) AS number
+		FROM n WHERE n.touch_id IS NOT NULL),
+	k AS (
+		SELECT g.customer_id, g.visitor_id, g.number, pg_catalog.min(g.at) AS started_at, pg_catalog.max(g.at) AS last_at, pg_catalog.count(*) AS touches,
+			pg_catalog.max(g.channel) FILTER (WHERE NOT g.goes_on) AS channel,
+			(pg_catalog.max(ARRAY[g.place, g.product_id]) FILTER (WHERE g.product_id IS NOT NULL))[2] AS product_id,
+			pg_catalog.min(g.next_order_at) AS next_order_at
+		FROM g GROUP BY g.customer_id, g.visitor_id, g.number)
+	SELECT k.customer_id, k.visitor_id, k.started_at, k.last_at, k.touches, k.channel, k.product_id,
+		CASE WHEN k.next_order_at <= k.last_at + s.cart_recovered_within THEN k.next_order_at END,
+		CASE WHEN k.next_order_at <= k.last_at + s.cart_abandoned_after THEN 'ordered'
+			WHEN k.next_order_at <= k.last_at + s.cart_recovered_within THEN 'recovered'
+			WHEN s.as_of < k.last_at + s.cart_abandoned_after THEN 'open' ELSE 'abandoned' END
+	FROM k, s WHERE k.started_at >= carts.from_at AND k.started_at < carts.to_at;
+END;
+COMMENT ON FUNCTION @.carts(timestamptz, timestamptz) IS 'carts that were begun in a period, and what became of them by now';
+
 CREATE OR REPLACE VIEW @.carts AS
--- a day has 24 hours, whoever asks
-WITH s AS MATERIALIZED (
-	SELECT pg_catalog.make_interval(secs => extract(epoch FROM cart_abandoned_after)::double precision) AS cart_abandoned_after,
-		pg_catalog.make_interval(secs => extract(epoch FROM cart_recovered_within)::double precision) AS cart_recovered_within, pg_catalog.now() AS as_of
-	FROM @.settings),
--- by a number first: cookies are slow to sort
-e AS (
-	SELECT u.*, coalesce(u.customer_id, pg_catalog.hashtextextended(u.visitor_id, 0)) AS person
-	FROM (
-		SELECT customer_id, CASE WHEN customer_id IS NULL THEN visitor_id END AS visitor_id, touched_at AS at, touch_id, channel, product_id, NULL::timestamptz AS ordered_at
-		FROM @.customer_touches WHERE kind IN ('cart', 'checkout')
-		UNION ALL
-		SELECT o.customer_id, CASE WHEN o.customer_id IS NULL THEN o.visitor_id END, o.ordered_at, NULL, NULL, NULL, o.ordered_at FROM @.orders AS o
-		WHERE o.counts AND (o.customer_id IS NOT NULL OR o.visitor_id IS NOT NULL)) AS u),
--- Of one moment: the cart comes before the order.  One order of the rows serves
--- all that is asked of them; what follows the last touch of a cart is an order,
--- or comes too late for it.
-n AS (
-	SELECT e.*, pg_catalog.row_number() OVER w AS place, pg_catalog.lag(e.at) OVER w AS before, pg_catalog.lag(e.touch_id) OVER w IS NOT NULL AS after_cart,
-		pg_catalog.lead(e.at) OVER w AS after, pg_catalog.lead(e.touch_id) OVER w IS NOT NULL AS before_cart, pg_catalog.lead(e.ordered_at) OVER w AS next_order_at
-	FROM e WINDOW w AS (PARTITION BY e.person, e.customer_id, e.visitor_id ORDER BY e.at, e.touch_id)),
-g AS (
-	SELECT n.customer_id, n.visitor_id, n.place, n.at, n.channel, n.product_id, n.next_order_at,
-		n.before_cart AND n.after <= n.at + (SELECT s.cart_recovered_within FROM s) AS goes_on,
-		pg_catalog.count(*) FILTER (WHERE NOT (n.after_cart AND n.at <= n.before + (SELECT s.cart_recovered_within FROM s)))
-			OVER (PARTITION BY n.person, n.customer_id, n.visitor_id ORDER BY n.at, n.touch_id) AS number
-	FROM n WHERE n.touch_id IS NOT NULL),
-k AS (
-	SELECT g.customer_id, g.visitor_id, g.number, pg_catalog.min(g.at) AS started_at, pg_catalog.max(g.at) AS last_at, pg_catalog.count(*) AS touches,
-		pg_catalog.max(g.channel) FILTER (WHERE NOT g.goes_on) AS channel,
-		(pg_catalog.max(ARRAY[g.place, g.product_id]) FILTER (WHERE g.product_id IS NOT NULL))[2] AS product_id,
-		pg_catalog.min(g.next_order_at) AS next_order_at
-	FROM g GROUP BY g.customer_id, g.visitor_id, g.number)
-SELECT k.customer_id, k.visitor_id, k.started_at, k.last_at, k.touches, k.channel, k.product_id,
-	CASE WHEN k.next_order_at <= k.last_at + s.cart_recovered_within THEN k.next_order_at END AS ordered_at,
-	CASE WHEN k.next_order_at <= k.last_at + s.cart_abandoned_after THEN 'ordered'
-		WHEN k.next_order_at <= k.last_at + s.cart_recovered_within THEN 'recovered'
-		WHEN s.as_of < k.last_at + s.cart_abandoned_after THEN 'open' ELSE 'abandoned' END AS status
-FROM k, s;
+SELECT customer_id, visitor_id, started_at, last_at, touches, channel, product_id, ordered_at, status FROM @.carts('-infinity', 'infinity');
 
 CREATE OR REPLACE VIEW @.abandoned_carts AS
 SELECT k.customer_id, k.visitor_id, nullif(pg_catalog.concat_ws(' ', c.first_name, c.last_name), '') AS name, c.email::text AS email, c.phone::text AS phone,
@@ -648,7 +661,7 @@ BEGIN ATOMIC
 	FROM (
 		SELECT pg_catalog.count(*) AS carts, pg_catalog.count(*) FILTER (WHERE k.status = 'ordered') AS ordered,
 			pg_catalog.count(*) FILTER (WHERE k.status <> 'ordered') AS abandoned, pg_catalog.count(*) FILTER (WHERE k.status = 'recovered') AS recovered
-		FROM @.carts AS k WHERE k.status <> 'open' AND k.started_at >= from_at AND k.started_at < to_at) AS n;
+		FROM @.carts(abandoned_carts.from_at, abandoned_carts.to_at) AS k WHERE k.status <> 'open') AS n;
 END;
 COMMENT ON FUNCTION @.abandoned_carts(timestamptz, timestamptz) IS 'how many of the carts of a period were abandoned, and how many of those recovered';
 

@@ -200,34 +200,46 @@ FROM @.inventory(pg_catalog.now());
 
 -- Visitors
 
+-- Who came first in a period touched something in it: of the others nothing is
+-- grouped.
+CREATE OR REPLACE FUNCTION @.visitor_funnel(from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (customer_id bigint, visitor_id text, attraction_at timestamptz, interest_at timestamptz, decision_at timestamptz, action_at timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT v.customer_id, v.visitor_id, v.attraction_at, least(v.interest_at, v.decision_at, o.action_at), least(v.decision_at, o.action_at), o.action_at
+	FROM (
+		SELECT t.customer_id, CASE WHEN t.customer_id IS NULL THEN t.visitor_id END AS visitor_id, pg_catalog.min(t.touched_at) AS attraction_at,
+			pg_catalog.min(t.touched_at) FILTER (WHERE t.kind IN ('view', 'signup', 'login')) AS interest_at,
+			pg_catalog.min(t.touched_at) FILTER (WHERE t.kind IN ('cart', 'checkout')) AS decision_at
+		FROM @.customer_touches AS t
+		WHERE visitor_funnel.from_at = '-infinity' AND visitor_funnel.to_at = 'infinity' OR coalesce(t.customer_id, pg_catalog.hashtextextended(t.visitor_id, 0)) IN (
+			SELECT coalesce(p.customer_id, pg_catalog.hashtextextended(p.visitor_id, 0)) FROM @.all_touches AS p
+			WHERE p.touched_at >= visitor_funnel.from_at AND p.touched_at < visitor_funnel.to_at)
+		GROUP BY 1, 2) AS v
+	LEFT JOIN @.orders_lifecycle AS l ON l.customer = v.customer_id
+	LEFT JOIN (
+		SELECT u.visitor_id, pg_catalog.array_agg(u.ordered_at) AS times FROM @.orders AS u
+		WHERE u.counts AND u.customer_id IS NULL AND u.visitor_id IS NOT NULL GROUP BY u.visitor_id) AS g ON g.visitor_id = v.visitor_id
+	-- most have ordered first after they came, which the summary tells
+	CROSS JOIN LATERAL (
+		SELECT CASE WHEN crm.first_order(l.purchases) >= v.attraction_at THEN crm.first_order(l.purchases)
+			WHEN crm.last_order(l.purchases) >= v.attraction_at
+			THEN (SELECT pg_catalog.min(o.ordered_at) FROM @.orders AS o WHERE o.counts AND o.customer_id = v.customer_id AND o.ordered_at >= v.attraction_at)
+			WHEN g.times IS NOT NULL THEN (SELECT pg_catalog.min(a) FROM pg_catalog.unnest(g.times) AS a WHERE a >= v.attraction_at) END AS action_at
+		OFFSET 0) AS o
+	WHERE v.attraction_at >= visitor_funnel.from_at AND v.attraction_at < visitor_funnel.to_at;
+END;
+COMMENT ON FUNCTION @.visitor_funnel(timestamptz, timestamptz) IS 'who came first in a period, and when he reached each stage';
+
 CREATE OR REPLACE VIEW @.visitor_funnel AS
-SELECT v.customer_id, v.visitor_id, v.attraction_at,
-	least(v.interest_at, v.decision_at, o.action_at) AS interest_at,
-	least(v.decision_at, o.action_at) AS decision_at,
-	o.action_at
-FROM (
-	SELECT customer_id, CASE WHEN customer_id IS NULL THEN visitor_id END AS visitor_id, pg_catalog.min(touched_at) AS attraction_at,
-		pg_catalog.min(touched_at) FILTER (WHERE kind IN ('view', 'signup', 'login')) AS interest_at,
-		pg_catalog.min(touched_at) FILTER (WHERE kind IN ('cart', 'checkout')) AS decision_at
-	FROM @.customer_touches GROUP BY 1, 2) AS v
-LEFT JOIN @.orders_lifecycle AS l ON l.customer = v.customer_id
-LEFT JOIN (
-	SELECT u.visitor_id, pg_catalog.array_agg(u.ordered_at) AS times FROM @.orders AS u
-	WHERE u.counts AND u.customer_id IS NULL AND u.visitor_id IS NOT NULL GROUP BY u.visitor_id) AS g ON g.visitor_id = v.visitor_id
--- most have ordered first after they came, which the summary tells
-CROSS JOIN LATERAL (
-	SELECT CASE WHEN crm.first_order(l.purchases) >= v.attraction_at THEN crm.first_order(l.purchases)
-		WHEN crm.last_order(l.purchases) >= v.attraction_at
-		THEN (SELECT pg_catalog.min(o.ordered_at) FROM @.orders AS o WHERE o.counts AND o.customer_id = v.customer_id AND o.ordered_at >= v.attraction_at)
-		WHEN g.times IS NOT NULL THEN (SELECT pg_catalog.min(a) FROM pg_catalog.unnest(g.times) AS a WHERE a >= v.attraction_at) END AS action_at
-	OFFSET 0) AS o;
+SELECT customer_id, visitor_id, attraction_at, interest_at, decision_at, action_at FROM @.visitor_funnel('-infinity', 'infinity');
 
 CREATE OR REPLACE FUNCTION @.funnel(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (place integer, stage text, visitors bigint, lost bigint, rate numeric(9,6), rate_of_all numeric(9,6), median_hours double precision)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH v AS MATERIALIZED (
-		SELECT f.attraction_at, f.interest_at, f.decision_at, f.action_at FROM @.visitor_funnel AS f WHERE f.attraction_at >= from_at AND f.attraction_at < to_at),
+		SELECT f.attraction_at, f.interest_at, f.decision_at, f.action_at FROM @.visitor_funnel(funnel.from_at, funnel.to_at) AS f),
 	s AS (
 		SELECT 1 AS place, 'attraction' AS stage, pg_catalog.count(*) AS visitors, NULL::double precision AS median_hours FROM v
 		UNION ALL
