@@ -537,6 +537,15 @@ END $$;
 SELECT v AS view, '{touches_customer_id_idx, touches_visitor_id_idx}' <@ array_agg(i) AS by_index, bool_or(i ~ 'Seq Scan on (touches|orders)') AS reads_all
 FROM unnest('{customer_touches, visitor_funnel, sessions, carts}'::text[]) AS v, LATERAL pg_temp.indexes(format('SELECT * FROM shop.%I WHERE customer_id = 17', v)) AS i
 GROUP BY v ORDER BY v;
+-- no function of the store is called for each touch or order: all but these, of a campaign, of a day's spend, and once, are part of the query
+CREATE FUNCTION pg_temp.called(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (VERBOSE) ' || query LOOP
+		RETURN QUERY SELECT m[1] FROM regexp_matches(line, 'shop\.(\w+)\(', 'g') AS m;
+	END LOOP;
+END $$;
+SELECT DISTINCT v AS view, f AS calls FROM unnest('{channel_attribution, campaign_performance, campaign_attribution, sessions, carts, visitor_funnel, bounce_rate, sales, customer_moves, rfm, ltv}'::text[]) AS v, LATERAL pg_temp.called('SELECT * FROM shop.' || v) AS f ORDER BY 1, 2;
 -- and who a customer is whose address or number an agent has, as the view shows them
 SELECT k, i LIKE 'customers_%_text_idx' AS found_by_it FROM unnest('{email, phone}'::text[]) AS k, LATERAL (
 	SELECT i FROM pg_temp.indexes(format('SELECT * FROM shop.customer_360 WHERE %I = ''none''', k)) AS i WHERE i ~ 'customers_.*text|Seq Scan on customers') AS i;

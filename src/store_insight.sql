@@ -25,10 +25,11 @@ RETURN pg_catalog.substr(name, pg_catalog.strpos(name, pg_catalog.chr(31)) + 1);
 COMMENT ON FUNCTION @.journey_channel(text) IS 'the channel that goes by that name in a journey';
 
 -- Where campaigns are told apart, one goes by the name of its channel and its
--- own: touches of one moment are in the order of names, here as there.
+-- own: touches of one moment are in the order of names, here as there.  (What is
+-- passed as direct is a query, and a function that names it twice is not inlined.)
 CREATE OR REPLACE FUNCTION @.campaign_name(channel text, campaign text, direct text[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN @.journey_name(channel, direct) || CASE WHEN channel = 'direct' AND channel = ANY (direct) THEN pg_catalog.chr(31) ELSE '' END || pg_catalog.chr(31) || coalesce(campaign, '');
+RETURN coalesce(nullif(@.journey_name(channel, direct), 'direct'), 'direct' || pg_catalog.chr(31)) || pg_catalog.chr(31) || coalesce(campaign, '');
 COMMENT ON FUNCTION @.campaign_name(text, text, text[]) IS 'the name by which a channel''s campaign goes in a journey, where these are the channels of type direct';
 
 -- All that is asked of the touches and orders of a period, in one pass over
