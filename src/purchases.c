@@ -288,14 +288,13 @@ PeriodInit(PeriodState *state, PurchasesUnit unit, int64 period)
 	state->starts = state->few;
 }
 
-static int
-TimestampCompare(const void *a, const void *b)
-{
-	Timestamp	left = *(const Timestamp *) a;
-	Timestamp	right = *(const Timestamp *) b;
-
-	return left < right ? -1 : left > right;
-}
+#define ST_SORT SortStarts
+#define ST_ELEMENT_TYPE Timestamp
+#define ST_COMPARE(a, b) (*(a) < *(b) ? -1 : *(a) > *(b))
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 /* Sort the starts and leave one of each. */
 static void
@@ -305,7 +304,7 @@ PeriodSort(PeriodState *state)
 
 	if (state->sorted == state->count)
 		return;
-	qsort(state->starts, state->count, sizeof(Timestamp), TimestampCompare);
+	SortStarts(state->starts, state->count);
 	for (int i = 0; i < state->count; i++)
 		if (kept == 0 || state->starts[kept - 1] != state->starts[i])
 			state->starts[kept++] = state->starts[i];
