@@ -682,8 +682,12 @@ crm_attribution_channels(PG_FUNCTION_ARGS)
 {
 	Attribution *a = PG_GETARG_ATTRIBUTION_P(0);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext of_row;
 
 	InitMaterializedSRF(fcinfo, 0);
+	of_row = AllocSetContextCreate(context, "crm.channels row", ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(of_row);
 	for (int32 i = 0; i < a->models; i++)
 	{
 		uint32		model_length;
@@ -714,11 +718,14 @@ crm_attribution_channels(PG_FUNCTION_ARGS)
 			values[2] = ConversionsNumeric(next_whole - whole, next_fraction - fraction);
 			values[3] = NumericGetDatum(AmountToNumeric(next_value - value, AMOUNT_SCALE));
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+			MemoryContextReset(of_row);
 			whole = next_whole;
 			fraction = next_fraction;
 			value = next_value;
 		}
 	}
+	MemoryContextSwitchTo(context);
+	MemoryContextDelete(of_row);
 	return (Datum) 0;
 }
 
@@ -783,6 +790,7 @@ CreditRows(FunctionCallInfo fcinfo, const Journey *journey, TouchRange range,
 		values[0] = PointerGetDatum(cstring_to_text_with_len(name, length));
 		values[1] = Float8GetDatum((double) sums[channel] / CREDIT_ONE);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		pfree(DatumGetPointer(values[0]));
 		sums[channel] = 0;
 	}
 	pfree(sums);

@@ -1285,8 +1285,12 @@ crm_markov_channels(PG_FUNCTION_ARGS)
 		(double) model->none.conversions / (double) model->total.conversions;
 	Datum		values[4];
 	bool		nulls[4] = {false, false, false, false};
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext of_row;
 
 	InitMaterializedSRF(fcinfo, 0);
+	of_row = AllocSetContextCreate(context, "crm.channels row", ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(of_row);
 	for (int32 i = 0; i < model->channels; i++)
 	{
 		sum += removal[i];
@@ -1330,6 +1334,7 @@ crm_markov_channels(PG_FUNCTION_ARGS)
 			values[3] = NumericGetDatum(AmountToNumeric(next_amount - amount + model->none.value, AMOUNT_SCALE));
 		}
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		MemoryContextReset(of_row);
 		whole = next_whole;
 		fraction = next_fraction;
 		amount = next_amount;
@@ -1343,6 +1348,8 @@ crm_markov_channels(PG_FUNCTION_ARGS)
 		values[3] = NumericGetDatum(AmountToNumeric(model->none.value, AMOUNT_SCALE));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
+	MemoryContextSwitchTo(context);
+	MemoryContextDelete(of_row);
 	return (Datum) 0;
 }
 
