@@ -61,6 +61,12 @@ SELECT sum(conversions) = 0.123456789 * 100000 AS exact, sum(value) = 0.0001 * 1
 FROM crm.channels((SELECT crm.shapley('{a,b,c,d,e,f,g}', 0.123456789, 0.0001, 0) FROM generate_series(1, 100000)));
 -- a conversion shared by three, three times, is one each
 SELECT DISTINCT conversions = 1 AS conversions, value = 0.01 AS value FROM crm.channels((SELECT crm.shapley('{a,b,c}', 1, 0.01, 0) FROM generate_series(1, 3)));
+-- the game of all paths from those of parts: what each channel has is as in one pass, but for the rounding of thirds
+WITH rows AS (SELECT n, ARRAY(SELECT 'c' || (1 + n * k * 7 % 11) FROM generate_series(1, 1 + n % 5) k) AS path, 1 + n % 4 AS c, n::numeric / 8 AS v, n % 3 AS nulls FROM generate_series(1, 2000) n),
+	one AS (SELECT crm.channels(crm.shapley(path, c, v, nulls)) AS c FROM rows),
+	parts AS (SELECT crm.channels(crm.rollup(a)) AS c FROM (SELECT crm.shapley(path, c, v, nulls) AS a FROM rows GROUP BY n % 37) p)
+SELECT count(*) AS channels, max(abs((o.c).conversions - (p.c).conversions)) <= 1e-12 AS conversions, bool_and((o.c).value = (p.c).value) AS value,
+	sum((o.c).conversions) = sum((p.c).conversions) AS sum FROM one o JOIN parts p ON (o.c).channel = (p.c).channel;
 -- as many as there may be: each row's 9223372036.854775807
 SELECT sum(conversions) = 4000 * 9223372036.854775807 AS exact FROM crm.channels((SELECT crm.shapley('{a,b,c}', 9223372036.854775807, 0, 0) FROM generate_series(1, 4000)));
 SELECT crm.shapley('{a}', 9223372036.854775807, 0, 0) FROM generate_series(1, 5000);
