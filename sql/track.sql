@@ -1227,21 +1227,63 @@ SELECT crm.verify('parted');
 SELECT crm.untrack('parted');
 DROP TABLE parted;
 
--- A procedure that commits: orders are added again after that, though others were read again before, which a row that is wrong on purpose shows
+-- What is inserted after orders were read again is added, in the same message of the client too, which a row that is
+-- wrong on purpose shows; not what a statement inserted that had begun before
 CREATE TABLE orders (id int, customer int, at timestamptz, amount numeric);
 CREATE INDEX ON orders (customer);
 SELECT crm.track('orders', 'customer', 'at', 'amount');
-INSERT INTO orders SELECT i, 1, '2026-01-01 00:00Z', 1 FROM generate_series(1, 3) i;
-CREATE PROCEDURE load(commits boolean) LANGUAGE plpgsql AS $$ BEGIN
+INSERT INTO orders SELECT i, 1, '2026-01-01 00:00Z', 1 FROM generate_series(1, 20) i;
+CREATE FUNCTION remove_one(spoil boolean) RETURNS numeric LANGUAGE plpgsql AS $$ BEGIN
 	DELETE FROM orders WHERE id = (SELECT min(id) FROM orders);
-	UPDATE orders_lifecycle SET purchases = '{"orders": 0, "revenue": 0, "refunds": 0}';
+	IF spoil THEN UPDATE orders_lifecycle SET purchases = '{"orders": 0, "revenue": 0, "refunds": 0}'; END IF;
+	RETURN 1;
+END $$;
+CREATE PROCEDURE load(commits boolean) LANGUAGE plpgsql AS $$ BEGIN
+	PERFORM remove_one(true);
 	IF commits THEN COMMIT; END IF;
-	INSERT INTO orders VALUES (10, 1, '2026-01-01 00:00Z', 1);
+	FOR i IN 1 .. 3 LOOP INSERT INTO orders VALUES (100 + i, 1, '2026-01-01 00:00Z', 1); END LOOP;
+	WITH o AS (INSERT INTO orders VALUES (110, 1, '2026-01-01 00:00Z', 1) RETURNING *) INSERT INTO orders SELECT * FROM o;
 END $$;
 CALL load(false);
 SELECT crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle;
 CALL load(true);
 SELECT crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle;
+INSERT INTO orders SELECT 120 + i, 1, '2026-01-01 00:00Z', CASE WHEN i = 2 THEN remove_one(true) ELSE 1 END FROM generate_series(1, 3) i;
+SELECT * FROM crm.verify('orders');
+-- by a trigger of the user's, before ours and after it
+CREATE FUNCTION replace() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF pg_trigger_depth() = 1 THEN
+		PERFORM remove_one(false);
+		INSERT INTO orders VALUES (130, 1, '2026-01-01 00:00Z', 1);
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER a AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION replace();
+CREATE TRIGGER z AFTER INSERT ON orders FOR EACH STATEMENT EXECUTE FUNCTION replace();
+DO $$ BEGIN
+	INSERT INTO orders SELECT 140 + i, 1, '2026-01-01 00:00Z', 1 FROM generate_series(1, 3) i;
+	WITH i AS (INSERT INTO orders VALUES (150, 1, '2026-01-01 00:00Z', 1)) DELETE FROM orders WHERE id = 101;
+	INSERT INTO orders VALUES (160, 1, '2026-01-01 00:00Z', remove_one(false)), (161, 2, '2026-01-01 00:00Z', 1);
+END $$;
+SELECT * FROM crm.verify('orders');
+DROP TRIGGER a ON orders;
+DROP TRIGGER z ON orders;
+-- a subtransaction that is undone, and a cursor over rows as they are inserted
+DO $$ DECLARE r record; BEGIN
+	BEGIN
+		PERFORM remove_one(false);
+		RAISE 'no';
+	EXCEPTION WHEN raise_exception THEN
+		INSERT INTO orders VALUES (170, 2, '2026-01-01 00:00Z', 1);
+	END;
+	FOR r IN INSERT INTO orders SELECT 180 + i, 1 + i % 2, '2026-01-01 00:00Z', 1 FROM generate_series(1, 200) i RETURNING id LOOP
+		IF r.id % 50 = 0 THEN PERFORM remove_one(false); END IF;
+	END LOOP;
+	INSERT INTO orders VALUES (171, 2, '2026-01-01 00:00Z', 1);
+END $$;
+SELECT * FROM crm.verify('orders');
+SELECT customer, crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle ORDER BY customer;
 SELECT crm.untrack('orders');
 DROP TABLE orders;
+DROP FUNCTION remove_one, replace();
 DROP PROCEDURE load;

@@ -17,9 +17,8 @@
  *
  * One's own orders are seen at once, even those whose trigger is yet to fire:
  * a statement may fire several triggers, and nested statements fire theirs
- * before.  So whatever was inserted by a statement must not be added any more
- * after a recompute in the same message of the client, unless a commit was
- * between; see TrackMayAdd().
+ * before.  So what a statement inserted must not be added any more if orders
+ * were read again since it began; see TrackMayAdd().
  */
 #include "track.h"
 
@@ -115,28 +114,30 @@ typedef struct Summary
 /* of how many customers the orders are read at a time: without an index, that means all orders */
 #define READ_BATCH		1000000
 
-/* The message of the client in which orders were last read again, and the transaction: a procedure may have several. */
-static TimestampTz recomputed_in = DT_NOBEGIN;
+/* The command as of which orders were last read again, and its transaction. */
+static CommandId recomputed_command = FirstCommandId;
 static TimestampTz recomputed_transaction = DT_NOBEGIN;
 
 /*
- * Whether what a statement inserted may be added.  Not after orders were read
- * again in the same message and transaction: that may have seen it already.  A
- * statement's rows are inserted and its triggers fired within one message and
- * transaction, so their start is a safe, if coarse, measure.
+ * Whether what a statement inserted, whose trigger is being executed, may be
+ * added.  Not if orders were read again after it began: that has seen what was
+ * inserted until then.  The snapshot that is active while its triggers are
+ * executed is the statement's own, or that of one that it is a part of: no row
+ * that it inserted is of an earlier command.  (Two transactions that are taken
+ * for one, by their start, only have orders read again.)
  */
 bool
 TrackMayAdd(void)
 {
-	return recomputed_in != GetCurrentStatementStartTimestamp() ||
-		recomputed_transaction != GetCurrentTransactionStartTimestamp();
+	return recomputed_transaction != GetCurrentTransactionStartTimestamp() ||
+		(ActiveSnapshotSet() && GetActiveSnapshot()->curcid >= recomputed_command);
 }
 
-/* Orders were read again. */
+/* Orders were read again: of commands before the current one they were seen. */
 void
 TrackForbidAdding(void)
 {
-	recomputed_in = GetCurrentStatementStartTimestamp();
+	recomputed_command = GetCurrentCommandId(false);
 	recomputed_transaction = GetCurrentTransactionStartTimestamp();
 }
 
@@ -759,8 +760,6 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 			recompute = true;
 	if (count > 1)
 		qsort_arg(entries, count, sizeof(TrackEntry *), CompareEntries, track);
-	if (recompute)
-		TrackForbidAdding();
 
 	TrackEnter(track->owner, &scope);
 	/* what the statement did must be seen */
@@ -849,6 +848,8 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 	CloseSummary(&summary);
 	TrackLeave(&scope);
 	CommandCounterIncrement();
+	if (recompute)
+		TrackForbidAdding();
 	MemoryContextSwitchTo(previous);
 	return summary.written;
 }

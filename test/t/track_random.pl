@@ -70,6 +70,13 @@ CREATE FUNCTION surprise() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
 	NEW.customer := CASE WHEN NEW.id % 7 = 0 THEN 40 ELSE NEW.customer END;
 	RETURN NEW;
 END \$\$;
+-- a function that writes in several statements, and between the rows of one
+CREATE FUNCTION exchange(c int) RETURNS bigint LANGUAGE plpgsql AS \$\$ BEGIN
+	INSERT INTO plain (customer, at, cents, status) VALUES (c, '2026-03-01', 100, 'paid');
+	DELETE FROM plain WHERE id = (SELECT min(id) FROM plain WHERE customer = c);
+	INSERT INTO plain (customer, at, cents, status) SELECT c + i % 2, '2026-04-01', 200, 'paid' FROM generate_series(1, 3) i;
+	RETURN 300;
+END \$\$;
 -- none is wrong, ever
 CREATE FUNCTION right(orders regclass) RETURNS void LANGUAGE plpgsql AS \$\$ DECLARE wrong text; BEGIN
 	SELECT string_agg(v::text, ' ') INTO wrong FROM crm.verify(orders) v;
@@ -112,6 +119,8 @@ my @statements = (
 	[2, "MERGE INTO plain p USING (SELECT 1 + (:x + i) % 100 AS external, 1 + (:c + i) % 40 AS customer FROM generate_series(1, 8) i) n ON p.external = n.external WHEN MATCHED AND n.external % 3 = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET cents = p.cents + 1, customer = n.customer WHEN NOT MATCHED THEN INSERT (customer, at, cents, status) VALUES (n.customer, ($day)::timestamptz, :a, 'paid')"],
 	[1, "WITH d AS (DELETE FROM plain WHERE customer = :c RETURNING *), i AS (INSERT INTO plain (customer, at, cents, status) VALUES (:c, ($day)::timestamptz, :a, 'paid'), (:d, ($day)::timestamptz, :a, 'paid')) SELECT count(*) FROM d"],
 	[1, "WITH i AS (INSERT INTO plain (customer, at, cents, status) VALUES (:c, ($day)::timestamptz, :a, 'paid')), u AS (UPDATE plain SET cents = cents + 1 WHERE customer = :c) SELECT 1"],
+	[2, "SELECT exchange(:c), exchange(:d)"],
+	[2, "INSERT INTO plain (customer, at, cents, status) SELECT :c, ($day)::timestamptz, CASE WHEN i = 2 THEN exchange(:c) ELSE :a END, 'paid' FROM generate_series(1, 3) i"],
 	[4, "INSERT INTO parted (account, at, amount, status) SELECT id, ($day)::date, :a / 100.0, 'paid' FROM account WHERE id = :c FOR KEY SHARE"],
 	[2, "INSERT INTO parted (account, at, amount, status) SELECT id, date '2026-01-01' + (:x + id * 17) % 360, :a, CASE WHEN id % 5 = 0 THEN 'open' ELSE 'paid' END FROM account WHERE id % 7 = :x % 7 FOR KEY SHARE"],
 	[2, "INSERT INTO parted_1 (account, at, amount, status) SELECT id, '2026-02-01', :a / 100.0, 'paid' FROM account WHERE id = :c FOR KEY SHARE"],
