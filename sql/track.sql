@@ -1227,6 +1227,24 @@ SELECT crm.verify('parted');
 SELECT crm.untrack('parted');
 DROP TABLE parted;
 
+-- More customers in a partition than are recomputed at a time: those that are new are new, and the others are known
+CREATE TABLE parted (customer text, at timestamptz, amount numeric) PARTITION BY RANGE (at);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE parted_2 (LIKE parted);
+CREATE INDEX ON parted (customer);
+INSERT INTO parted SELECT i, '2024-06-01 00:00Z', 1 FROM generate_series(1, 10) i;
+INSERT INTO parted_2 SELECT i % 120000, '2025-06-01 00:00Z', 1 FROM generate_series(1, 130000) i;
+SELECT crm.track('parted', 'customer', 'at', 'amount', mode => 'immediate');
+ALTER TABLE parted ATTACH PARTITION parted_2 FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+SELECT count(*), sum(crm.order_count(purchases)) AS orders FROM parted_lifecycle;
+SELECT count(*) FROM crm.verify('parted');
+SELECT count(*) FILTER (WHERE from_stage IS NULL) AS first, count(DISTINCT customer) FILTER (WHERE from_stage IS NULL) AS customers FROM parted_lifecycle_history;
+DROP TABLE parted_2;
+SELECT count(*), sum(crm.order_count(purchases)) AS orders FROM parted_lifecycle;
+SELECT count(*) FROM crm.verify('parted');
+SELECT crm.untrack('parted');
+DROP TABLE parted;
+
 -- What is inserted after orders were read again is added, in the same message of the client too, which a row that is
 -- wrong on purpose shows; not what a statement inserted that had begun before
 CREATE TABLE orders (id int, customer int, at timestamptz, amount numeric);

@@ -75,6 +75,13 @@ typedef uint8 bits8;
 #define crm_sendcountedtext(buffer, text, length)	pq_sendcountedtext(buffer, text, length, false)
 #endif
 
+/* 16 asks whether the datum is to be a copy, which before it is */
+#if PG_VERSION_NUM >= 160000
+#define crm_tuplesort_getdatum(sort, value, isnull)	tuplesort_getdatum(sort, true, true, value, isnull, NULL)
+#else
+#define crm_tuplesort_getdatum(sort, value, isnull)	tuplesort_getdatum(sort, true, value, isnull, NULL)
+#endif
+
 /* 17 lets extensions name what they wait for */
 #if PG_VERSION_NUM >= 170000
 #define crm_wait_event(name)	WaitEventExtensionNew(name)

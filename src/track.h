@@ -128,7 +128,6 @@ typedef struct TrackEntry
 		ENTRY_RECOMPUTE,		/* to be read from orders */
 		ENTRY_SET				/* purchases are all there is */
 	}			action;
-	bool		missing;		/* had no row when looked for */
 	bool		inserted;		/* has one of ours now */
 	bool		skipped;		/* somebody else has the row locked */
 	Purchases	purchases;
@@ -194,6 +193,7 @@ extern const char *const track_argument_names[];
 extern TrackBatch *TrackBatchCreate(Track *track);
 extern TrackEntry *TrackBatchFind(TrackBatch *batch, Datum key, bool *found);
 extern TrackEntry **TrackBatchEntries(TrackBatch *batch, int *count);
+extern void TrackBatchInsert(TrackBatch *batch, bool *inserted);
 extern int64 TrackBatchApply(TrackBatch *batch, bool skip_locked);
 extern void TrackTargetOpen(TrackTarget *target, Oid relid);
 extern void TrackTargetClose(TrackTarget *target);

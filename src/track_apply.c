@@ -168,7 +168,6 @@ TrackBatchFind(TrackBatch *batch, Datum key, bool *found)
 		MemoryContextSwitchTo(previous);
 		entry->cause = CAUSE_ORDER;
 		entry->action = ENTRY_ADD;
-		entry->missing = false;
 		entry->inserted = false;
 		entry->skipped = false;
 		purchases_init(&entry->purchases);
@@ -200,6 +199,13 @@ CompareEntries(const void *a, const void *b, void *arg)
 
 	return DatumGetInt32(FunctionCall2Coll(&track->key->cmp_proc_finfo, track->collation,
 										   left->key, right->key));
+}
+
+static void
+SortEntries(Track *track, TrackEntry **entries, int count)
+{
+	if (count > 1)
+		qsort_arg(entries, count, sizeof(TrackEntry *), CompareEntries, track);
 }
 
 void
@@ -576,6 +582,28 @@ InsertRows(Summary *summary, TrackBatch *batch, TrackEntry **entries, int count,
 	MemoryContextDelete(context);
 }
 
+/* Insert rows for all customers of a batch who have none. */
+static void
+InsertMissing(Summary *summary, TrackBatch *batch, TrackEntry **entries, int count)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TrackEntry **new = palloc_extended(sizeof(TrackEntry *) * count, MCXT_ALLOC_HUGE);
+	int			missing = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!FindRow(summary, entries[i]->key, snapshot))
+			new[missing++] = entries[i];
+	}
+	UnregisterSnapshot(snapshot);
+	for (int i = 0; i < missing; i += INSERT_BATCH)
+		InsertRows(summary, batch, new + i, Min(INSERT_BATCH, missing - i), GetCurrentTimestamp());
+	if (missing > 0)
+		CommandCounterIncrement();
+	pfree(new);
+}
+
 /* Read the purchases of these customers into their entries. */
 static void
 ReadOrdersOf(Track *track, TrackBatch *batch, Datum *keys, int count)
@@ -747,7 +775,6 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 	Summary		summary;
 	bool		recompute = false;
 	int			n = 0;
-	int			missing = 0;
 	TimestampTz now;
 
 	if (count == 0)
@@ -758,8 +785,7 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 	for (int i = 0; i < count; i++)
 		if (entries[i]->action == ENTRY_RECOMPUTE)
 			recompute = true;
-	if (count > 1)
-		qsort_arg(entries, count, sizeof(TrackEntry *), CompareEntries, track);
+	SortEntries(track, entries, count);
 
 	TrackEnter(track->owner, &scope);
 	/* what the statement did must be seen */
@@ -767,27 +793,7 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 	OpenSummary(track, &summary);
 
 	/* New rows first. */
-	{
-		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-		TrackEntry **new = palloc_extended(sizeof(TrackEntry *) * count, MCXT_ALLOC_HUGE);
-
-		for (int i = 0; i < count; i++)
-		{
-			CHECK_FOR_INTERRUPTS();
-			if (FindRow(&summary, entries[i]->key, snapshot))
-				continue;
-			entries[i]->missing = true;
-			new[missing++] = entries[i];
-		}
-		UnregisterSnapshot(snapshot);
-		if (missing > 0)
-		{
-			for (int i = 0; i < missing; i += INSERT_BATCH)
-				InsertRows(&summary, batch, new + i, Min(INSERT_BATCH, missing - i), GetCurrentTimestamp());
-			CommandCounterIncrement();
-		}
-		pfree(new);
-	}
+	InsertMissing(&summary, batch, entries, count);
 
 	/* Lock the others, and those to recompute; then all is as it will be. */
 	n = 0;
@@ -852,6 +858,33 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 		TrackForbidAdding();
 	MemoryContextSwitchTo(previous);
 	return summary.written;
+}
+
+/*
+ * Only insert the rows that are missing, of customers who are to be recomputed;
+ * tells of each, in the order of the key, whether it was.
+ */
+void
+TrackBatchInsert(TrackBatch *batch, bool *inserted)
+{
+	Track	   *track = batch->track;
+	MemoryContext previous = MemoryContextSwitchTo(batch->context);
+	int			count;
+	TrackEntry **entries = TrackBatchEntries(batch, &count);
+	TrackScope	scope;
+	Summary		summary;
+
+	SortEntries(track, entries, count);
+	TrackEnter(track->owner, &scope);
+	CommandCounterIncrement();
+	OpenSummary(track, &summary);
+	InsertMissing(&summary, batch, entries, count);
+	for (int i = 0; i < count; i++)
+		inserted[i] = entries[i]->inserted;
+	CloseSummary(&summary);
+	TrackLeave(&scope);
+	CommandCounterIncrement();
+	MemoryContextSwitchTo(previous);
 }
 
 /*

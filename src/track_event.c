@@ -35,8 +35,24 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/tuplesort.h"
 
 PG_FUNCTION_INFO_V1(crm_track_ddl);
+
+/*
+ * Customers whose orders are to be read again, each once: some in memory, and
+ * if they are more, all in a sort.
+ */
+typedef struct Customers
+{
+	Track	   *track;
+	TrackBatch *batch;
+	int			count;			/* in the batch */
+	Tuplesortstate *sort;		/* or NULL */
+} Customers;
+
+/* how many in memory: 600 bytes each, while they are recomputed */
+#define CUSTOMERS_BATCH	100000
 
 /*
  * A tracked table that a command may change behind the triggers' back, from its
@@ -51,7 +67,7 @@ typedef struct Followed
 	const Node *command;
 	Oid			orders;
 	bool		changed;		/* its orders are to be read again */
-	TrackBatch *dropped;		/* customers with orders in partitions that are dropped */
+	Customers  *dropped;		/* with orders in partitions that are dropped */
 	bool		names;			/* the names are to be checked */
 	List	   *partitions;		/* of a command that may drop some */
 } Followed;
@@ -106,11 +122,71 @@ OpenTrackedRoot(Oid relid, LOCKMODE lockmode)
 	return root;
 }
 
-/* Put the customers with orders in a table into a batch. */
-static void
-CollectCustomers(TrackBatch *batch, Relation relation)
+static Customers *
+CustomersCreate(Track *track)
 {
-	const char *customer = batch->track->arguments[ARGUMENT_CUSTOMER];
+	Customers  *customers = palloc0(sizeof(Customers));
+
+	customers->track = track;
+	customers->batch = TrackBatchCreate(track);
+	return customers;
+}
+
+/* Forget those in memory. */
+static void
+EmptyBatch(Customers *customers)
+{
+	MemoryContext previous = MemoryContextSwitchTo(MemoryContextGetParent(customers->batch->context));
+
+	MemoryContextDelete(customers->batch->context);
+	customers->batch = TrackBatchCreate(customers->track);
+	customers->count = 0;
+	MemoryContextSwitchTo(previous);
+}
+
+/* Add one, whose row may be one that was just inserted; NULL: is not. */
+static void
+AddCustomer(Customers *customers, Datum key, const bool *inserted)
+{
+	bool		found;
+	TrackEntry *entry = TrackBatchFind(customers->batch, key, &found);
+
+	if (found)
+		return;
+	entry->action = ENTRY_RECOMPUTE;
+	entry->cause = CAUSE_CORRECTION;
+	entry->inserted = inserted != NULL && *inserted;
+	customers->count++;
+}
+
+/* Move those in memory to the sort, in which some may be more than once. */
+static void
+SortCustomers(Customers *customers)
+{
+	const Track *track = customers->track;
+	int			count;
+	TrackEntry **entries = TrackBatchEntries(customers->batch, &count);
+
+	if (customers->sort == NULL)
+	{
+		MemoryContext previous = MemoryContextSwitchTo(MemoryContextGetParent(customers->batch->context));
+
+		customers->sort = tuplesort_begin_datum(track->key->type_id,
+												lookup_type_cache(track->key->type_id, TYPECACHE_LT_OPR)->lt_opr,
+												track->collation, false, work_mem, NULL,
+												TUPLESORT_RANDOMACCESS);
+		MemoryContextSwitchTo(previous);
+	}
+	for (int i = 0; i < count; i++)
+		tuplesort_putdatum(customers->sort, entries[i]->key, false);
+	EmptyBatch(customers);
+}
+
+/* Add the customers with orders in a table. */
+static void
+CollectCustomers(Customers *customers, Relation relation)
+{
+	const char *customer = customers->track->arguments[ARGUMENT_CUSTOMER];
 	EState	   *estate = CreateExecutorState();
 	ExprContext *context = GetPerTupleExprContext(estate);
 	ExprState  *state = ExecPrepareExpr((Expr *) TrackParse(relation, ARGUMENT_CUSTOMER, customer), estate);
@@ -121,19 +197,16 @@ CollectCustomers(TrackBatch *batch, Relation relation)
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		bool		isnull;
-		bool		found;
 		Datum		key;
 
 		CHECK_FOR_INTERRUPTS();
 		ResetExprContext(context);
 		key = ExecEvalExprSwitchContext(state, context, &isnull);
-		if (!isnull)
-		{
-			TrackEntry *entry = TrackBatchFind(batch, key, &found);
-
-			entry->action = ENTRY_RECOMPUTE;
-			entry->cause = CAUSE_CORRECTION;
-		}
+		if (isnull)
+			continue;
+		AddCustomer(customers, key, NULL);
+		if (customers->count == CUSTOMERS_BATCH)
+			SortCustomers(customers);
 	}
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
@@ -141,18 +214,18 @@ CollectCustomers(TrackBatch *batch, Relation relation)
 }
 
 /*
- * Put the customers with orders in a table that comes or goes into a batch.  It
+ * Add the customers with orders in a table that comes or goes.  It
  * is read here, and not by a query: the owner of the orders may read all
  * partitions through these, but one that belongs to somebody else, or has
  * policies, not by its own name.
  */
 static void
-CollectOrdersOf(TrackBatch *batch, Oid relid, LOCKMODE lockmode)
+CollectOrdersOf(Customers *customers, Oid relid, LOCKMODE lockmode)
 {
 	TrackScope	scope;
 	ListCell   *cell;
 
-	TrackEnter(batch->track->owner, &scope);
+	TrackEnter(customers->track->owner, &scope);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
 	foreach(cell, find_all_inheritors(relid, lockmode, NULL))
@@ -160,32 +233,87 @@ CollectOrdersOf(TrackBatch *batch, Oid relid, LOCKMODE lockmode)
 		Relation	relation = table_open(lfirst_oid(cell), NoLock);
 
 		if (relation->rd_rel->relkind == RELKIND_RELATION)
-			CollectCustomers(batch, relation);
+			CollectCustomers(customers, relation);
 		table_close(relation, NoLock);
 	}
 	PopActiveSnapshot();
 	TrackLeave(&scope);
 }
 
-/* Recompute the customers of a batch, or have that done. */
-static void
-Recompute(TrackBatch *batch)
+/* The next of the sort, as the batch; false if there are none. */
+static bool
+NextBatch(Customers *customers, const bool *inserted)
 {
-	if (batch->track->mode == MODE_QUEUED)
-		TrackEnqueue(batch);
+	Datum		key;
+	bool		isnull;
+
+	EmptyBatch(customers);
+	while (customers->count < CUSTOMERS_BATCH && crm_tuplesort_getdatum(customers->sort, &key, &isnull))
+	{
+		CHECK_FOR_INTERRUPTS();
+		AddCustomer(customers, key, inserted == NULL ? NULL : &inserted[customers->count]);
+		if (!customers->track->key->typbyval)
+			pfree(DatumGetPointer(key));
+	}
+	return customers->count > 0;
+}
+
+/* Recompute those of the sort: as one batch would, all new rows first. */
+static void
+RecomputeSorted(Customers *customers)
+{
+	bool	   *inserted = palloc(CUSTOMERS_BATCH);
+	int64		done = 0;
+
+	while (NextBatch(customers, NULL))
+	{
+		inserted = repalloc_huge(inserted, done + CUSTOMERS_BATCH);
+		TrackBatchInsert(customers->batch, inserted + done);
+		done += customers->count;
+	}
+	tuplesort_rescan(customers->sort);
+	done = 0;
+	while (NextBatch(customers, inserted + done))
+	{
+		TrackBatchApply(customers->batch, false);
+		done += customers->count;
+	}
+	pfree(inserted);
+}
+
+/* Recompute the customers, or have that done. */
+static void
+Recompute(Customers *customers)
+{
+	bool		queued = customers->track->mode == MODE_QUEUED;
+
+	if (customers->sort != NULL)
+	{
+		SortCustomers(customers);
+		tuplesort_performsort(customers->sort);
+		if (queued)
+			while (NextBatch(customers, NULL))
+				TrackEnqueue(customers->batch);
+		else
+			RecomputeSorted(customers);
+		tuplesort_end(customers->sort);
+	}
+	else if (queued)
+		TrackEnqueue(customers->batch);
 	else
-		TrackBatchApply(batch, false);
-	MemoryContextDelete(batch->context);
+		TrackBatchApply(customers->batch, false);
+	MemoryContextDelete(customers->batch->context);
+	pfree(customers);
 }
 
 /* Recompute the customers with orders in a table that came or went. */
 static void
 RecomputeOrdersOf(Track *track, Oid relid)
 {
-	TrackBatch *batch = TrackBatchCreate(track);
+	Customers  *customers = CustomersCreate(track);
 
-	CollectOrdersOf(batch, relid, AccessShareLock);
-	Recompute(batch);
+	CollectOrdersOf(customers, relid, AccessShareLock);
+	Recompute(customers);
 }
 
 /*
@@ -383,7 +511,7 @@ FollowDropped(const Node *command, Oid relid)
 		if (followed->dropped == NULL)
 		{
 			previous = MemoryContextSwitchTo(CurTransactionContext);
-			followed->dropped = TrackBatchCreate(track);
+			followed->dropped = CustomersCreate(track);
 			MemoryContextSwitchTo(previous);
 		}
 		CollectOrdersOf(followed->dropped, relid, AccessExclusiveLock);
@@ -393,23 +521,19 @@ FollowDropped(const Node *command, Oid relid)
 
 /* The partitions are gone: recompute those who had orders there. */
 static void
-RecomputeDropped(Relation orders, TrackBatch *dropped)
+RecomputeDropped(Relation orders, Customers *dropped)
 {
 	/* what was known of the orders before may be so no more */
-	TrackBatch *batch = TrackBatchCreate(TrackOpen(orders));
+	Customers  *customers = CustomersCreate(TrackOpen(orders));
 	int			count;
-	TrackEntry **entries = TrackBatchEntries(dropped, &count);
+	TrackEntry **entries = TrackBatchEntries(dropped->batch, &count);
 
 	for (int i = 0; i < count; i++)
-	{
-		bool		found;
-		TrackEntry *entry = TrackBatchFind(batch, entries[i]->key, &found);
-
-		entry->action = ENTRY_RECOMPUTE;
-		entry->cause = CAUSE_CORRECTION;
-	}
-	MemoryContextDelete(dropped->context);
-	Recompute(batch);
+		AddCustomer(customers, entries[i]->key, NULL);
+	customers->sort = dropped->sort;
+	MemoryContextDelete(dropped->batch->context);
+	pfree(dropped);
+	Recompute(customers);
 }
 
 /* Whether a column that the expressions read may have values of an enum. */
