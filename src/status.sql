@@ -528,7 +528,15 @@ BEGIN
 		LOOP
 			RETURN NEXT;
 		END LOOP;
-		IF EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid IN (SELECT relid FROM pg_partition_tree(tracked.orders)) OR srrelid = tracked.orders) THEN
+		IF EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = tracked.summary) THEN
+			-- the publisher's, who keeps it
+			IF current_setting('crm.clock')::boolean AND (SELECT s.preloaded FROM crm.clock_state() AS s) THEN
+				finding := format('summary %s comes by logical replication, and the clock writes to it here, too', tracked.summary);
+				remedy := format('ALTER DATABASE %I SET crm.clock = off;', current_database());
+				RETURN NEXT;
+			END IF;
+			CONTINUE;
+		ELSIF EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid IN (SELECT relid FROM pg_partition_tree(tracked.orders)) OR srrelid = tracked.orders) THEN
 			finding := 'the orders come by logical replication, for which no statement trigger fires';
 			remedy := format('SELECT crm.refresh(%L); -- again and again: by cron, say', tracked.orders);
 			RETURN NEXT;

@@ -83,6 +83,40 @@ $old->command_ok([ 'pg_restore', '--exit-on-error', '-U', 'owner', '-d', $old->c
 is(dump_of($old, 'restored'), $before, 'the same as before');
 $old->safe_psql('postgres', 'DROP DATABASE restored');
 
+# Another database: orders that are tracked in every mode, and a store.
+$old->safe_psql('postgres', 'CREATE DATABASE busy');
+my @busy = ('-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $old->connstr('busy'));
+my $store = '"My ""Shop"""';
+$old->command_ok([ 'psql', @busy, '-c', 'CREATE EXTENSION crm', '-v', 'customers=50', '-f', 'seeds/shop.sql', '-c', q{SELECT crm.create_store('My "Shop"')} ], 'a store');
+$old->command_ok([ 'psql', @busy, '-v', 'store=My "Shop"', '-f', 'seeds/store.sql' ], '... with the sample shop');
+$old->safe_psql('busy', <<SQL);
+SELECT $store.fit('2026-01-01'), $store.snapshot('sales');
+ALTER TABLE $store.orders ENABLE ALWAYS TRIGGER order_status;
+CREATE TABLE plain (customer int, at timestamptz, total numeric);
+CREATE TABLE parted (LIKE plain) PARTITION BY RANGE (at);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2025-01-01') TO ('2025-02-01');
+CREATE TABLE parted_2 PARTITION OF parted DEFAULT;
+CREATE TABLE web (LIKE plain);
+CREATE INDEX ON plain (customer);
+CREATE INDEX ON parted (customer);
+CREATE INDEX ON web (customer);
+INSERT INTO plain SELECT i % 7, '2025-01-01 00:00Z'::timestamptz + i * interval '1 day', i FROM generate_series(1, 50) i;
+INSERT INTO parted TABLE plain;
+CREATE VIEW seen AS TABLE plain;
+SELECT crm.track('plain', 'customer', 'at', 'total'), crm.track('parted', 'customer', 'at', 'total'), crm.track('web', 'customer', 'at', 'total', mode => 'queued'), crm.track('seen', 'customer', 'at', 'total', mode => 'refresh');
+INSERT INTO web TABLE plain;
+SQL
+
+# What is tracked and how, and what every table and view says
+sub says
+{
+	my ($node) = @_;
+	return join "\n", $node->safe_psql('busy', 'SELECT * FROM crm.tracked()'),
+	  map { $node->safe_psql('busy', "SELECT \$\$$_\$\$, count(*), md5(string_agg(t::text, '' ORDER BY t::text)) FROM $_ t") }
+	  split /\n/, $node->safe_psql('busy', q{SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname IN ('public', 'My "Shop"') AND relkind IN ('r', 'v') ORDER BY 1});
+}
+my $said = says($old);
+
 # pg_upgrade dumps the extension's objects one by one, and creates them in an
 # order that only their dependencies decide.
 $old->stop;
@@ -99,6 +133,21 @@ is($new->safe_psql('shop', <<'SQL', @owner), '7', 'the indexes work on');
 SET enable_seqscan = off;
 SELECT id FROM customer WHERE email = 'CUSTOMER7@bücher.example' AND phone = '+49 30 1007';
 SQL
+is(says($new), $said, 'what is tracked and a store say what they said');
+is($new->safe_psql('busy', "SELECT * FROM crm.doctor() WHERE severity = 'error'"), '', 'the doctor finds no error');
+$new->safe_psql('busy', <<SQL);
+INSERT INTO plain VALUES (3, '2025-03-01 00:00Z', 7), (100, '2025-03-01 00:00Z', 1);
+DELETE FROM plain WHERE customer = 2;
+UPDATE parted SET total = total + 1;
+INSERT INTO web VALUES (50, '2025-03-01 00:00Z', 7);
+SELECT crm.apply_queue();
+INSERT INTO $store.orders (order_id, customer_id, channel, currency) SELECT 1000000, min(customer_id), 'direct', 'EUR' FROM $store.customers WHERE merged_into IS NULL;
+INSERT INTO $store.order_items (order_id, line, product_id, quantity, unit_price) VALUES (1000000, 1, 1, 2, 5);
+SELECT crm.create_store('My "Shop"');
+SQL
+is($new->safe_psql('busy', "SELECT v.* FROM unnest(ARRAY['plain', 'parted', 'web', \$\$$store.orders\$\$]::regclass[]) t, crm.verify(t) v"), '', 'and go on');
+is($new->safe_psql('busy', "SELECT amount FROM $store.orders WHERE order_id = 1000000"), '10.0000', '... with totals');
+is($new->safe_psql('busy', "SELECT tgenabled FROM pg_trigger WHERE tgname = 'order_status'"), 'A', '... and triggers that fire as they did');
 # (pg_upgrade has made the extension the superuser's)
 $new->safe_psql('shop', 'DROP TABLE customer, by_list, by_range, composite CASCADE; DROP TYPE contacts; DROP DOMAIN work_email; DROP EXTENSION crm');
 is($new->safe_psql('shop', "SELECT count(*) FROM pg_operator o JOIN pg_type t ON t.oid = oprleft WHERE oprnamespace = 'pg_catalog'::regnamespace AND o.oid >= 16384"),

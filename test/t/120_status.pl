@@ -92,6 +92,41 @@ $subscriber->safe_psql('postgres', "SELECT remedy FROM crm.doctor() WHERE findin
 is($subscriber->safe_psql('postgres', "SELECT count(*) FROM crm.verify('orders')"), '0', '... and how it is mended');
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION one');
 
+# A store that is replicated as a whole, summary and all: every figure is the publisher's.
+$node->safe_psql('postgres', <<'SQL');
+SELECT crm.create_store('shop', 'EUR', 'Europe/Lisbon');
+INSERT INTO shop.channels VALUES ('web', 'direct');
+INSERT INTO shop.products (product_id, name) VALUES (1, 'tea');
+INSERT INTO shop.customers (customer_id, email, country) SELECT n, n || '@example.com', 'PT' FROM generate_series(1, 5) n;
+CREATE PUBLICATION shop FOR TABLES IN SCHEMA shop;
+SQL
+command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '--schema-only', '-n', 'shop', '-f', $node->basedir . '/shop.sql' ], 'the definition of a store');
+$subscriber->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $subscriber->connstr('postgres'), '-f', $node->basedir . '/shop.sql' ], '... restored at the subscriber');
+$subscriber->safe_psql('postgres', "CREATE SUBSCRIPTION shop CONNECTION '" . $node->connstr . " dbname=postgres' PUBLICATION shop");
+$subscriber->poll_query_until('postgres', "SELECT bool_and(srsubstate IN ('r', 's')) FROM pg_subscription_rel") or die 'no first synchronisation';
+$node->safe_psql('postgres', <<'SQL');
+INSERT INTO shop.orders (order_id, customer_id, channel, currency, ordered_at) SELECT n, n, 'web', 'EUR', '2025-01-01' FROM generate_series(1, 4) n;
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price) SELECT n, 1, 1, n, 5 FROM generate_series(1, 4) n;
+UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 1;
+SELECT shop.merge_customers(2, 5);
+SQL
+$node->wait_for_catchup('shop');
+sub figures
+{
+	my ($where) = @_;
+	return join "\n", map { $where->safe_psql('postgres', "SELECT '$_', count(*), md5(string_agg(t::text, '' ORDER BY t::text)) FROM shop.$_ t") }
+	  qw(customers identities orders order_items order_history merges orders_lifecycle customer_360 sales lifecycle customer_timeline stage_changes settings);
+}
+is(figures($subscriber), figures($node), 'the figures of the subscriber are those of the publisher');
+is($subscriber->safe_psql('postgres', "SELECT count(*) FROM crm.verify('shop.orders')"), '0', '... and its summary that of its orders');
+is($subscriber->safe_psql('postgres', "SELECT * FROM crm.doctor() WHERE subject LIKE '%shop.orders'"), '', 'nothing is wrong with that');
+$subscriber->append_conf('postgresql.conf', "shared_preload_libraries = 'crm'");
+$subscriber->restart;
+$subscriber->safe_psql('postgres', "SELECT remedy FROM crm.doctor() WHERE finding LIKE '%comes by logical replication, and the clock%' \\gexec");
+is($subscriber->safe_psql('postgres', 'SHOW crm.clock'), 'off', 'but the clock is not to write there');
+is($subscriber->safe_psql('postgres', "SELECT * FROM crm.doctor() WHERE subject LIKE '%shop.orders'"), '', '... and then all is well');
+$subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION shop');
+
 $subscriber->stop;
 $node->stop;
 done_testing();
