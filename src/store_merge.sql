@@ -24,6 +24,14 @@ CREATE TABLE IF NOT EXISTS @.merge_rows (
 	moved boolean NOT NULL DEFAULT true
 );
 CREATE INDEX IF NOT EXISTS merge_rows_merge_id_idx ON @.merge_rows (merge_id, relation, "column");
+-- it has no key, and where it is published rows could not be deleted
+DO $do$
+BEGIN
+	IF (SELECT relreplident FROM pg_catalog.pg_class WHERE oid = $r$@.merge_rows$r$::regclass) = 'd' THEN
+		ALTER TABLE @.merge_rows REPLICA IDENTITY FULL;
+	END IF;
+END
+$do$;
 
 -- Who writes merged_into himself makes no circle of it.
 CREATE OR REPLACE FUNCTION @.check_merged_into() RETURNS trigger

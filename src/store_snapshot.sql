@@ -49,6 +49,8 @@ BEGIN
 	SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO columns FROM pg_attribute WHERE attrelid = source AND attnum > 0;
 	IF to_regclass(target) IS NULL THEN
 		EXECUTE format('CREATE TABLE %s AS SELECT * FROM %s WITH NO DATA', target, source::regclass);
+		-- no key: where it is published rows could not be deleted
+		EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', target);
 		EXECUTE format('COMMENT ON TABLE %s IS %L', target, format('snapshot of %s: %s', view, obj_description(source, 'pg_class')));
 		-- its columns' comments, and who may read the view may read this
 		FOR statement IN

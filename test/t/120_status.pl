@@ -98,6 +98,7 @@ SELECT crm.create_store('shop', 'EUR', 'Europe/Lisbon');
 INSERT INTO shop.channels VALUES ('web', 'direct');
 INSERT INTO shop.products (product_id, name) VALUES (1, 'tea');
 INSERT INTO shop.customers (customer_id, email, country) SELECT n, n || '@example.com', 'PT' FROM generate_series(1, 5) n;
+SELECT shop.snapshot('sales');
 CREATE PUBLICATION shop FOR TABLES IN SCHEMA shop;
 SQL
 command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '--schema-only', '-n', 'shop', '-f', $node->basedir . '/shop.sql' ], 'the definition of a store');
@@ -108,14 +109,15 @@ $node->safe_psql('postgres', <<'SQL');
 INSERT INTO shop.orders (order_id, customer_id, channel, currency, ordered_at) SELECT n, n, 'web', 'EUR', '2025-01-01' FROM generate_series(1, 4) n;
 INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price) SELECT n, 1, 1, n, 5 FROM generate_series(1, 4) n;
 UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 1;
-SELECT shop.merge_customers(2, 5);
+SELECT shop.merge_customers(2, 5), shop.merge_customers(3, 4);
+SELECT shop.undo_merge(2), shop.forget_customer(4), shop.snapshot('sales');
 SQL
 $node->wait_for_catchup('shop');
 sub figures
 {
 	my ($where) = @_;
 	return join "\n", map { $where->safe_psql('postgres', "SELECT '$_', count(*), md5(string_agg(t::text, '' ORDER BY t::text)) FROM shop.$_ t") }
-	  qw(customers identities orders order_items order_history merges orders_lifecycle customer_360 sales lifecycle customer_timeline stage_changes settings);
+	  qw(customers identities orders order_items order_history merges merge_rows sales_snapshot orders_lifecycle customer_360 sales lifecycle customer_timeline stage_changes settings);
 }
 is(figures($subscriber), figures($node), 'the figures of the subscriber are those of the publisher');
 is($subscriber->safe_psql('postgres', "SELECT count(*) FROM crm.verify('shop.orders')"), '0', '... and its summary that of its orders');
