@@ -167,3 +167,48 @@ SELECT count(*) FROM crm.verify('"Shop: лавка".orders');
 INSERT INTO "Shop: лавка".orders (order_id, customer_id, channel, currency) VALUES (9, 2, 'web', 'EUR');
 DROP SCHEMA whole, "Shop: лавка" CASCADE;
 DROP ROLE regress_crm_spender;
+
+-- What is left of tracking, with the view of stages gone, or triggers: the orders are tracked anew as they were, and stages go on
+SELECT crm.create_store('kept %I') \gset ignored_
+INSERT INTO "kept %I".channels VALUES ('web', 'direct');
+INSERT INTO "kept %I".customers (customer_id) VALUES (1), (2);
+SELECT "kept %I".set_lifecycle_policy(crm.lifecycle_policy(at_risk_after => '30 days', lost_after => '60 days'));
+INSERT INTO "kept %I".orders (customer_id, channel, currency, ordered_at) VALUES (1, 'web', 'EUR', now() - interval '40 days'), (2, 'web', 'EUR', now());
+\set facts 'SELECT jsonb_agg(to_jsonb(l) ORDER BY l.customer) AS facts FROM "kept %I".orders_lifecycle AS l UNION ALL SELECT jsonb_agg(to_jsonb(h) - \'id\' ORDER BY h.customer, h.id) FROM "kept %I".orders_lifecycle_history AS h UNION ALL SELECT to_jsonb("kept %I".policy()::text)'
+CREATE TEMP TABLE was AS :facts;
+CREATE PROCEDURE pg_temp.without_triggers() LANGUAGE plpgsql AS $$
+DECLARE
+	trigger text;
+BEGIN
+	FOR trigger IN SELECT tgname FROM pg_trigger WHERE tgrelid = '"kept %I".orders'::regclass AND tgfoid = 'crm.track_orders'::regproc LOOP
+		EXECUTE format('DROP TRIGGER %I ON "kept %%I".orders', trigger);
+	END LOOP;
+END $$;
+\set tracked 'SELECT arguments[7] AS mode, arguments[8] AS notify, "kept %I".policy()::text = arguments[6] AS policy, (SELECT count(*) FROM crm.verify(orders)) AS wrong, (SELECT count(*) FROM pg_class WHERE relname LIKE \'crm\\\\_old%\') AS old FROM crm.tracked() WHERE orders = \'"kept %I".orders\'::regclass;'
+DROP VIEW "kept %I".orders_lifecycle_now CASCADE;
+SELECT finding FROM crm.doctor() WHERE subject LIKE '%kept%' AND severity <> 'notice';
+SELECT crm.create_store('kept %I') \gset ignored_
+SELECT count(*) AS changed FROM (TABLE was EXCEPT (:facts)) AS d;
+:tracked
+CALL pg_temp.without_triggers();
+DROP TABLE "kept %I".orders_lifecycle, "kept %I".orders_lifecycle_history CASCADE;
+SELECT crm.track('"kept %I".orders', customer => 'customer_id', ordered_at => 'ordered_at', amount => 'coalesce(net_base, 0)', counts_if => 'counts', policy => crm.lifecycle_policy('1 day', '2 days'), mode => 'queued', notify => false);
+SELECT crm.create_store('kept %I') \gset ignored_
+INSERT INTO "kept %I".orders (customer_id, channel, currency, ordered_at) VALUES (1, 'web', 'EUR', now());
+DROP TRIGGER crm_track_delete ON "kept %I".orders;
+SELECT crm.create_store('kept %I') \gset ignored_
+:tracked
+-- whether it notifies is in the triggers only
+CALL pg_temp.without_triggers();
+SELECT crm.create_store('kept %I') \gset ignored_
+:tracked
+CALL pg_temp.without_triggers();
+DROP TABLE "kept %I".orders_lifecycle, "kept %I".orders_lifecycle_history, "kept %I".orders_lifecycle_queue, "kept %I".orders_lifecycle_errors CASCADE;
+SELECT crm.track('"kept %I".orders', customer => 'customer_id', ordered_at => 'ordered_at', amount => 'coalesce(net_base, 0)', counts_if => 'counts', policy => crm.lifecycle_policy('1 day', '2 days'), mode => 'refresh', notify => false);
+SELECT crm.create_store('kept %I') \gset ignored_
+:tracked
+DROP VIEW "kept %I".orders_lifecycle_now CASCADE;
+SELECT crm.create_store('kept %I') \gset ignored_
+:tracked
+SELECT finding FROM crm.doctor() WHERE subject LIKE '%kept%' AND severity <> 'notice';
+DROP SCHEMA "kept %I" CASCADE;

@@ -302,7 +302,7 @@ BEGIN
 				WHERE NOT EXISTS (SELECT FROM pg_attribute AS n WHERE n.attrelid = to_regclass(ident || t.new) AND n.attname = o.attname)) THEN
 				RAISE dependent_objects_still_exist;
 			END IF;
-			EXECUTE format('DROP VIEW %1$I.crm_old_lifecycle_now; DROP TABLE %1$I.crm_old_lifecycle, %1$I.crm_old_lifecycle_history', store);
+			EXECUTE format('DROP VIEW IF EXISTS %1$I.crm_old_lifecycle_now; DROP TABLE IF EXISTS %1$I.crm_old_lifecycle, %1$I.crm_old_lifecycle_history, %1$I.crm_old_lifecycle_queue, %1$I.crm_old_lifecycle_errors', store);
 		EXCEPTION WHEN dependent_objects_still_exist THEN
 			RAISE WARNING USING message = format('stages of customers in store "%s" are tracked anew', store),
 				detail = 'Something of yours is in the tables of before or reads them. They are called crm_old_lifecycle and crm_old_lifecycle_history now.',

@@ -52,37 +52,48 @@ CREATE OR REPLACE TRIGGER check_segments AFTER UPDATE ON @.settings FOR EACH ROW
 -- What is tracked of an order is what is left of it after refunds, in the base
 -- currency.  One whose currency has no rate is an order all the same, of 0.
 -- Where some of the triggers are missing, as after a restore by somebody who may
--- not create them, the orders are tracked anew, and what was known of stages is
--- taken over.  The old tables go as soon as the store's views read the new ones.
+-- not create them, or the view, the orders are tracked anew, and what was known of
+-- stages is taken over.  The old tables go as soon as the store's views read the
+-- new ones.
 DO $do$
 DECLARE
 	triggers CONSTANT text[] := ARRAY(SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = $r$@.orders$r$::regclass AND tgfoid = 'crm.track_orders'::regproc ORDER BY tgname);
 	number CONSTANT integer := pg_catalog.cardinality(triggers);
-	is_there CONSTANT boolean[] := ARRAY[pg_catalog.to_regclass($r$@.orders_lifecycle$r$) IS NOT NULL, pg_catalog.to_regclass($r$@.orders_lifecycle_history$r$) IS NOT NULL,
-		pg_catalog.to_regclass($r$@.orders_lifecycle_now$r$) IS NOT NULL];
-	policy crm.lifecycle_policy;
+	summary CONSTANT regclass := pg_catalog.to_regclass($r$@.orders_lifecycle$r$);
+	now_view CONSTANT regclass := pg_catalog.to_regclass($r$@.orders_lifecycle_now$r$);
+	is_there CONSTANT boolean[] := ARRAY[summary IS NOT NULL, pg_catalog.to_regclass($r$@.orders_lifecycle_history$r$) IS NOT NULL];
+	-- what crm.track() was told: policy, mode, notify
+	told text[];
+	beside text;
 	name text;
 	last bigint;
 BEGIN
-	IF number = 4 AND true = ALL (is_there) THEN
+	-- of orders that are tracked without triggers the summary has one
+	IF true = ALL (is_there) AND now_view IS NOT NULL AND (number = 4 OR EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = summary AND tgfoid = 'crm.track_orders'::regproc)) THEN
 		RETURN;
-	ELSIF (number > 0 OR true = ANY (is_there)) AND NOT true = ALL (is_there) THEN
+	ELSIF (number > 0 OR true = ANY (is_there) OR now_view IS NOT NULL) AND NOT true = ALL (is_there) THEN
 		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = 'of what crm.track() made of the orders something is missing',
-			detail = 'orders_lifecycle, orders_lifecycle_history and orders_lifecycle_now belong together, and to the table orders.',
+			detail = 'orders_lifecycle and orders_lifecycle_history belong together, and to the table orders.',
 			hint = 'To begin anew, without the stages of before: ' || coalesce((SELECT pg_catalog.string_agg(pg_catalog.format('DROP TRIGGER %I ON %s; ', t, $r$@.orders$r$::regclass), '')
 				FROM pg_catalog.unnest(triggers) AS t), '') || $r$DROP TABLE IF EXISTS @.orders_lifecycle, @.orders_lifecycle_history CASCADE; and crm.create_store() again.$r$;
 	END IF;
 	IF true = ALL (is_there) THEN
-		policy := pg_catalog.substring(pg_catalog.pg_get_viewdef($r$@.orders_lifecycle_now$r$::regclass), '''({[^'']*})''::crm.lifecycle_policy');
-		FOREACH name IN ARRAY triggers LOOP
-			EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', name, $r$@.orders$r$::regclass);
+		told := (SELECT (crm.trigger_arguments(tgargs))[6:8] FROM pg_catalog.pg_trigger WHERE tgrelid IN ($r$@.orders$r$::regclass, summary) AND tgfoid = 'crm.track_orders'::regproc AND tgnargs >= 8 LIMIT 1);
+		told := coalesce(told, ARRAY[pg_catalog.substring(pg_catalog.pg_get_viewdef(now_view), '''({[^'']*})''::crm.lifecycle_policy'),
+			CASE WHEN pg_catalog.to_regclass($r$@.orders_lifecycle_queue$r$) IS NOT NULL THEN 'queued' END, 'notify']);
+		FOR name, beside IN SELECT tgname, tgrelid::regclass FROM pg_catalog.pg_trigger WHERE tgrelid IN ($r$@.orders$r$::regclass, summary) AND tgfoid = 'crm.track_orders'::regproc LOOP
+			EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', name, beside);
 		END LOOP;
-		ALTER VIEW @.orders_lifecycle_now RENAME TO crm_old_lifecycle_now;
-		ALTER TABLE @.orders_lifecycle_history RENAME TO crm_old_lifecycle_history;
-		ALTER TABLE @.orders_lifecycle RENAME TO crm_old_lifecycle;
+		IF now_view IS NOT NULL THEN
+			ALTER VIEW @.orders_lifecycle_now RENAME TO crm_old_lifecycle_now;
+		END IF;
+		-- the orders are counted anew: nothing waits any more
+		FOREACH beside IN ARRAY ARRAY['_history', '_queue', '_errors', ''] LOOP
+			EXECUTE pg_catalog.format('ALTER TABLE IF EXISTS %s RENAME TO %I', $r$@.orders_lifecycle$r$ || beside, 'crm_old_lifecycle' || beside);
+		END LOOP;
 	END IF;
 	PERFORM crm.track($r$@.orders$r$, customer => 'customer_id', ordered_at => 'ordered_at', amount => 'coalesce(net_base, 0)', counts_if => 'counts',
-		policy => coalesce(policy, crm.lifecycle_policy()));
+		policy => coalesce(told[1]::crm.lifecycle_policy, crm.lifecycle_policy()), mode => coalesce(told[2], 'immediate'), notify => coalesce(told[3], 'notify') = 'notify');
 	IF NOT true = ALL (is_there) THEN
 		RETURN;
 	END IF;
@@ -130,7 +141,8 @@ BEGIN ATOMIC
 	-- the arguments of a trigger end with a zero byte each; the policy is the sixth
 	SELECT pg_catalog.split_part(pg_catalog.encode(t.tgargs, 'escape'), '\000', 6)::crm.lifecycle_policy
 	FROM pg_catalog.pg_trigger AS t
-	WHERE t.tgrelid = $r$@.orders$r$::regclass AND t.tgfoid = 'crm.track_orders'::regproc AND t.tgname = 'crm_track_insert';
+	-- of orders that are tracked without triggers the summary has one
+	WHERE t.tgrelid IN ($r$@.orders$r$::regclass, $r$@.orders_lifecycle$r$::regclass) AND t.tgfoid = 'crm.track_orders'::regproc AND t.tgnargs >= 8 LIMIT 1;
 END;
 COMMENT ON FUNCTION @.policy() IS 'when a customer is loyal, at risk and lost: what crm.track was told';
 
