@@ -168,6 +168,9 @@ DECLARE
 	areas CONSTANT text[] := crm.store_areas();
 	area text;
 	is_new boolean;
+	begun CONSTANT timestamptz := clock_timestamp();
+	lock_timeout CONSTANT text := current_setting('lock_timeout');
+	attempt integer := 0;
 	is_empty boolean;
 	columns jsonb;
 	constraints jsonb;
@@ -219,6 +222,37 @@ BEGIN
 			hint = format('SET ROLE %s.', owner);
 	END IF;
 
+	/*
+	 * Those who write and read have some of its tables and want others, in any
+	 * order, and so would we: all are locked at once, or none for a while.  That
+	 * goes on for as long as lock_timeout, or a minute.
+	 */
+	is_new := to_regclass(ident || '.settings') IS NULL;
+	IF NOT is_new THEN
+		LOOP
+			BEGIN
+				-- for less than it takes to find a deadlock
+				attempt := attempt + 1;
+				PERFORM set_config('lock_timeout', least(50 * attempt, 800)::text, true);
+				EXECUTE (
+					-- LOCK TABLE of a view locks what it reads, too, which may be somebody else's
+					SELECT string_agg(CASE c.relkind WHEN 'v' THEN format('ALTER VIEW %s OWNER TO CURRENT_USER', c.oid::regclass)
+						ELSE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', c.oid::regclass) END, '; ' ORDER BY c.relkind = 'v' DESC, c.oid)
+					FROM pg_class AS c
+					WHERE c.relnamespace = to_regnamespace(ident) AND c.relkind IN ('r', 'p', 'v') AND c.relowner = current_user::regrole AND NOT c.relispartition
+						AND (starts_with(c.relname, 'orders_lifecycle') OR c.relname IN (SELECT relation FROM crm.store_comments())));
+				PERFORM set_config('lock_timeout', lock_timeout, true);
+				EXIT;
+			EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+				IF clock_timestamp() > begun + (CASE WHEN lock_timeout = '0' THEN '1 minute' ELSE lock_timeout END)::interval THEN
+					RAISE EXCEPTION USING errcode = 'lock_not_available', message = format('tables and views of store "%s" are in use', store),
+						hint = 'Wait longer, with lock_timeout, or try again when less goes on. pg_stat_activity shows who is busy.';
+				END IF;
+				PERFORM pg_sleep(0.1 * random());
+			END;
+		END LOOP;
+	END IF;
+
 	/* CREATE OR REPLACE VIEW would forget what the user has set: security_invoker, say */
 	SELECT jsonb_object_agg(relname, reloptions) INTO options FROM pg_class
 	WHERE relnamespace = to_regnamespace(ident) AND relkind = 'v' AND reloptions IS NOT NULL;
@@ -227,7 +261,6 @@ BEGIN
 	SELECT jsonb_agg(jsonb_build_object('relation', t.tgrelid::regclass::text, 'name', t.tgname, 'enabled', t.tgenabled)) INTO triggers
 	FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid WHERE c.relnamespace = to_regnamespace(ident) AND NOT t.tgisinternal AND t.tgenabled <> 'O';
 
-	is_new := to_regclass(ident || '.settings') IS NULL;
 	IF NOT is_new THEN
 		SELECT * INTO columns, constraints FROM crm.store_reference(store, areas);
 		IF to_regclass(ident || '.crm_constraints') IS NOT NULL THEN
