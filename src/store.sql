@@ -229,6 +229,7 @@ BEGIN
 	 */
 	is_new := to_regclass(ident || '.settings') IS NULL;
 	IF NOT is_new THEN
+		SELECT * INTO columns, constraints FROM crm.store_reference(store, areas);
 		LOOP
 			BEGIN
 				-- for less than it takes to find a deadlock
@@ -262,7 +263,6 @@ BEGIN
 	FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid WHERE c.relnamespace = to_regnamespace(ident) AND NOT t.tgisinternal AND t.tgenabled <> 'O';
 
 	IF NOT is_new THEN
-		SELECT * INTO columns, constraints FROM crm.store_reference(store, areas);
 		IF to_regclass(ident || '.crm_constraints') IS NOT NULL THEN
 			EXECUTE format('SELECT coalesce(jsonb_object_agg(relation || ''.'' || name, definition), ''{}'') FROM %I.crm_constraints', store) INTO made;
 		END IF;
