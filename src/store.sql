@@ -325,7 +325,7 @@ BEGIN
 	EXECUTE coalesce((
 		SELECT string_agg(format('ALTER TABLE %s %s %I', r.relation, CASE r.enabled WHEN 'D' THEN 'DISABLE TRIGGER' WHEN 'A' THEN 'ENABLE ALWAYS TRIGGER' ELSE 'ENABLE REPLICA TRIGGER' END, r.name), '; ')
 		FROM jsonb_to_recordset(triggers) AS r(relation text, name name, enabled "char")
-		JOIN pg_trigger AS t ON t.tgrelid = r.relation::regclass AND t.tgname = r.name AND t.tgenabled <> r.enabled), '');
+		JOIN pg_trigger AS t ON t.tgrelid = to_regclass(r.relation) AND t.tgname = r.name AND t.tgenabled <> r.enabled), '');
 
 	/* see store_lifecycle.sql; what somebody has put there is not dropped */
 	IF to_regclass(ident || '.crm_old_lifecycle') IS NOT NULL THEN
