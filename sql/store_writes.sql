@@ -69,4 +69,19 @@ SELECT orders FROM shop.average_order_value('2025-01-01', '2025-01-02');
 SELECT order_id, days_to_ship FROM shop.order_tracking WHERE order_id IN (4, 5) ORDER BY order_id;
 UPDATE shop.settings SET counts_from = 'placed';
 
+-- Messages that nobody may get are cancelled ten thousand a call, and those behind them are for the next; each once, in turn
+SELECT shop.suppress('email', 'nobody@example.com');
+INSERT INTO shop.outbox (message_id, kind, channel, address, due_at) SELECT n, 'news', 'email', 'nobody@example.com', '2025-01-01'::timestamptz + n / 100 * interval '1 hour' FROM generate_series(1, 10013) AS n;
+INSERT INTO shop.outbox (message_id, kind, channel, address, due_at) VALUES (10014, 'news', 'email', 'somebody@example.com', '2025-12-01'), (10015, 'news', 'email', 'nobody@example.com', '2025-12-01'), (10016, 'news', 'email', 'somebody@example.com', '2025-12-01');
+SELECT count(*) FROM shop.claim_messages(10);
+SELECT status, count(*), min(message_id), max(message_id) FROM shop.outbox GROUP BY status ORDER BY status;
+SELECT message_id, attempt FROM shop.claim_messages(2) ORDER BY message_id;
+SELECT status, count(*) FROM shop.outbox GROUP BY status ORDER BY status;
+-- who was given up by eight workers is dead, and does not count
+UPDATE shop.outbox SET attempts = 8, due_at = '2025-01-01' WHERE message_id = 10014;
+UPDATE shop.outbox SET due_at = '2025-01-02' WHERE message_id = 10016;
+SELECT message_id, attempt FROM shop.claim_messages(1);
+SELECT status, error FROM shop.outbox WHERE message_id = 10014;
+TRUNCATE shop.outbox;
+
 DROP SCHEMA shop CASCADE;

@@ -159,7 +159,9 @@ BEGIN ATOMIC
 				SELECT @.suppression_hash(k.key, may_contact.channel,
 					CASE may_contact.channel WHEN 'email' THEN c.email::text WHEN 'sms' THEN c.phone::text WHEN 'phone' THEN c.phone::text END)
 				FROM @.customers AS c, @.suppression_key AS k WHERE c.customer_id = p.id))
-	FROM (SELECT @.resolve(may_contact.customer_id) AS id OFFSET 0) AS p;
+	-- resolve() is read and planned anew each time
+	FROM (SELECT CASE WHEN EXISTS (SELECT FROM @.customers AS m WHERE m.customer_id = may_contact.customer_id AND m.merged_into IS NOT NULL)
+		THEN @.resolve(may_contact.customer_id) ELSE may_contact.customer_id END AS id OFFSET 0) AS p;
 END;
 COMMENT ON FUNCTION @.may_contact(bigint, text, text, timestamptz) IS 'what the customer said last about that channel and purpose; false if nothing, and if the address is suppressed';
 

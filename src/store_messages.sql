@@ -321,31 +321,48 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $functio
 DECLARE
 	at CONSTANT timestamptz := clock_timestamp();
 	attempts_allowed CONSTANT integer := (SELECT message_attempts FROM @.settings);
+	-- who forbids ten thousand is not waited for
+	most CONSTANT bigint := n + 10000::bigint;
+	looked_at bigint := 0;
+	found bigint;
 	ids bigint[];
-	claimed integer;
+	cancelled bigint[];
+	dead bigint[];
+	last_due timestamptz := '-infinity';
+	last_id bigint := -9223372036854775808;
 	missing integer := n;
 BEGIN
 	IF n IS NULL OR n < 1 OR lease IS NULL OR lease <= interval '0' THEN
 		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = 'at least one message is claimed, for some time';
 	END IF;
 	LOOP
-		ids := ARRAY(SELECT message_id FROM @.outbox AS o
-			WHERE o.status = 'pending' AND o.due_at <= at AND (only_channel IS NULL OR o.channel = only_channel)
-			ORDER BY o.due_at, o.message_id LIMIT missing FOR UPDATE SKIP LOCKED);
-		EXIT WHEN ids = '{}';
-		-- workers that took it and never said how it went
-		UPDATE @.outbox AS o SET status = 'dead', error = concat_ws('; ', o.error, format('no word from the worker of attempt %s', o.attempts))
-		WHERE o.message_id = ANY (ids) AND o.attempts >= attempts_allowed;
-		-- the last word holds: that of now, not that of when it was written
-		UPDATE @.outbox AS o SET status = 'cancelled', error = 'the customer may not be contacted'
-		WHERE o.message_id = ANY (ids) AND o.status = 'pending'
-			AND (o.purpose IS NOT NULL AND NOT @.may_contact(o.customer_id, o.channel, o.purpose) OR @.is_suppressed(o.channel, o.address));
-		RETURN QUERY
-		UPDATE @.outbox AS o SET attempts = o.attempts + 1, due_at = at + lease, claimed_at = at, claimed_by = coalesce(worker, 'process ' || pg_backend_pid())
-		WHERE o.message_id = ANY (ids) AND o.status = 'pending'
-		RETURNING o.message_id, o.attempts, o.kind, o.channel, o.address, o.payload, o.customer_id, o.due_at;
-		GET DIAGNOSTICS claimed = ROW_COUNT;
-		missing := missing - claimed;
+		-- Not those again that the last round cancelled, whose index entries are there
+		-- still.  The last word holds: that of now, not that of when it was written.
+		SELECT max(f.due_at), (array_agg(f.message_id ORDER BY f.due_at DESC, f.message_id DESC))[1], count(*), array_agg(f.message_id) FILTER (WHERE f.fate = 'claimed'),
+			array_agg(f.message_id) FILTER (WHERE f.fate = 'cancelled'), array_agg(f.message_id) FILTER (WHERE f.fate = 'dead')
+		INTO last_due, last_id, found, ids, cancelled, dead
+		FROM (SELECT d.message_id, d.due_at, CASE WHEN d.attempts >= attempts_allowed THEN 'dead'
+				WHEN d.purpose IS NOT NULL AND NOT @.may_contact(d.customer_id, d.channel, d.purpose) OR @.is_suppressed(d.channel, d.address) THEN 'cancelled' ELSE 'claimed' END AS fate
+			FROM (SELECT o.message_id, o.due_at, o.attempts, o.customer_id, o.channel, o.purpose, o.address FROM @.outbox AS o
+				WHERE o.status = 'pending' AND o.due_at <= at AND (o.due_at, o.message_id) > (last_due, last_id) AND (only_channel IS NULL OR o.channel = only_channel)
+				ORDER BY o.due_at, o.message_id LIMIT missing FOR UPDATE SKIP LOCKED) AS d) AS f;
+		EXIT WHEN found = 0;
+		IF dead IS NOT NULL THEN
+			-- workers that took it and never said how it went
+			UPDATE @.outbox AS o SET status = 'dead', error = concat_ws('; ', o.error, format('no word from the worker of attempt %s', o.attempts))
+			WHERE o.message_id = ANY (dead);
+		END IF;
+		IF cancelled IS NOT NULL THEN
+			UPDATE @.outbox AS o SET status = 'cancelled', error = 'the customer may not be contacted' WHERE o.message_id = ANY (cancelled);
+		END IF;
+		IF ids IS NOT NULL THEN
+			RETURN QUERY
+			UPDATE @.outbox AS o SET attempts = o.attempts + 1, due_at = at + lease, claimed_at = at, claimed_by = coalesce(worker, 'process ' || pg_backend_pid())
+			WHERE o.message_id = ANY (ids)
+			RETURNING o.message_id, o.attempts, o.kind, o.channel, o.address, o.payload, o.customer_id, o.due_at;
+		END IF;
+		looked_at := looked_at + found;
+		missing := least(missing - coalesce(cardinality(ids), 0), most - looked_at);
 		EXIT WHEN missing <= 0;
 	END LOOP;
 END
