@@ -84,4 +84,29 @@ SELECT message_id, attempt FROM shop.claim_messages(1);
 SELECT status, error FROM shop.outbox WHERE message_id = 10014;
 TRUNCATE shop.outbox;
 
+-- What a line of one statement gives back, another of it may take, the last pieces too; what moves nothing makes no row of stock
+INSERT INTO shop.locations VALUES ('main'), ('annex');
+INSERT INTO shop.products (product_id, name) VALUES (1, 'mug'), (2, 'pot');
+INSERT INTO shop.stock (product_id, location, on_hand) VALUES (1, 'main', 3);
+INSERT INTO shop.orders (order_id, channel, currency, status) VALUES (20, 'web', 'EUR', 'placed'), (21, 'web', 'EUR', 'placed'), (22, 'web', 'EUR', 'cancelled');
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (20, 1, 1, 1, 1, 'main'), (20, 2, 1, 2, 1, 'main'), (22, 1, 2, 2, 1, 'annex');
+UPDATE shop.order_items SET quantity = 3 - quantity WHERE order_id = 20;
+MERGE INTO shop.order_items AS i USING (VALUES (20, 1), (20, 2), (21, 1)) AS v(o, l) ON i.order_id = v.o AND i.line = v.l
+WHEN MATCHED AND line = 1 THEN UPDATE SET quantity = 1
+WHEN MATCHED THEN DELETE
+WHEN NOT MATCHED THEN INSERT (order_id, line, product_id, quantity, unit_price, location) VALUES (v.o, v.l, 1, 2, 1, 'main');
+UPDATE shop.orders SET status = CASE order_id WHEN 20 THEN 'placed' ELSE 'cancelled' END WHERE order_id IN (20, 21);
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (20, 2, 1, 2, 1, 'main');
+UPDATE shop.orders SET status = CASE order_id WHEN 21 THEN 'placed' ELSE 'cancelled' END WHERE order_id IN (20, 21);
+UPDATE shop.orders SET status = 'placed' WHERE order_id = 20;
+SELECT product_id, location, on_hand, reserved, available FROM shop.stock ORDER BY product_id, location;
+-- numbers that nobody has so many of
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (21, 2, 1, 2147483647, 1, 'main');
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (21, 2, 1, -1, 1, 'main');
+UPDATE shop.products SET allow_oversell = true WHERE product_id = 1;
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (21, 2, 1, 2147483647, 0, 'main');
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price) VALUES (21, 2, 1, 2147483647, 99999999999999);
+SELECT product_id, location, on_hand, reserved, available FROM shop.stock ORDER BY product_id, location;
+SELECT order_id, units, items_amount FROM shop.orders WHERE order_id IN (20, 21) ORDER BY order_id;
+
 DROP SCHEMA shop CASCADE;

@@ -32,28 +32,36 @@ CREATE TABLE IF NOT EXISTS @.stock (
 	PRIMARY KEY (product_id, location)
 );
 
--- All changes of stock by orders go through here: the rows are locked in the
--- order of their key, then changed at once.
+-- All changes of stock by orders go through here: the rows that move are locked
+-- in the order of their key, then changed at once.
 CREATE OR REPLACE FUNCTION @.move_stock(products bigint[], locations text[], reserved integer[], on_hand integer[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 #variable_conflict use_column
 DECLARE
+	moving bigint[];
+	at text[];
+	reserve bigint[];
+	bring bigint[];
 	short record;
 BEGIN
+	SELECT array_agg(product_id), array_agg(location), array_agg(reserved), array_agg(on_hand) INTO moving, at, reserve, bring
+	FROM (SELECT product_id, location, sum(reserved) AS reserved, sum(on_hand) AS on_hand
+		FROM unnest(products, locations, move_stock.reserved, move_stock.on_hand) AS u(product_id, location, reserved, on_hand)
+		GROUP BY product_id, location HAVING sum(reserved) <> 0 OR sum(on_hand) <> 0) AS d;
+	IF moving IS NULL THEN
+		RETURN;
+	END IF;
 	INSERT INTO @.stock (product_id, location)
-	SELECT DISTINCT product_id, location FROM unnest(products, locations) AS d(product_id, location)
+	SELECT product_id, location FROM unnest(moving, at) AS d(product_id, location)
 	WHERE NOT EXISTS (SELECT FROM @.stock AS s WHERE s.product_id = d.product_id AND s.location = d.location)
 	ORDER BY product_id, location ON CONFLICT DO NOTHING;
 	PERFORM FROM @.stock
-	WHERE (product_id, location) IN (SELECT * FROM unnest(products, locations))
+	WHERE (product_id, location) IN (SELECT * FROM unnest(moving, at))
 	ORDER BY product_id, location FOR NO KEY UPDATE;
 	WITH moved AS (
 		UPDATE @.stock AS s SET reserved = s.reserved + d.reserved, on_hand = s.on_hand + d.on_hand
-		FROM (
-			SELECT product_id, location, sum(reserved) AS reserved, sum(on_hand) AS on_hand
-			FROM unnest(products, locations, move_stock.reserved, move_stock.on_hand) AS u(product_id, location, reserved, on_hand)
-			GROUP BY product_id, location) AS d
-		WHERE s.product_id = d.product_id AND s.location = d.location AND (d.reserved <> 0 OR d.on_hand <> 0)
+		FROM unnest(moving, at, reserve, bring) AS d(product_id, location, reserved, on_hand)
+		WHERE s.product_id = d.product_id AND s.location = d.location
 		RETURNING s.product_id, s.location, s.available, d.on_hand - d.reserved AS change)
 	SELECT moved.*, p.name INTO short
 	FROM moved JOIN @.products AS p USING (product_id), @.settings AS settings
