@@ -187,6 +187,12 @@ BEGIN
 		UPDATE @.orders AS o SET visitor_id = NULL FROM changed AS n JOIN @.customers AS c USING (customer_id)
 		WHERE o.order_id = n.order_id AND n.visitor_id IS NOT NULL AND c.forgotten_at IS NOT NULL;
 	END IF;
+	-- as touches have it
+	IF EXISTS (SELECT FROM changed WHERE customer_id IS NULL AND visitor_id IS NOT NULL) AND has_any_column_privilege($r$@.identities$r$, 'UPDATE') THEN
+		PERFORM FROM @.identities
+		WHERE kind = 'cookie' AND system = '' AND value IN (SELECT visitor_id FROM changed WHERE customer_id IS NULL)
+		ORDER BY value FOR KEY SHARE;
+	END IF;
 	RETURN NULL;
 END
 $function$;

@@ -201,6 +201,8 @@ BEGIN
 		PERFORM FROM @.customers WHERE customer_id = ANY (ids) ORDER BY customer_id FOR UPDATE;
 		EXIT WHEN ids = @.ids_of(forget_customer.customer_id);
 	END LOOP;
+	-- and who is adding something that names his browser only
+	PERFORM FROM @.identities AS i WHERE i.customer_id = ANY (ids) AND i.kind = 'cookie' ORDER BY i.value FOR UPDATE;
 
 	-- Nobody is to write to his addresses again: all that were known.
 	INSERT INTO @.suppressions (channel, hash, reason)

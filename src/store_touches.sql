@@ -35,6 +35,13 @@ BEGIN
 		UPDATE @.touches AS t SET visitor_id = NULL FROM changed AS n JOIN @.customers AS c USING (customer_id)
 		WHERE t.touch_id = n.touch_id AND n.visitor_id IS NOT NULL AND c.forgotten_at IS NOT NULL;
 	END IF;
+	-- Who forgets the one whose browser it is waits, and finds what is done in it.
+	-- To lock a row takes the right to change it.
+	IF EXISTS (SELECT FROM changed WHERE customer_id IS NULL) AND has_any_column_privilege($r$@.identities$r$, 'UPDATE') THEN
+		PERFORM FROM @.identities
+		WHERE kind = 'cookie' AND system = '' AND value IN (SELECT visitor_id FROM changed WHERE customer_id IS NULL)
+		ORDER BY value FOR KEY SHARE;
+	END IF;
 	RETURN NULL;
 END
 $function$;
