@@ -109,4 +109,35 @@ INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price) 
 SELECT product_id, location, on_hand, reserved, available FROM shop.stock ORDER BY product_id, location;
 SELECT order_id, units, items_amount FROM shop.orders WHERE order_id IN (20, 21) ORDER BY order_id;
 
+-- What is too long for an index is told by its column, where it comes in. A store that has such rows keeps them, as they are small when compressed
+SELECT repeat('x', 2001) AS long \gset
+INSERT INTO shop.touches (visitor_id, kind, channel) VALUES (:'long', 'visit', 'web');
+SELECT shop.identify(cookie => :'long', email => 'long@example.com');
+SELECT shop.identify(system => 'web', external_id => :'long');
+INSERT INTO shop.customers (tags) VALUES ('{short}'), (ARRAY['short', :'long']);
+INSERT INTO shop.customers (tags) SELECT ARRAY(SELECT 'tag ' || n FROM generate_series(1, 1000) AS n);
+INSERT INTO shop.orders (channel, currency, external_id) VALUES ('web', 'EUR', :'long');
+INSERT INTO shop.products (sku, name) VALUES (:'long', 'x');
+INSERT INTO shop.products (category, name) VALUES (:'long', 'x');
+-- every text that an index of the store has is told, or has values that are given, or is of the extension's types
+SELECT DISTINCT attrelid::regclass::text COLLATE "C" AS relation, attname
+FROM pg_index AS i JOIN pg_class AS r ON r.oid = i.indrelid JOIN pg_attribute AS a ON attrelid = i.indrelid AND attnum > 0
+	AND (attnum = ANY (i.indkey) OR strpos(pg_get_indexdef(i.indexrelid), 'lower(' || attname || ')') > 0)
+WHERE relnamespace = 'shop'::regnamespace AND atttypid IN ('text'::regtype, 'text[]'::regtype)
+	AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conrelid = i.indrelid AND attnum = ANY (c.conkey) AND (c.contype = 'f' OR c.contype = 'c' AND pg_get_constraintdef(c.oid) ~ 'length|ANY|\^|fit'))
+ORDER BY 1, 2;
+-- the longest of them fit
+SELECT left(string_agg(md5(n::text), '' ORDER BY n), 2000) AS noise FROM generate_series(1, 63) AS n \gset
+INSERT INTO shop.identities (customer_id, kind, system, value) VALUES (3, 'external', left(:'noise', 500), :'noise');
+INSERT INTO shop.customers (first_name, last_name, tags) VALUES (left(:'noise', 1000), right(:'noise', 1000), ARRAY[:'noise']);
+INSERT INTO shop.channels VALUES (left(:'noise', 500), 'other');
+INSERT INTO shop.spend (channel, campaign, day, currency, amount) VALUES (left(:'noise', 500), :'noise', '2025-01-01', 'EUR', 1);
+INSERT INTO shop.orders (order_id, channel, currency, source_system, external_id, visitor_id) VALUES (30, 'web', 'EUR', left(:'noise', 500), :'noise', :'noise');
+ALTER TABLE shop.touches DROP CONSTRAINT touches_visitor_id_length;
+INSERT INTO shop.touches (visitor_id, kind, channel) VALUES (:'long', 'visit', 'web');
+SELECT crm.create_store('shop');
+SELECT conname, convalidated FROM pg_constraint WHERE conname IN ('touches_visitor_id_length', 'orders_visitor_id_length') AND connamespace = 'shop'::regnamespace ORDER BY conname;
+INSERT INTO shop.touches (visitor_id, kind, channel) VALUES (:'long', 'visit', 'web');
+DELETE FROM shop.touches;
+
 DROP SCHEMA shop CASCADE;
