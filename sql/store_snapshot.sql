@@ -64,7 +64,16 @@ RESET ROLE;
 SELECT grant_access('regress_crm_snapshot', 'admin') \gset ignored_
 SET ROLE regress_crm_snapshot;
 SELECT snapshot('sales') = (SELECT count(*) FROM sales) AS renewed;
+-- what makes or drops a table, or grants, is the owner's
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SELECT snapshot('growth');
+\set VERBOSITY terse
+SELECT drop_snapshot('sales');
+SELECT grant_access('regress_crm_snapshot', 'reader');
+SELECT revoke_access('regress_crm_snapshot');
 RESET ROLE;
+SELECT count(*) FROM snapshots WHERE view = 'sales';
 
 -- What can't be
 \set VERBOSITY default

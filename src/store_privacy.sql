@@ -282,7 +282,13 @@ CREATE OR REPLACE FUNCTION @.revoke_access(from_role text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
 	store CONSTANT text := (SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = $r$@.customers$r$::regclass);
+	owner CONSTANT regrole := (SELECT relowner FROM pg_class WHERE oid = $r$@.customers$r$::regclass);
 BEGIN
+	-- or each right would be a warning that it was not granted
+	IF NOT pg_has_role(owner, 'USAGE') THEN
+		RAISE EXCEPTION USING errcode = 'insufficient_privilege', message = format('access to store %s is granted and revoked by its owner only', store),
+			hint = format('SET ROLE %s.', owner);
+	END IF;
 	EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %1$s FROM %2$I; REVOKE ALL ON ALL SEQUENCES IN SCHEMA %1$s FROM %2$I;
 		REVOKE ALL ON ALL FUNCTIONS IN SCHEMA %1$s FROM %2$I; REVOKE ALL ON SCHEMA %1$s FROM %2$I', store, from_role);
 END

@@ -47,7 +47,11 @@ BEGIN
 	-- one at a time
 	LOCK TABLE @.snapshots IN SHARE ROW EXCLUSIVE MODE;
 	SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO columns FROM pg_attribute WHERE attrelid = source AND attnum > 0;
-	IF to_regclass(target) IS NULL THEN
+	IF to_regclass(target) IS NULL AND NOT has_schema_privilege(store, 'CREATE') THEN
+		RAISE EXCEPTION USING errcode = 'insufficient_privilege', message = format('permission denied for schema %s', store::regnamespace),
+			detail = format('There is no snapshot of "%s" yet, and the first one makes a table.', view),
+			hint = 'The owner of the store takes the first snapshot of a view; an admin takes it again.';
+	ELSIF to_regclass(target) IS NULL THEN
 		EXECUTE format('CREATE TABLE %s AS SELECT * FROM %s WITH NO DATA', target, source::regclass);
 		-- no key: where it is published rows could not be deleted
 		EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', target);
