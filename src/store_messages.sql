@@ -404,6 +404,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 #variable_conflict use_column
 DECLARE
 	message @.outbox;
+	calls integer;
 BEGIN
 	IF event NOT IN ('delivered', 'opened', 'clicked', 'bounced', 'complained', 'unsubscribed') OR event IS NULL THEN
 		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('the event "%s" is not known', event),
@@ -413,11 +414,22 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
+	-- What is reported twice at a time is recorded by the one, and found by the
+	-- other; as in identify, not of hundreds in one transaction.
+	IF message.customer_id IS NOT NULL AND (event IN ('complained', 'unsubscribed') OR touch_channel IS NOT NULL AND event IN ('opened', 'clicked')) THEN
+		calls := coalesce(nullif(current_setting('crm_store.events', true), ''), '0')::integer + 1;
+		PERFORM set_config('crm_store.events', calls::text, true);
+		IF calls <= 500 THEN
+			PERFORM pg_advisory_xact_lock(hashtextextended(format('event %s %s', $r$@.outbox$r$, message_id), 0));
+		END IF;
+	END IF;
 	-- What locks the customer comes before what locks the message, or two would
 	-- wait for each other: who merges or forgets him has it in this order.
 	IF touch_channel IS NOT NULL AND event IN ('opened', 'clicked') AND message.customer_id IS NOT NULL THEN
 		INSERT INTO @.touches (customer_id, touched_at, kind, channel, campaign, product_id)
-		VALUES (message.customer_id, at, 'email_' || event, touch_channel, message.kind, message.product_id);
+		SELECT message.customer_id, record_event.at, 'email_' || event, touch_channel, message.kind, message.product_id
+		WHERE NOT EXISTS (SELECT FROM @.touches AS t WHERE t.customer_id = message.customer_id AND t.touched_at = record_event.at AND t.kind = 'email_' || event
+			AND t.channel = touch_channel AND t.campaign = message.kind AND t.product_id IS NOT DISTINCT FROM message.product_id);
 	END IF;
 	IF event IN ('complained', 'unsubscribed') AND message.customer_id IS NOT NULL THEN
 		INSERT INTO @.consents (customer_id, channel, purpose, granted, at, source)
