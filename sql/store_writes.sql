@@ -140,4 +140,56 @@ SELECT conname, convalidated FROM pg_constraint WHERE conname IN ('touches_visit
 INSERT INTO shop.touches (visitor_id, kind, channel) VALUES (:'long', 'visit', 'web');
 DELETE FROM shop.touches;
 
+-- Merges into one customer that are undone in whatever order: he is as if those that are undone had never been made
+CREATE FUNCTION pg_temp.people(base bigint) RETURNS void LANGUAGE sql AS $$
+	DELETE FROM shop.identities WHERE customer_id >= 1000;
+	INSERT INTO shop.customers (customer_id, created_at, first_name, city, email, email_verified_at, tags, attributes, created_via) VALUES
+		(base + 1, '2025-01-01', NULL, NULL, NULL, NULL, '{a}', '{"w": 1}', 'lead'),
+		(base + 2, '2024-01-01', 'Two', 'Porto', 'two@example.com', '2024-01-01', '{b,s}', '{"x": 2, "y": 2}', 'account'),
+		(base + 3, '2023-01-01', 'Three', NULL, NULL, NULL, '{c,s}', '{"x": 3, "z": 3}', 'guest'),
+		(base + 4, '2024-06-01', 'Four', 'Faro', 'four@example.com', '2024-06-01', '{b,d}', '{"y": 4}', 'account');
+	DELETE FROM shop.identities WHERE customer_id >= 1000
+$$;
+CREATE FUNCTION pg_temp.person(id bigint) RETURNS text LANGUAGE sql AS $$
+	SELECT row(created_at, first_name, city, email, email_verified_at, ARRAY(SELECT unnest(tags) ORDER BY 1), attributes, created_via)::text FROM shop.customers WHERE customer_id = id
+$$;
+CREATE TEMPORARY TABLE undone (orders int, differ int);
+DO $$
+DECLARE
+	base bigint := 1000;
+	way int[];
+	ids bigint[];
+	gone int[];
+	is_now text;
+	tried int := 0;
+	differ int := 0;
+BEGIN
+	FOR way IN SELECT ARRAY[a, b, c] FROM generate_series(2, 4) AS a, generate_series(2, 4) AS b, generate_series(2, 4) AS c WHERE a <> b AND b <> c AND a <> c LOOP
+		base := base + 10;
+		PERFORM pg_temp.people(base);
+		ids := ARRAY(SELECT shop.merge_customers(base + 1, base + n) FROM generate_series(2, 4) AS n);
+		gone := '{}';
+		FOR i IN 1 .. 3 LOOP
+			PERFORM shop.undo_merge(ids[way[i] - 1]);
+			gone := gone || way[i];
+			is_now := pg_temp.person(base + 1);
+			PERFORM pg_temp.people(base + 100000 + i * 1000);
+			PERFORM shop.merge_customers(base + 100000 + i * 1000 + 1, base + 100000 + i * 1000 + n) FROM generate_series(2, 4) AS n WHERE n <> ALL (gone);
+			tried := tried + 1;
+			differ := differ + (is_now IS DISTINCT FROM pg_temp.person(base + 100000 + i * 1000 + 1))::int;
+		END LOOP;
+	END LOOP;
+	INSERT INTO undone VALUES (tried, differ);
+END
+$$;
+TABLE undone;
+-- what somebody has written or taken away since stays so, whatever is undone
+SELECT pg_temp.people(2000);
+SELECT shop.merge_customers(2001, 2002) AS second, shop.merge_customers(2001, 2003) AS third \gset
+UPDATE shop.customers SET city = NULL, tags = '{a,b,c,new}', attributes = attributes - 'z' || '{"y": 9}', first_name = 'Own' WHERE customer_id = 2001;
+SELECT shop.undo_merge(:second);
+SELECT created_at, first_name, city, email, tags, attributes, created_via FROM shop.customers WHERE customer_id = 2001;
+SELECT shop.undo_merge(:third);
+SELECT created_at, first_name, city, email, tags, attributes, created_via FROM shop.customers WHERE customer_id = 2001;
+
 DROP SCHEMA shop CASCADE;

@@ -81,6 +81,44 @@ CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.identities REFERENC
 CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.consents REFERENCING NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.resolve_inserted('consent_id');
 
+-- The columns of a customer who is kept.  What the one lacks comes from the other,
+-- in columns of the user's too.
+CREATE OR REPLACE FUNCTION @.merged(kept jsonb, absorbed jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT kept || coalesce((
+		SELECT pg_catalog.jsonb_object_agg(a.key, a.value) FROM pg_catalog.jsonb_each(absorbed) AS a
+		WHERE a.value <> 'null' AND kept -> a.key = 'null' AND a.key <> 'merged_into'
+			AND (a.key <> 'email_verified_at' OR coalesce(kept ->> 'email', absorbed ->> 'email') = absorbed ->> 'email')
+			AND (a.key <> 'phone_verified_at' OR coalesce(kept ->> 'phone', absorbed ->> 'phone') = absorbed ->> 'phone')), '{}')
+		|| pg_catalog.jsonb_build_object(
+			'tags', (SELECT coalesce(pg_catalog.jsonb_agg(t.tag ORDER BY t.tag), '[]') FROM (
+				SELECT pg_catalog.jsonb_array_elements(kept -> 'tags') AS tag UNION SELECT pg_catalog.jsonb_array_elements(absorbed -> 'tags')) AS t),
+			'attributes', (absorbed -> 'attributes') || (kept -> 'attributes'),
+			'created_at', pg_catalog.to_jsonb(least((kept ->> 'created_at')::timestamptz, (absorbed ->> 'created_at')::timestamptz)),
+			'created_via', CASE WHEN absorbed ->> 'created_via' = 'account' THEN 'account' ELSE kept ->> 'created_via' END);
+END;
+COMMENT ON FUNCTION @.merged(jsonb, jsonb) IS 'part of a merge: the columns of who is kept, afterwards';
+
+-- Columns that the merge wrote, unless they were written since; of tags and
+-- attributes those that it brought and that are still there.
+CREATE OR REPLACE FUNCTION @.unmerged(now_is jsonb, before jsonb, after jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT now_is || coalesce((
+		SELECT pg_catalog.jsonb_object_agg(b.key, b.value) FROM pg_catalog.jsonb_each(before) AS b
+		WHERE pg_catalog.jsonb_exists(now_is, b.key) AND now_is -> b.key = after -> b.key), '{}') || coalesce((
+		SELECT pg_catalog.jsonb_build_object('tags', coalesce(pg_catalog.jsonb_agg(t.tag ORDER BY t.n), '[]'))
+		FROM pg_catalog.jsonb_array_elements(now_is -> 'tags') WITH ORDINALITY AS t(tag, n)
+		WHERE NOT (after -> 'tags' @> t.tag AND NOT before -> 'tags' @> t.tag)
+		HAVING pg_catalog.jsonb_exists(before, 'tags') AND now_is -> 'tags' <> after -> 'tags'), '{}') || coalesce((
+		SELECT pg_catalog.jsonb_build_object('attributes', coalesce(pg_catalog.jsonb_object_agg(a.key, a.value), '{}'))
+		FROM pg_catalog.jsonb_each(now_is -> 'attributes') AS a
+		WHERE NOT (after -> 'attributes' @> pg_catalog.jsonb_build_object(a.key, a.value) AND NOT pg_catalog.jsonb_exists(before -> 'attributes', a.key))
+		HAVING pg_catalog.jsonb_exists(before, 'attributes') AND now_is -> 'attributes' <> after -> 'attributes'), '{}');
+END;
+COMMENT ON FUNCTION @.unmerged(jsonb, jsonb, jsonb) IS 'part of undo_merge: the columns of who was kept, without what the merge changed in them';
+
 -- Rows of one customer become another's, but for those that a constraint wants
 -- where they are: both may have one of what each can have only once.  What fails
 -- is divided until the rows that can't be moved are alone.
@@ -162,19 +200,7 @@ BEGIN
 			detail = 'To make him somebody who is known would be to remember him.';
 	END IF;
 
-	-- What the one lacks comes from the other, in columns of the user's too.
-	SELECT kept || coalesce(jsonb_object_agg(a.key, a.value), '{}') INTO merged
-	FROM jsonb_each(absorbed) AS a
-	WHERE a.value <> 'null' AND kept -> a.key = 'null' AND a.key <> 'merged_into'
-		AND (a.key <> 'email_verified_at' OR coalesce(kept ->> 'email', absorbed ->> 'email') = absorbed ->> 'email')
-		AND (a.key <> 'phone_verified_at' OR coalesce(kept ->> 'phone', absorbed ->> 'phone') = absorbed ->> 'phone');
-	merged := merged || jsonb_build_object(
-		'tags', (SELECT coalesce(jsonb_agg(tag ORDER BY tag), '[]') FROM (
-			SELECT jsonb_array_elements(kept -> 'tags') AS tag UNION SELECT jsonb_array_elements(absorbed -> 'tags')) AS t),
-		'attributes', (absorbed -> 'attributes') || (kept -> 'attributes'),
-		'created_at', to_jsonb(least((kept ->> 'created_at')::timestamptz, (absorbed ->> 'created_at')::timestamptz)),
-		'created_via', CASE WHEN absorbed ->> 'created_via' = 'account' THEN 'account' ELSE kept ->> 'created_via' END);
-
+	merged := @.merged(kept, absorbed);
 	INSERT INTO @.merges (keep, absorb, reason, before, after)
 	SELECT merge_customers.keep, merge_customers.absorb, merge_customers.reason,
 		-- what the merge does not change is nothing that undoing it would have to know
@@ -240,7 +266,10 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
 	done @.merges;
 	now_is jsonb;
+	state jsonb;
+	again jsonb;
 	child record;
+	later record;
 BEGIN
 	-- The customers first, as everything that concerns both does it.
 	PERFORM FROM @.customers WHERE customer_id IN (SELECT unnest(ARRAY[m.keep, m.absorb]) FROM @.merges AS m WHERE m.merge_id = undo_merge.merge_id)
@@ -274,19 +303,33 @@ BEGIN
 		PERFORM @.move_rows(child.relation::regclass, child.column, child.keys, done.keep, done.absorb);
 	END LOOP;
 
-	-- Columns that the merge wrote, unless they were written since; of tags and
-	-- attributes those that it brought and that are still there.
-	PERFORM @.set_customer(done.keep, now_is, now_is || coalesce((
-		SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each(done.before) AS b
-		WHERE now_is ? b.key AND now_is -> b.key = done.after -> b.key), '{}') || coalesce((
-		SELECT jsonb_build_object('tags', coalesce(jsonb_agg(t.tag ORDER BY t.n), '[]'))
-		FROM jsonb_array_elements(now_is -> 'tags') WITH ORDINALITY AS t(tag, n)
-		WHERE NOT (done.after -> 'tags' @> t.tag AND NOT done.before -> 'tags' @> t.tag)
-		HAVING done.before ? 'tags' AND now_is -> 'tags' <> done.after -> 'tags'), '{}') || coalesce((
-		SELECT jsonb_build_object('attributes', coalesce(jsonb_object_agg(a.key, a.value), '{}'))
-		FROM jsonb_each(now_is -> 'attributes') AS a
-		WHERE NOT (done.after -> 'attributes' @> jsonb_build_object(a.key, a.value) AND NOT jsonb_exists(done.before -> 'attributes', a.key))
-		HAVING done.before ? 'attributes' AND now_is -> 'attributes' <> done.after -> 'attributes'), '{}'));
+	-- As if it had never been: merges into the same customer after it are taken
+	-- back as well, and made again from what is then left of him.  They bring
+	-- nothing that is no longer there, which somebody has taken away.
+	state := now_is;
+	FOR later IN SELECT * FROM @.merges AS m WHERE m.keep = done.keep AND m.merge_id > done.merge_id AND m.undone_at IS NULL ORDER BY m.merge_id DESC LOOP
+		state := @.unmerged(state, later.before, later.after);
+	END LOOP;
+	state := @.unmerged(state, done.before, done.after);
+	FOR later IN SELECT m.*, to_jsonb(c) AS absorbed FROM @.merges AS m JOIN @.customers AS c ON c.customer_id = m.absorb
+		WHERE m.keep = done.keep AND m.merge_id > done.merge_id AND m.undone_at IS NULL ORDER BY m.merge_id LOOP
+		SELECT state || coalesce(jsonb_object_agg(n.key, CASE
+				WHEN n.key = 'tags' THEN (SELECT coalesce(jsonb_agg(t.tag ORDER BY t.tag), '[]') FROM jsonb_array_elements(n.value) AS t(tag)
+					WHERE state -> 'tags' @> t.tag OR now_is -> 'tags' @> t.tag)
+				WHEN n.key = 'attributes' THEN (SELECT coalesce(jsonb_object_agg(t.key, t.value), '{}') FROM jsonb_each(n.value) AS t
+					WHERE state -> 'attributes' ? t.key OR now_is -> 'attributes' ? t.key)
+				ELSE n.value END), '{}') INTO again
+		FROM jsonb_each(@.merged(state, later.absorbed)) AS n
+		WHERE n.value IS DISTINCT FROM state -> n.key AND now_is -> n.key <> 'null'
+			AND (n.key <> 'created_at' OR (n.value #>> '{}')::timestamptz >= (now_is ->> 'created_at')::timestamptz)
+			AND (n.key <> 'created_via' OR now_is ->> 'created_via' = 'account');
+		UPDATE @.merges AS m SET (before, after) = (
+			SELECT coalesce(jsonb_object_agg(b.key, b.value), '{}'), coalesce(jsonb_object_agg(b.key, again -> b.key), '{}')
+			FROM jsonb_each(state) AS b WHERE b.value IS DISTINCT FROM again -> b.key)
+		WHERE m.merge_id = later.merge_id;
+		state := again;
+	END LOOP;
+	PERFORM @.set_customer(done.keep, now_is, state);
 	-- Who of the two withdrew consent while they were one is not known: neither is written to.
 	INSERT INTO @.consents (customer_id, channel, purpose, granted, at, basis, source)
 	SELECT done.absorb, c.channel, c.purpose, false, c.at, c.basis, c.source FROM @.consents AS c
