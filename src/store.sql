@@ -16,6 +16,14 @@ END
 $body$;
 COMMENT ON FUNCTION crm.store_areas() IS 'DDL of a store, in the order in which it is run';
 
+-- for the constraint of a table
+CREATE FUNCTION crm.texts_fit(texts text[], bytes integer) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(pg_catalog.bool_and(pg_catalog.octet_length(t) <= bytes), true) FROM pg_catalog.unnest(texts) AS t;
+END;
+COMMENT ON FUNCTION crm.texts_fit(text[], integer) IS 'whether none of these texts has more bytes';
+
 /*
  * Constraints of a store's tables, or of those whose names begin with prefix.
  * In a definition @ stands for the store's schema.

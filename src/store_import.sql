@@ -121,38 +121,6 @@ $function$;
 COMMENT ON FUNCTION @.finish_import(text, boolean, integer)
 	IS 'writes the rows of import_... into the table: all, or an error that tells lines and reasons; with skip_bad all that are good, and gives the others, which stay in import_...';
 
--- An index entry has up to 2704 bytes: what is longer is told by the name of its
--- column.  Rows that there are already stay as they are: small when compressed.
-CREATE OR REPLACE FUNCTION @.texts_fit(texts text[], bytes integer) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce(pg_catalog.bool_and(pg_catalog.octet_length(t) <= bytes), true) FROM pg_catalog.unnest(texts) AS t;
-END;
-COMMENT ON FUNCTION @.texts_fit(text[], integer) IS 'whether none of these texts has more bytes';
-DO $do$
-DECLARE
-	t record;
-	is_new boolean;
-BEGIN
-	FOR t IN
-		SELECT v.relation::regclass AS relation, pg_catalog.format('%s_%s_length', r.relname, v."column") AS constraint,
-			CASE WHEN v."column" = 'tags' THEN pg_catalog.format($q$tags = '{}' OR %s(tags, %s)$q$, $r$@.texts_fit$r$, v.bytes) ELSE pg_catalog.format('pg_catalog.octet_length(%I) <= %s', v."column", v.bytes) END AS condition
-		FROM (VALUES
-			($r$@.customers$r$, 'first_name', 1000), ($r$@.customers$r$, 'last_name', 1000), ($r$@.customers$r$, 'tags', 2000),
-			($r$@.attribute_keys$r$, 'key', 500), ($r$@.identities$r$, 'system', 500), ($r$@.identities$r$, 'value', 2000), ($r$@.consents$r$, 'purpose', 500),
-			($r$@.products$r$, 'sku', 2000), ($r$@.products$r$, 'category', 2000), ($r$@.locations$r$, 'location', 500), ($r$@.channels$r$, 'channel', 500), ($r$@.teams$r$, 'team', 500),
-			($r$@.spend$r$, 'campaign', 2000), ($r$@.orders$r$, 'visitor_id', 2000), ($r$@.orders$r$, 'source_system', 500), ($r$@.orders$r$, 'external_id', 2000),
-			($r$@.touches$r$, 'visitor_id', 2000), ($r$@.product_subscriptions$r$, 'category', 2000), ($r$@.product_subscriptions$r$, 'purpose', 500),
-			($r$@.outbox$r$, 'purpose', 500)) AS v(relation, "column", bytes)
-		JOIN pg_catalog.pg_class AS r ON r.oid = v.relation::regclass
-		WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c WHERE c.conrelid = r.oid AND c.conname = pg_catalog.format('%s_%s_length', r.relname, v."column"))
-	LOOP
-		EXECUTE pg_catalog.format('SELECT NOT EXISTS (SELECT FROM %s)', t.relation) INTO is_new;
-		EXECUTE pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (%s)%s', t.relation, t.constraint, t.condition, CASE WHEN NOT is_new THEN ' NOT VALID' ELSE '' END);
-	END LOOP;
-END
-$do$;
-
 REVOKE EXECUTE ON FUNCTION @.start_import(text, text[]), @.finish_import(text, boolean, integer) FROM PUBLIC;
 
 $ddl$;
