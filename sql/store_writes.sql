@@ -194,4 +194,29 @@ SELECT created_at, first_name, city, email, tags, attributes, created_via FROM s
 SELECT shop.undo_merge(:third);
 SELECT created_at, first_name, city, email, tags, attributes, created_via FROM shop.customers WHERE customer_id = 2001;
 
+-- Currencies of no decimals, and of three: orders, refunds, prices, messages, what was spent
+SELECT crm.create_store('tokyo', 'JPY', 'Asia/Tokyo');
+INSERT INTO tokyo.channels VALUES ('web', 'direct');
+INSERT INTO tokyo.rates VALUES ('EUR', '2025-01-01', 160.1234), ('KWD', '2025-01-01', 480.55);
+INSERT INTO tokyo.products (product_id, name, price, currency) VALUES (1, 'a yen''s', 1500, NULL), (2, 'a dinar''s', 1.255, 'KWD');
+INSERT INTO tokyo.products (product_id, name, price) VALUES (3, 'half a yen''s', 15.5);
+INSERT INTO tokyo.products (product_id, name, price, currency) VALUES (3, 'too exact', 1.2555, 'KWD');
+UPDATE tokyo.products SET price = 0.5 WHERE product_id = 1;
+INSERT INTO tokyo.spend VALUES ('web', '', '2025-02-01', 'JPY', 10.5);
+INSERT INTO tokyo.spend VALUES ('web', '', '2025-02-01', 'JPY', 10), ('web', '', '2025-02-01', 'KWD', 1.125);
+INSERT INTO tokyo.orders (order_id, channel, currency, ordered_at, shipping) VALUES (1, 'web', 'JPY', '2025-02-01', 300), (2, 'web', 'KWD', '2025-02-01', 0.001), (3, 'web', 'EUR', '2025-02-01', 9.99);
+INSERT INTO tokyo.orders (order_id, channel, currency, shipping) VALUES (4, 'web', 'JPY', 0.5);
+INSERT INTO tokyo.order_items (order_id, line, product_id, quantity, unit_price, discount) VALUES (1, 1, 1, 3, 1500, 1), (2, 1, 2, 3, 1.255, 0.005);
+INSERT INTO tokyo.order_items (order_id, line, product_id, quantity, unit_price) VALUES (1, 2, 1, 1, 0.5);
+INSERT INTO tokyo.refunds (order_id, amount) VALUES (1, 0.5);
+INSERT INTO tokyo.refunds (order_id, amount) VALUES (1, 99), (2, 0.760);
+-- 1: 3 * 1500 - 1 + 300 - 99; 2: (3 * 1.255 - 0.005 + 0.001 - 0.760) * 480.55 = 3.001 * 480.55 = 1442.13; 3: 9.99 * 160.1234 = 1599.63
+SELECT order_id, amount, refunded_amount, net_base FROM tokyo.orders ORDER BY order_id;
+INSERT INTO tokyo.customers (customer_id, email) VALUES (1, 'ada@example.com');
+INSERT INTO tokyo.consents (customer_id, channel, granted) VALUES (1, 'email', true);
+SELECT tokyo.subscribe(1, 'price_drop') > 0 AS subscribed;
+UPDATE tokyo.products SET price = CASE product_id WHEN 1 THEN 1400 ELSE 1.1 END;
+SELECT payload #>> '{merge_fields,PRICE}' AS price, payload #>> '{merge_fields,OLDPRICE}' AS was, payload #>> '{merge_fields,CURRENCY}' AS currency FROM tokyo.outbox ORDER BY product_id;
+DROP SCHEMA tokyo CASCADE;
+
 DROP SCHEMA shop CASCADE;
