@@ -219,4 +219,105 @@ UPDATE tokyo.products SET price = CASE product_id WHEN 1 THEN 1400 ELSE 1.1 END;
 SELECT payload #>> '{merge_fields,PRICE}' AS price, payload #>> '{merge_fields,OLDPRICE}' AS was, payload #>> '{merge_fields,CURRENCY}' AS currency FROM tokyo.outbox ORDER BY product_id;
 DROP SCHEMA tokyo CASCADE;
 
+-- A checkout with savepoints: what was rolled back holds nothing
+UPDATE shop.products SET allow_oversell = false WHERE product_id = 1;
+UPDATE shop.stock SET on_hand = 5 WHERE product_id = 1;
+BEGIN;
+INSERT INTO shop.orders (order_id, customer_id, channel, currency) VALUES (40, 3, 'web', 'EUR');
+SAVEPOINT items;
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (40, 1, 1, 3, 5, 'main');
+ROLLBACK TO items;
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (40, 1, 1, 4, 5, 'main');
+ROLLBACK TO items;
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (40, 1, 1, 2, 5, 'main');
+SAVEPOINT shipped;
+UPDATE shop.orders SET status = 'shipped' WHERE order_id = 40;
+ROLLBACK TO shipped;
+UPDATE shop.orders SET status = 'paid' WHERE order_id = 40;
+COMMIT;
+SELECT o.status, o.units, o.amount, s.on_hand, s.reserved, (SELECT array_agg(h.status ORDER BY entry_id) FROM shop.order_history AS h WHERE h.order_id = 40) AS history,
+	(SELECT crm.order_count(l.purchases) FROM shop.orders_lifecycle AS l WHERE customer = 3) AS counted
+FROM shop.orders AS o, shop.stock AS s WHERE order_id = 40 AND s.product_id = 1;
+
+-- Written while no trigger fires, and mended: totals, worth, stages; stock is nobody's but who counts it
+SET session_replication_role = replica;
+INSERT INTO shop.orders (order_id, customer_id, channel, currency) VALUES (41, 3, 'web', 'EUR');
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (41, 1, 1, 2, 5, 'main');
+INSERT INTO shop.refunds (order_id, amount) VALUES (41, 4);
+RESET session_replication_role;
+SELECT units, amount, refunded_amount, net_base FROM shop.orders WHERE order_id = 41;
+UPDATE shop.order_items SET quantity = quantity WHERE order_id = 41;
+UPDATE shop.refunds SET amount = amount WHERE order_id = 41;
+SELECT shop.value_orders() AS changed, crm.refresh('shop.orders') AS refreshed;
+SELECT units, amount, refunded_amount, net_base FROM shop.orders WHERE order_id = 41;
+SELECT * FROM crm.verify('shop.orders');
+
+DROP SCHEMA shop CASCADE;
+
+-- Customers, orders and touches in partitions: all that writes writes them, from COPY to forgetting
+SELECT crm.create_store('shop');
+CREATE PROCEDURE pg_temp.part(relation text, how text, keys text) LANGUAGE plpgsql AS $$
+DECLARE
+	foreign_keys text;
+	id oid := format('shop.%I', relation)::regclass;
+BEGIN
+	SELECT string_agg(format('ALTER TABLE %s ADD %s', CASE WHEN conrelid = id THEN format('shop.%I', relation) ELSE conrelid::regclass::text END, pg_get_constraintdef(oid)), '; ' ORDER BY conrelid <> id)
+	INTO foreign_keys FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 AND id IN (conrelid, confrelid);
+	EXECUTE format('ALTER TABLE shop.%1$I RENAME TO whole; CREATE TABLE shop.%1$I (LIKE shop.whole INCLUDING ALL EXCLUDING INDEXES) PARTITION BY %2$s', relation, how);
+	IF how LIKE 'HASH%' THEN
+		EXECUTE format('CREATE TABLE shop.%1$I PARTITION OF shop.%2$I FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE shop.%3$I PARTITION OF shop.%2$I FOR VALUES WITH (MODULUS 2, REMAINDER 1)',
+			relation || '_0', relation, relation || '_1');
+	ELSE
+		EXECUTE format('CREATE TABLE shop.%1$I PARTITION OF shop.%2$I DEFAULT; CREATE TABLE shop.%3$I PARTITION OF shop.%2$I FOR VALUES FROM (''2025-01-01'') TO (''2026-01-01'')', relation || '_0', relation, relation || '_1');
+	END IF;
+	DROP TABLE shop.whole CASCADE;
+	EXECUTE format('ALTER TABLE shop.%I ADD PRIMARY KEY (%s)', relation, keys);
+	EXECUTE foreign_keys;
+END
+$$;
+CALL pg_temp.part('customers', 'HASH (customer_id)', 'customer_id');
+CALL pg_temp.part('orders', 'HASH (order_id)', 'order_id');
+CALL pg_temp.part('touches', 'RANGE (touched_at)', 'touch_id, touched_at');
+SELECT crm.create_store('shop');
+SELECT * FROM shop.uncovered_data();
+INSERT INTO shop.channels VALUES ('web', 'direct');
+INSERT INTO shop.locations VALUES ('main');
+INSERT INTO shop.products (product_id, name, price) VALUES (1, 'mug', 5), (2, 'pot', 7);
+INSERT INTO shop.stock (product_id, location, on_hand) VALUES (1, 'main', 10), (2, 'main', 10);
+SELECT shop.identify(email => 'ada@example.com', cookie => 'v1') AS ada, shop.identify(email => 'bea@example.com', cookie => 'v2') AS bea, shop.identify(system => 'web', external_id => '3') AS cleo;
+COPY shop.touches (visitor_id, customer_id, kind, channel, touched_at) FROM STDIN;
+v1	\N	visit	web	2025-01-01
+v2	\N	view	web	2024-01-01
+v5	1	login	web	2025-02-01
+v6	2	login	web	2024-02-01
+\.
+COPY shop.orders (order_id, customer_id, visitor_id, channel, currency, status, ordered_at) FROM STDIN;
+1	1	v1	web	EUR	paid	2025-01-01
+2	2	v2	web	EUR	placed	2025-01-02
+3	\N	v2	web	EUR	placed	2025-01-03
+4	3	\N	web	EUR	delivered	2025-01-04
+\.
+COPY shop.order_items (order_id, line, product_id, quantity, unit_price, location) FROM STDIN;
+1	1	1	2	5	main
+2	1	2	1	7	main
+2	2	1	1	5	\N
+4	1	1	1	5	main
+\.
+SELECT count(DISTINCT tableoid) AS partitions FROM (SELECT tableoid FROM shop.customers UNION ALL SELECT tableoid FROM shop.orders UNION ALL SELECT tableoid FROM shop.touches) AS t;
+SELECT order_id, units, amount, net_base, counts, paid_at FROM shop.orders ORDER BY order_id;
+SELECT product_id, on_hand, reserved FROM shop.stock ORDER BY product_id;
+INSERT INTO shop.refunds (order_id, amount) VALUES (1, 3);
+UPDATE shop.orders SET status = 'shipped';
+SELECT shop.merge_customers(1, 2) AS merge \gset
+SELECT order_id, customer_id, status FROM shop.orders ORDER BY order_id;
+SELECT * FROM crm.verify('shop.orders');
+SELECT shop.undo_merge(:merge);
+SELECT 'order' AS what, order_id AS id, customer_id FROM shop.orders UNION ALL SELECT 'touch', touch_id, customer_id FROM shop.touches ORDER BY 1, 2;
+SELECT shop.merge_customers(1, 2) > 0 AS merged;
+SELECT shop.forget_customer(2) - 'merge_rows' AS rows;
+SELECT customer_id, email, merged_into, forgotten_at IS NOT NULL AS forgotten FROM shop.customers ORDER BY customer_id;
+SELECT touch_id, customer_id, visitor_id FROM shop.touches ORDER BY touch_id;
+SELECT product_id, on_hand, reserved FROM shop.stock ORDER BY product_id;
+SELECT * FROM crm.verify('shop.orders');
+
 DROP SCHEMA shop CASCADE;
