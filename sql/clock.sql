@@ -65,6 +65,34 @@ DROP TRIGGER keep ON orders_lifecycle;
 SELECT crm.refresh('orders');
 SELECT crm.advance_stages(now() + interval '15 days');
 DROP FUNCTION keep;
+-- one that raises an error holds up those customers only; if there are too many of them, those who are due later
+TRUNCATE orders;
+INSERT INTO orders SELECT i, now() - interval '81 days' - i * interval '1 second', 1 FROM generate_series(1, 3000) i;
+TRUNCATE orders_lifecycle_history;
+CREATE TABLE bad (customer int PRIMARY KEY);
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF EXISTS (SELECT FROM public.bad b WHERE b.customer = NEW.customer) THEN RAISE 'not this one' USING ERRCODE = 'XX123'; END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER refuse AFTER UPDATE ON orders_lifecycle FOR EACH ROW EXECUTE FUNCTION refuse();
+INSERT INTO bad VALUES (1), (1500), (1501), (2999);
+SELECT crm.advance_stages(now() + interval '15 days', 'orders');
+SELECT customer, stage FROM orders_lifecycle WHERE stage = 'new' ORDER BY 1;
+SELECT count(*), count(DISTINCT customer) FROM orders_lifecycle_history;
+SELECT crm.advance_stages(now() + interval '15 days', 'orders');
+SELECT crm.advance_stages(now() + interval '15 days');
+DELETE FROM bad WHERE customer = 1500;
+SELECT crm.advance_stages(now() + interval '15 days');
+INSERT INTO bad SELECT i FROM generate_series(2001, 2998) i WHERE i % 2 = 0 ON CONFLICT DO NOTHING;
+SELECT crm.advance_stages(now() + interval '200 days');
+SELECT stage, count(*), min(customer) FROM orders_lifecycle WHERE stage <> 'lead' GROUP BY 1 ORDER BY 1;
+SELECT crm.set_policy('orders', '{"at_risk_after": "1 day"}');
+TRUNCATE bad;
+SELECT crm.advance_stages(now() + interval '200 days');
+SELECT stage, count(*) FROM orders_lifecycle WHERE stage <> 'lead' GROUP BY 1 ORDER BY 1;
+DROP TRIGGER refuse ON orders_lifecycle;
+DROP FUNCTION refuse;
+DROP TABLE bad;
 -- wrong arguments
 SELECT crm.advance_stages('infinity');
 SELECT crm.advance_stages(NULL) IS NULL AS nothing;

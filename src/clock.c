@@ -17,9 +17,40 @@
 PG_FUNCTION_INFO_V1(crm_advance_stages);
 PG_FUNCTION_INFO_V1(crm_apply_queue);
 
+/* so many customers who could not be moved are named, of the others is said how many they are */
+#define FAILURES_TOLD	10
+
+void		(*clock_failed) (const char *table, const ErrorData *error) = NULL;
+
+/* Tell of customers who could not be moved. */
+static void
+TellFailures(const Track *track, const TrackFailures *failures)
+{
+	for (int i = 0; i < Min(failures->count, FAILURES_TOLD); i++)
+	{
+		const TrackFailure *failure = &failures->failure[i];
+		ErrorData	told = *failure->error;
+
+		told.message = psprintf("customer %s: %s", failure->customer, told.message);
+		ereport(WARNING,
+				(errcode(told.sqlerrcode),
+				 errmsg("crm could not move a customer of %s", track->orders_name),
+				 errdetail_internal("%s", told.message)));
+		if (clock_failed != NULL)
+			clock_failed(track->orders_name, &told);
+	}
+	if (failures->count > FAILURES_TOLD)
+		ereport(WARNING,
+				(errcode(failures->failure[FAILURES_TOLD].error->sqlerrcode),
+				 errmsg("crm could not move %d more customers of %s", failures->count - FAILURES_TOLD, track->orders_name),
+				 failures->count < TRACK_MAX_FAILURES ? 0 :
+				 errdetail("As so many failed, those who are due later were not tried.")));
+}
+
 /*
  * What is queued, if this table has a queue; then, unless as_of is null, the
- * customers that are due.
+ * customers that are due.  One who fails does not hold up the others; but if
+ * nobody else was moved it is an error.
  */
 static int64
 AdvanceTable(Track *track, const TimestampTz *as_of, int64 limit)
@@ -27,7 +58,15 @@ AdvanceTable(Track *track, const TimestampTz *as_of, int64 limit)
 	int64		done = TrackApply(track, limit);
 
 	if (as_of != NULL && done < limit)
-		done += TrackAdvance(track, *as_of, limit - done);
+	{
+		TrackFailures *failures = palloc(sizeof(TrackFailures));
+
+		done += TrackAdvance(track, *as_of, limit - done, failures);
+		if (done == 0 && failures->count > 0)
+			ReThrowError(failures->failure[0].error);
+		TellFailures(track, failures);
+		pfree(failures);
+	}
 	return done;
 }
 

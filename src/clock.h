@@ -7,6 +7,9 @@
 
 #include "crm.h"
 
+/* If set, is told of what failed for one customer of a table, by its name. */
+extern void (*clock_failed) (const char *table, const ErrorData *error);
+
 extern void ClockInit(void);
 extern PGDLLEXPORT Datum crm_advance_stages(PG_FUNCTION_ARGS);
 

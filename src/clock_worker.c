@@ -334,6 +334,7 @@ crm_clock_worker(Datum argument)
 	/* a table that somebody alters is done next time: others wait for this one */
 	SetConfigOption("lock_timeout", "1s", PGC_SUSET, PGC_S_OVERRIDE);
 
+	clock_failed = StatusNoteError;
 	if (!Begin())
 		return;
 	if (OidIsValid(get_extension_oid("crm", true)))

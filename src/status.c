@@ -122,7 +122,7 @@ StatusRoundEnded(void)
 	LWLockRelease(shared->lock);
 }
 
-/* Called by a worker, outside a transaction; table is qualified and quoted. */
+/* Called by a worker; table is qualified and quoted. */
 void
 StatusNoteError(const char *table, const ErrorData *error)
 {

@@ -152,6 +152,21 @@ typedef struct TrackTarget
 	bool		triggers;		/* of the user's */
 } TrackTarget;
 
+/* Customers whom the clock could not move; when so many have failed, it gives up. */
+#define TRACK_MAX_FAILURES	100
+
+typedef struct TrackFailure
+{
+	char	   *customer;
+	ErrorData  *error;
+} TrackFailure;
+
+typedef struct TrackFailures
+{
+	int			count;
+	TrackFailure failure[TRACK_MAX_FAILURES];
+} TrackFailures;
+
 /* Working as the owner of the orders. */
 typedef struct TrackScope
 {
@@ -200,7 +215,7 @@ extern void TrackTargetClose(TrackTarget *target);
 extern SPIPlanPtr TrackKeepPlan(SPIPlanPtr *plan, const char *query, int nargs, Oid *types);
 extern void TrackCheckSpi(int result, const char *what);
 extern Datum TrackKeyArray(const Track *track, Datum *keys, int count);
-extern int64 TrackAdvance(Track *track, TimestampTz as_of, int64 limit);
+extern int64 TrackAdvance(Track *track, TimestampTz as_of, int64 limit, TrackFailures *failures);
 extern bool TrackMayAdd(void);
 extern void TrackForbidAdding(void);
 

@@ -887,23 +887,132 @@ TrackBatchInsert(TrackBatch *batch, bool *inserted)
 	MemoryContextSwitchTo(previous);
 }
 
+/* Customers that are due, whose rows are locked; for TrackTry(). */
+typedef struct AdvanceCall
+{
+	Track	   *track;
+	TimestampTz as_of;
+	Datum	   *keys;
+	int			count;
+	int			changed;
+	int			kept;			/* rows that a trigger of the user's keeps as they are */
+} AdvanceCall;
+
+static void
+CallAdvance(void *argument)
+{
+	AdvanceCall *call = argument;
+	Track	   *track = call->track;
+	Summary		summary;
+	Snapshot	snapshot;
+
+	call->changed = call->kept = 0;
+	OpenSummary(track, &summary);
+	CommandCounterIncrement();
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	for (int i = 0; i < call->count; i++)
+	{
+		TrackRow	row;
+		TrackRow	before;
+		StageChange changes[TRACK_MAX_CHANGES];
+		int			count;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!FindRow(&summary, call->keys[i], snapshot))
+			elog(ERROR, "a locked row of %s is gone", track->summary_name);
+		ReadRow(&summary, &row);
+		before = row;
+		count = track_row_pass_time(&row, call->as_of, &track->policy, changes);
+		if (memcmp(&row, &before, sizeof(row)) != 0 && !WriteRow(&summary, &row))
+		{
+			call->kept++;
+			continue;
+		}
+		LogChanges(&summary, call->keys[i], changes, count);
+		if (count > 0)
+			call->changed++;
+	}
+	UnregisterSnapshot(snapshot);
+	WriteChanges(&summary, GetCurrentTimestamp());
+	CloseSummary(&summary);
+}
+
+/* Print a customer, for a message. */
+static char *
+KeyText(const Track *track, Datum key)
+{
+	Oid			output;
+	bool		varlena;
+
+	getTypeOutputInfo(track->key->type_id, &output, &varlena);
+	return OidOutputFunctionCall(output, key);
+}
+
+/*
+ * Let time pass for customers.  If that fails, for each half of them, down to
+ * the one whose fault it is; but when too many have failed the rest is left as
+ * it is.  Without room for failures it is an error.
+ */
+static void
+AdvanceRows(AdvanceCall *call, TrackFailures *failures)
+{
+	AdvanceCall half = *call;
+	ErrorData  *error;
+
+	CHECK_FOR_INTERRUPTS();
+	if (failures == NULL)
+	{
+		CallAdvance(call);
+		return;
+	}
+	call->changed = call->kept = 0;
+	if (failures->count == TRACK_MAX_FAILURES)
+		return;
+	error = TrackTry(CallAdvance, call, true);
+	if (error == NULL)
+		return;
+	call->changed = call->kept = 0;
+	if (call->count == 1)
+	{
+		TrackFailure *failure = &failures->failure[failures->count++];
+
+		failure->customer = KeyText(call->track, call->keys[0]);
+		failure->error = error;
+		/* it is found again */
+		call->kept = 1;
+		return;
+	}
+	half.count = call->count / 2;
+	for (int i = 0; i < 2; i++)
+	{
+		AdvanceRows(&half, failures);
+		call->changed += half.changed;
+		call->kept += half.kept;
+		half.keys += half.count;
+		half.count = call->count - half.count;
+	}
+}
+
 /*
  * Let time pass for the customers that are due: those whose check_at is before
  * as_of, found by its index.  Rows that a transaction is writing are skipped:
  * it tells the time itself, or the next call does.  Nothing is waited for, so
  * that any number may run at once.  Returns how many changed their stage, at
- * most limit.
+ * most limit; and who could not, because a trigger of the user's raises an
+ * error, say: if failures is NULL, that is an error.
  */
 int64
-TrackAdvance(Track *track, TimestampTz as_of, int64 limit)
+TrackAdvance(Track *track, TimestampTz as_of, int64 limit, TrackFailures *failures)
 {
 	int64		changed = 0;
 	int64		room;
 	uint64		found;
-	int64		kept = 0;		/* rows that a trigger of the user's keeps as they are: they are found again */
+	int64		kept = 0;
 	Oid			types[3] = {TIMESTAMPTZOID, INT8OID, INT8OID};
 	TrackScope	scope;
 
+	if (failures != NULL)
+		failures->count = 0;
 	TrackEnter(track->owner, &scope);
 	do
 	{
@@ -911,9 +1020,8 @@ TrackAdvance(Track *track, TimestampTz as_of, int64 limit)
 													  ALLOCSET_DEFAULT_SIZES);
 		MemoryContext previous = MemoryContextSwitchTo(context);
 		Datum		arguments[3];
-		Datum	   *keys;
-		Summary		summary;
-		Snapshot	snapshot;
+		int			failed = failures == NULL ? 0 : failures->count;
+		AdvanceCall call = {track, as_of};
 
 		CHECK_FOR_INTERRUPTS();
 		CommandCounterIncrement();
@@ -931,50 +1039,27 @@ TrackAdvance(Track *track, TimestampTz as_of, int64 limit)
 									  InvalidSnapshot, false, true, 0), "search for due customers");
 		found = SPI_processed;
 		MemoryContextSwitchTo(context);
-		keys = palloc(sizeof(Datum) * Max(found, 1));
+		call.count = (int) found;
+		call.keys = palloc(sizeof(Datum) * Max(found, 1));
 		for (uint64 i = 0; i < found; i++)
 		{
 			bool		isnull;
 
-			keys[i] = datumCopy(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull),
-								track->key->typbyval, track->key->typlen);
+			call.keys[i] = datumCopy(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull),
+									 track->key->typbyval, track->key->typlen);
 		}
 		SPI_finish();
 		MemoryContextSwitchTo(context);
-
 		if (found > 0)
-		{
-			OpenSummary(track, &summary);
-			CommandCounterIncrement();
-			snapshot = RegisterSnapshot(GetLatestSnapshot());
-			for (uint64 i = 0; i < found; i++)
-			{
-				TrackRow	row;
-				TrackRow	before;
-				StageChange changes[TRACK_MAX_CHANGES];
-				int			count;
-
-				if (!FindRow(&summary, keys[i], snapshot))
-					elog(ERROR, "a locked row of %s is gone", track->summary_name);
-				ReadRow(&summary, &row);
-				before = row;
-				count = track_row_pass_time(&row, as_of, &track->policy, changes);
-				if (memcmp(&row, &before, sizeof(row)) != 0 && !WriteRow(&summary, &row))
-				{
-					kept++;
-					continue;
-				}
-				LogChanges(&summary, keys[i], changes, count);
-				if (count > 0)
-					changed++;
-			}
-			UnregisterSnapshot(snapshot);
-			WriteChanges(&summary, GetCurrentTimestamp());
-			CloseSummary(&summary);
-		}
+			AdvanceRows(&call, failures);
+		changed += call.changed;
+		kept += call.kept;
 		MemoryContextSwitchTo(previous);
-		MemoryContextDelete(context);
-	} while (found == room && changed < limit);
+		/* it has what failed */
+		if (failures == NULL || failures->count == failed)
+			MemoryContextDelete(context);
+	} while (found == room && changed < limit &&
+			 (failures == NULL || failures->count < TRACK_MAX_FAILURES));
 	TrackLeave(&scope);
 	CommandCounterIncrement();
 	return changed;

@@ -94,7 +94,7 @@ crm_set_policy(PG_FUNCTION_ARGS)
 		table_close(orders, NoLock);
 		PG_RETURN_INT64(0);
 	}
-	TrackAdvance(track, GetCurrentTransactionStartTimestamp(), PG_INT64_MAX);
+	TrackAdvance(track, GetCurrentTransactionStartTimestamp(), PG_INT64_MAX, NULL);
 
 	foreach(cell, relations)
 		WritePolicy(lfirst_oid(cell), policy);

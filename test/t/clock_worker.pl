@@ -71,6 +71,22 @@ is($node->safe_psql('shop2', "SELECT string_agg(customer || ' ' || stage, ', ' O
 is($node->safe_psql('shop2', 'SELECT customer, sqlstate FROM web_lifecycle_errors'), '2|22012', 'the error is logged');
 is($node->safe_psql('other', "SELECT count(*) FROM pg_namespace WHERE nspname = 'crm'"), '0', 'a database without crm is left alone');
 
+# A customer for whom a trigger raises an error is reported; the others of the
+# table go on.
+$node->safe_psql('shop1', <<SQL);
+CREATE TABLE partly (customer int PRIMARY KEY, at timestamptz, amount int);
+SELECT crm.track('partly', 'customer', 'at', 'amount', policy => $policy);
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not this one''; END';
+CREATE TRIGGER refuse BEFORE UPDATE ON partly_lifecycle FOR EACH ROW WHEN (OLD.customer = 7) EXECUTE FUNCTION refuse();
+INSERT INTO partly SELECT i, now(), 1 FROM generate_series(1, 10) i;
+SQL
+ok($node->poll_query_until('shop1', "SELECT count(*) = 9 FROM partly_lifecycle WHERE stage = 'lost'"), 'the others are moved');
+$node->wait_for_log(qr/WARNING: .* could not move a customer of public\.partly\n.*customer 7: not this one/);
+is($node->safe_psql('shop1', "SELECT count(*) > 0 FROM crm.clock_errors() WHERE orders = 'public.partly' AND sqlstate = 'P0001' AND message = 'customer 7: not this one'"), 't', 'and is in the list of errors');
+$node->safe_psql('shop1', 'DROP TRIGGER refuse ON partly_lifecycle');
+ok($node->poll_query_until('shop1', "SELECT count(*) = 10 FROM partly_lifecycle WHERE stage = 'lost'"), 'mended, he is moved');
+$node->safe_psql('shop1', "SELECT crm.untrack('partly')");
+
 # It works as the owner of the orders.  A table that fails, or whose owner tries
 # to have something done as superuser at the commit, is reported; the others go on.
 $node->safe_psql('shop1', <<SQL);
