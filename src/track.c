@@ -388,7 +388,8 @@ SummaryOf(char **arguments)
 
 /*
  * The arguments of tracking a relation: of its own trigger; or of that of a
- * summary, if the relation is without.  NULL if it is not tracked.
+ * summary, if the relation is without.  NULL if it is not tracked.  What the
+ * relation cache has of them is gone with the next look at a catalog: a copy.
  */
 static char **
 FindArguments(Relation relation)
@@ -397,7 +398,13 @@ FindArguments(Relation relation)
 	ListCell   *cell;
 
 	if (trigger != NULL)
-		return trigger->tgargs;
+	{
+		char	  **arguments = palloc(sizeof(char *) * TRACK_ARGUMENTS);
+
+		for (int i = 0; i < TRACK_ARGUMENTS; i++)
+			arguments[i] = pstrdup(trigger->tgargs[i]);
+		return arguments;
+	}
 	foreach(cell, ScanTriggers())
 	{
 		Tracked    *tracked = lfirst(cell);
