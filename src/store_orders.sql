@@ -213,30 +213,6 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @.check_decimals(text[], integer[], text) IS 'an error if an amount has more decimals than its currency';
-
--- A price that no order could have, and what nobody can have spent.
-CREATE OR REPLACE FUNCTION @.check_amounts() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
-BEGIN
-	IF TG_TABLE_NAME = 'products' THEN
-		PERFORM @.check_decimals(array_agg(coalesce(c.currency, s.base_currency)), array_agg(scale(trim_scale(c.price))), TG_TABLE_NAME)
-		FROM changed AS c, @.settings AS s WHERE c.price IS NOT NULL HAVING count(*) > 0;
-	ELSE
-		PERFORM @.check_decimals(array_agg(c.currency), array_agg(scale(trim_scale(c.amount))), TG_TABLE_NAME) FROM changed AS c HAVING count(*) > 0;
-	END IF;
-	RETURN NULL;
-END
-$function$;
-COMMENT ON FUNCTION @.check_amounts() IS 'trigger: a price, and what was spent, has no more decimals than its currency';
-CREATE OR REPLACE TRIGGER check_amounts_insert AFTER INSERT ON @.products REFERENCING NEW TABLE AS changed
-	FOR EACH STATEMENT EXECUTE FUNCTION @.check_amounts();
-CREATE OR REPLACE TRIGGER check_amounts_update AFTER UPDATE ON @.products REFERENCING NEW TABLE AS changed
-	FOR EACH STATEMENT EXECUTE FUNCTION @.check_amounts();
-CREATE OR REPLACE TRIGGER check_amounts_insert AFTER INSERT ON @.spend REFERENCING NEW TABLE AS changed
-	FOR EACH STATEMENT EXECUTE FUNCTION @.check_amounts();
-CREATE OR REPLACE TRIGGER check_amounts_update AFTER UPDATE ON @.spend REFERENCING NEW TABLE AS changed
-	FOR EACH STATEMENT EXECUTE FUNCTION @.check_amounts();
-
 COMMENT ON FUNCTION @.orders_inserted() IS 'trigger: history, whose browser it is';
 CREATE OR REPLACE TRIGGER orders_inserted AFTER INSERT ON @.orders REFERENCING NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.orders_inserted();
