@@ -48,9 +48,9 @@ SET enable_bitmapscan = off;
 EXPLAIN (COSTS OFF) SELECT customer FROM orders_lifecycle WHERE check_at < now() ORDER BY check_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED;
 RESET enable_seqscan;
 RESET enable_bitmapscan;
--- a trigger of the user's that keeps a row as it is: it is no change, is not logged, and holds up nobody
+-- a trigger of the user's that keeps a row as it is: it is no change, is not logged, and holds up nobody who is due before
 TRUNCATE orders;
-INSERT INTO orders SELECT i, now() - interval '80 days', 1 FROM generate_series(1, 3000) i;
+INSERT INTO orders SELECT i, now() - interval '80 days' + i * interval '1 second', 1 FROM generate_series(1, 3000) i;
 TRUNCATE orders_lifecycle_history;
 CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN NEW.customer > 500 THEN NULL ELSE NEW END; END $$;
 CREATE TRIGGER keep BEFORE UPDATE ON orders_lifecycle FOR EACH ROW EXECUTE FUNCTION keep();
