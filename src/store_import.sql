@@ -1,6 +1,5 @@
 /*
- * store, thirteenth area: rows from files of other people's making; texts that
- * are too long
+ * store, thirteenth area: rows from files of other people's making
  *
  * They come as text into a temporary table and go from there into the store in
  * batches.  A batch that fails is divided until the bad rows are alone, so a

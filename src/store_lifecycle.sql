@@ -138,8 +138,8 @@ CREATE OR REPLACE TRIGGER lock_summaries AFTER UPDATE ON @.orders REFERENCING OL
 CREATE OR REPLACE FUNCTION @.policy() RETURNS crm.lifecycle_policy
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	-- the arguments of a trigger end with a zero byte each; the policy is the sixth
-	SELECT pg_catalog.split_part(pg_catalog.encode(t.tgargs, 'escape'), '\000', 6)::crm.lifecycle_policy
+	-- the sixth of what crm.track() has the triggers told
+	SELECT (crm.trigger_arguments(t.tgargs))[6]::crm.lifecycle_policy
 	FROM pg_catalog.pg_trigger AS t
 	-- of orders that are tracked without triggers the summary has one
 	WHERE t.tgrelid IN ($r$@.orders$r$::regclass, $r$@.orders_lifecycle$r$::regclass) AND t.tgfoid = 'crm.track_orders'::regproc AND t.tgnargs >= 8 LIMIT 1;
