@@ -60,6 +60,7 @@ crm_session(PG_FUNCTION_ARGS)
 	int64		position = WinGetCurrentPosition(window);
 	TupleDesc	tupdesc = fcinfo->flinfo->fn_extra;
 	Interval   *timeout;
+	Datum		datum;
 	TimestampTz last;
 	TimestampTz before;
 	TimestampTz ended_at;
@@ -74,9 +75,11 @@ crm_session(PG_FUNCTION_ARGS)
 	WinSetMarkPosition(window, position);
 	if (position < place->next)
 		PG_RETURN_NULL();
-	last = before = ended_at = DatumGetTimestampTz(WinGetFuncArgCurrent(window, 0, &isnull));
+	/* a time is looked at only if there is one: it may be passed by reference */
+	datum = WinGetFuncArgCurrent(window, 0, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();
+	last = before = ended_at = DatumGetTimestampTz(datum);
 	is_order = DatumGetBool(WinGetFuncArgCurrent(window, 1, &isnull)) && !isnull;
 	if (is_order)
 		PG_RETURN_NULL();
@@ -92,12 +95,13 @@ crm_session(PG_FUNCTION_ARGS)
 		TimestampTz at;
 
 		CHECK_FOR_INTERRUPTS();
-		at = DatumGetTimestampTz(WinGetFuncArgInPartition(window, 0, place->next, WINDOW_SEEK_HEAD,
-														  false, &isnull, &isout));
+		datum = WinGetFuncArgInPartition(window, 0, place->next, WINDOW_SEEK_HEAD,
+										 false, &isnull, &isout);
 		if (isout)
 			break;
 		if (isnull)
 			continue;
+		at = DatumGetTimestampTz(datum);
 		if (at < before)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
