@@ -241,6 +241,8 @@ CREATE OR REPLACE TRIGGER declare_attribute_update AFTER UPDATE ON @.attribute_k
 CREATE OR REPLACE FUNCTION @.own_contacts() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
+DECLARE
+	ids bigint[];
 BEGIN
 	INSERT INTO @.identities (customer_id, kind, value, verified_at)
 	SELECT customer_id, 'email', email::text, email_verified_at FROM changed
@@ -253,8 +255,14 @@ BEGIN
 	ORDER BY phone, phone_verified_at, customer_id
 	ON CONFLICT DO NOTHING;
 	IF TG_OP = 'UPDATE' THEN
-		UPDATE @.identities AS i SET verified_at = c.email_verified_at FROM changed AS c
-		WHERE i.customer_id = c.customer_id AND i.email = c.email AND i.verified_at IS NULL AND c.email_verified_at IS NOT NULL;
+		ids := ARRAY(
+			SELECT i.identity_id FROM changed AS n
+			CROSS JOIN LATERAL (SELECT i.identity_id FROM @.identities AS i WHERE i.customer_id = n.customer_id AND i.email = n.email AND i.verified_at IS NULL OFFSET 0) AS i
+			WHERE n.email_verified_at IS NOT NULL);
+		IF ids <> '{}' THEN
+			UPDATE @.identities AS i SET verified_at = (SELECT c.email_verified_at FROM @.customers AS c WHERE c.customer_id = i.customer_id)
+			WHERE identity_id = ANY (ids) AND verified_at IS NULL;
+		END IF;
 	END IF;
 	RETURN NULL;
 END

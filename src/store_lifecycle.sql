@@ -122,10 +122,12 @@ BEGIN
 	IF to_regclass($r$@.orders_lifecycle$r$) IS NULL THEN
 		RETURN NULL;
 	END IF;
-	PERFORM FROM @.orders_lifecycle WHERE customer IN (
-		SELECT customer_id FROM (TABLE changed UNION ALL TABLE old_rows) AS o
-		WHERE order_id IN (SELECT b.order_id FROM (TABLE changed UNION ALL TABLE old_rows) AS b GROUP BY b.order_id HAVING bool_or(b.counts) AND NOT bool_and(b.counts)))
-	ORDER BY customer FOR NO KEY UPDATE;
+	PERFORM FROM (
+		SELECT DISTINCT customer
+		FROM (SELECT array_agg(customer_id) AS customers FROM (TABLE changed UNION ALL TABLE old_rows) AS b GROUP BY order_id HAVING bool_or(counts) AND NOT bool_and(counts)) AS o,
+			unnest(o.customers) AS u(customer)
+		ORDER BY customer) AS o
+	CROSS JOIN LATERAL (SELECT FROM @.orders_lifecycle AS l WHERE l.customer = o.customer FOR NO KEY UPDATE) AS l;
 	RETURN NULL;
 END
 $function$;

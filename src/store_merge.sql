@@ -61,13 +61,12 @@ DECLARE
 	moved bigint;
 BEGIN
 	IF EXISTS (SELECT FROM @.customers WHERE merged_into IS NOT NULL)
-		AND EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE c.merged_into IS NOT NULL) THEN
+		AND EXISTS (SELECT FROM changed AS n CROSS JOIN LATERAL (SELECT FROM @.customers AS c WHERE c.customer_id = n.customer_id AND c.merged_into IS NOT NULL OFFSET 0) AS c) THEN
 		-- again until nothing is left: the one may be merged into another himself
 		-- before his row is locked
 		LOOP
-			EXECUTE format('UPDATE %1$I.%2$I AS t SET customer_id = %1$I.resolve(t.customer_id)
-				FROM changed AS n, %1$I.customers AS c
-				WHERE t.%3$I = n.%3$I AND c.customer_id = t.customer_id AND c.merged_into IS NOT NULL', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0]);
+			EXECUTE format('UPDATE %1$I.%2$I AS t SET customer_id = %1$I.resolve(t.customer_id) WHERE t.%3$I = ANY (ARRAY(SELECT n.%3$I FROM changed AS n))
+				AND EXISTS (SELECT FROM %1$I.customers AS c WHERE c.customer_id = t.customer_id AND c.merged_into IS NOT NULL OFFSET 0)', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0]);
 			GET DIAGNOSTICS moved = ROW_COUNT;
 			EXIT WHEN moved = 0;
 		END LOOP;

@@ -225,10 +225,13 @@ COMMENT ON FUNCTION @.announce(text, bigint[], numeric[]) IS 'writes the message
 
 CREATE OR REPLACE FUNCTION @.products_added() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	later bigint[];
 BEGIN
 	-- announced_at is now unless told: what is not sold yet is announced later
-	IF EXISTS (SELECT FROM changed WHERE NOT active AND announced_at = now()) THEN
-		UPDATE @.products SET announced_at = NULL WHERE product_id IN (SELECT product_id FROM changed WHERE NOT active AND announced_at = now());
+	later := ARRAY(SELECT product_id FROM changed WHERE NOT active AND announced_at = now());
+	IF later <> '{}' THEN
+		UPDATE @.products SET announced_at = NULL WHERE product_id = ANY (later);
 	END IF;
 	PERFORM @.announce('new_product', ARRAY(SELECT product_id FROM changed WHERE active AND announced_at = now()));
 	RETURN NULL;

@@ -160,6 +160,8 @@ COMMENT ON FUNCTION @.holds(text, timestamptz, timestamptz, timestamptz) IS 'wha
 CREATE OR REPLACE FUNCTION @.orders_inserted() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
+DECLARE
+	ids bigint[];
 BEGIN
 	IF NOT EXISTS (SELECT FROM changed) THEN
 		RETURN NULL;
@@ -178,20 +180,21 @@ BEGIN
 	-- who orders in a browser is the one it belongs to from now on
 	INSERT INTO @.identities (customer_id, kind, value)
 	SELECT DISTINCT ON (visitor_id) CASE WHEN c.merged_into IS NULL THEN customer_id ELSE @.resolve(customer_id) END, 'cookie', visitor_id
-	FROM changed JOIN @.customers AS c USING (customer_id)
-	WHERE visitor_id IS NOT NULL AND c.forgotten_at IS NULL
+	FROM changed AS n CROSS JOIN LATERAL (SELECT c.merged_into FROM @.customers AS c WHERE c.customer_id = n.customer_id AND c.forgotten_at IS NULL OFFSET 0) AS c
+	WHERE visitor_id IS NOT NULL
 	ORDER BY visitor_id, ordered_at, order_id
 	ON CONFLICT DO NOTHING;
 	-- under the id of one who is forgotten nothing comes that tells who he is
-	IF EXISTS (SELECT FROM changed JOIN @.customers AS c USING (customer_id) WHERE visitor_id IS NOT NULL AND c.forgotten_at IS NOT NULL) THEN
-		UPDATE @.orders AS o SET visitor_id = NULL FROM changed AS n JOIN @.customers AS c USING (customer_id)
-		WHERE o.order_id = n.order_id AND n.visitor_id IS NOT NULL AND c.forgotten_at IS NOT NULL;
+	ids := ARRAY(
+		SELECT order_id FROM changed AS n CROSS JOIN LATERAL (SELECT FROM @.customers AS c WHERE c.customer_id = n.customer_id AND c.forgotten_at IS NOT NULL OFFSET 0) AS c
+		WHERE visitor_id IS NOT NULL);
+	IF ids <> '{}' THEN
+		UPDATE @.orders SET visitor_id = NULL WHERE order_id = ANY (ids);
 	END IF;
 	-- as touches have it
 	IF EXISTS (SELECT FROM changed WHERE customer_id IS NULL AND visitor_id IS NOT NULL) AND has_any_column_privilege($r$@.identities$r$, 'UPDATE') THEN
-		PERFORM FROM @.identities
-		WHERE kind = 'cookie' AND system = '' AND value IN (SELECT visitor_id FROM changed WHERE customer_id IS NULL)
-		ORDER BY value FOR KEY SHARE;
+		PERFORM FROM (SELECT DISTINCT visitor_id FROM changed WHERE customer_id IS NULL ORDER BY visitor_id) AS n
+		CROSS JOIN LATERAL (SELECT FROM @.identities WHERE kind = 'cookie' AND system = '' AND value = n.visitor_id FOR KEY SHARE) AS i;
 	END IF;
 	RETURN NULL;
 END
@@ -257,8 +260,7 @@ BEGIN
 		FROM (SELECT true AS is_new, order_id, @.holds(status, shipped_at, delivered_at, cancelled_at) AS holds FROM changed
 			UNION ALL SELECT false, order_id, @.holds(status, shipped_at, delivered_at, cancelled_at) FROM old_rows) AS h
 		GROUP BY order_id HAVING min(holds) <> max(holds)) AS c
-	JOIN @.order_items AS i USING (order_id)
-	WHERE i.location IS NOT NULL;
+	CROSS JOIN LATERAL (SELECT i.product_id, i.location, i.quantity FROM @.order_items AS i WHERE i.order_id = c.order_id AND i.location IS NOT NULL OFFSET 0) AS i;
 	IF products IS NOT NULL THEN
 		PERFORM @.move_stock(products, locations, reserved, on_hand);
 	END IF;
@@ -474,7 +476,7 @@ BEGIN
 	IF TG_OP <> 'DELETE' THEN
 		PERFORM @.check_decimals(array_agg(currency), array_agg(d), 'order_items')
 		FROM (SELECT o.currency, greatest(scale(trim_scale(i.unit_price)), scale(trim_scale(i.discount))) AS d
-			FROM changed AS i JOIN @.orders AS o USING (order_id)) AS c
+			FROM changed AS i CROSS JOIN LATERAL (SELECT o.currency FROM @.orders AS o WHERE o.order_id = i.order_id OFFSET 0) AS o) AS c
 		HAVING count(*) > 0;
 	END IF;
 
@@ -482,26 +484,24 @@ BEGIN
 		PERFORM @.check_refunds(ids);
 	END IF;
 
-	UPDATE @.orders AS o SET units = s.units, items_amount = s.amount
-	FROM (SELECT order_id, coalesce(sum(quantity), 0) AS units, coalesce(sum(amount), 0) AS amount
-		FROM unnest(ids) AS t(order_id) LEFT JOIN @.order_items USING (order_id) GROUP BY order_id) AS s
-	WHERE o.order_id = s.order_id AND (o.units, o.items_amount) IS DISTINCT FROM (s.units, s.amount);
+	UPDATE @.orders AS o SET (units, items_amount) = (SELECT coalesce(sum(i.quantity), 0), coalesce(sum(i.amount), 0) FROM @.order_items AS i WHERE i.order_id = o.order_id)
+	WHERE order_id = ANY (ids) AND (
+		SELECT (o.units, o.items_amount) IS DISTINCT FROM (coalesce(sum(i.quantity), 0), coalesce(sum(i.amount), 0)) FROM @.order_items AS i WHERE i.order_id = o.order_id);
 
 	IF TG_OP = 'INSERT' THEN
 		SELECT array_agg(product_id), array_agg(location), array_agg(quantity * (h = 'reserved')::integer), array_agg(-quantity * (h = 'shipped')::integer)
 		INTO products, locations, reserved, on_hand
-		FROM (SELECT i.*, @.holds(status, shipped_at, delivered_at, cancelled_at) AS h FROM changed AS i JOIN @.orders USING (order_id) WHERE location IS NOT NULL) AS c;
+		FROM changed AS i CROSS JOIN LATERAL (SELECT @.holds(o.status, o.shipped_at, o.delivered_at, o.cancelled_at) AS h FROM @.orders AS o WHERE o.order_id = i.order_id OFFSET 0) AS o WHERE location IS NOT NULL;
 	ELSIF TG_OP = 'DELETE' THEN
 		SELECT array_agg(product_id), array_agg(location), array_agg(-quantity * (h = 'reserved')::integer), array_agg(quantity * (h = 'shipped')::integer)
 		INTO products, locations, reserved, on_hand
-		FROM (SELECT i.*, @.holds(status, shipped_at, delivered_at, cancelled_at) AS h FROM old_rows AS i JOIN @.orders USING (order_id) WHERE location IS NOT NULL) AS c;
+		FROM old_rows AS i CROSS JOIN LATERAL (SELECT @.holds(o.status, o.shipped_at, o.delivered_at, o.cancelled_at) AS h FROM @.orders AS o WHERE o.order_id = i.order_id OFFSET 0) AS o WHERE location IS NOT NULL;
 	ELSE
 		SELECT array_agg(product_id), array_agg(location), array_agg(n * quantity * (h = 'reserved')::integer), array_agg(-n * quantity * (h = 'shipped')::integer)
 		INTO products, locations, reserved, on_hand
-		FROM (SELECT i.*, @.holds(status, shipped_at, delivered_at, cancelled_at) AS h
-			FROM (SELECT 1 AS n, order_id, product_id, location, quantity FROM changed
-				UNION ALL SELECT -1, order_id, product_id, location, quantity FROM old_rows) AS i JOIN @.orders USING (order_id)
-			WHERE location IS NOT NULL) AS c;
+		FROM (SELECT 1 AS n, order_id, product_id, location, quantity FROM changed
+			UNION ALL SELECT -1, order_id, product_id, location, quantity FROM old_rows) AS i CROSS JOIN LATERAL (SELECT @.holds(o.status, o.shipped_at, o.delivered_at, o.cancelled_at) AS h FROM @.orders AS o WHERE o.order_id = i.order_id OFFSET 0) AS o
+		WHERE location IS NOT NULL;
 	END IF;
 	IF products IS NOT NULL THEN
 		PERFORM @.move_stock(products, locations, reserved, on_hand);
@@ -542,16 +542,15 @@ BEGIN
 	IF TG_OP <> 'DELETE' THEN
 		PERFORM @.check_decimals(array_agg(currency), array_agg(d), 'refunds')
 		FROM (SELECT o.currency, greatest(scale(trim_scale(r.amount)), scale(trim_scale(r.shipping)), scale(trim_scale(r.tax))) AS d
-			FROM changed AS r JOIN @.orders AS o USING (order_id)) AS c
+			FROM changed AS r CROSS JOIN LATERAL (SELECT o.currency FROM @.orders AS o WHERE o.order_id = r.order_id OFFSET 0) AS o) AS c
 		HAVING count(*) > 0;
 	END IF;
 	IF TG_OP <> 'DELETE' THEN
 		PERFORM @.check_refunds(ids);
 	END IF;
-	UPDATE @.orders AS o SET refunded_amount = s.amount, refunded_sales = s.sales
-	FROM (SELECT order_id, coalesce(sum(amount), 0) AS amount, coalesce(sum(amount - shipping - tax), 0) AS sales
-		FROM unnest(ids) AS t(order_id) LEFT JOIN @.refunds USING (order_id) GROUP BY order_id) AS s
-	WHERE o.order_id = s.order_id AND (o.refunded_amount, o.refunded_sales) IS DISTINCT FROM (s.amount, s.sales);
+	UPDATE @.orders AS o SET (refunded_amount, refunded_sales) = (SELECT coalesce(sum(f.amount), 0), coalesce(sum(f.amount - f.shipping - f.tax), 0) FROM @.refunds AS f WHERE f.order_id = o.order_id)
+	WHERE order_id = ANY (ids) AND (
+		SELECT (o.refunded_amount, o.refunded_sales) IS DISTINCT FROM (coalesce(sum(f.amount), 0), coalesce(sum(f.amount - f.shipping - f.tax), 0)) FROM @.refunds AS f WHERE f.order_id = o.order_id);
 	RETURN NULL;
 END
 $function$;
