@@ -66,6 +66,7 @@ CREATE TABLE IF NOT EXISTS @.outbox (
 		WHEN channel IN ('sms', 'phone') THEN address::crm.phone::text ELSE address END <> '')
 );
 CREATE INDEX IF NOT EXISTS outbox_due_at_idx ON @.outbox (due_at, message_id) WHERE status = 'pending';
+CREATE INDEX IF NOT EXISTS outbox_channel_idx ON @.outbox (channel, due_at, message_id) WHERE status = 'pending';
 CREATE INDEX IF NOT EXISTS outbox_customer_id_idx ON @.outbox (customer_id);
 CREATE INDEX IF NOT EXISTS outbox_subscription_id_idx ON @.outbox (subscription_id) WHERE subscription_id IS NOT NULL;
 
@@ -317,9 +318,10 @@ CREATE OR REPLACE TRIGGER stock_updated AFTER UPDATE ON @.stock REFERENCING OLD 
 
 -- Workers
 
+-- A plan for any channel or one would look at the messages of all.
 CREATE OR REPLACE FUNCTION @.claim_messages(n integer, lease interval DEFAULT '5 minutes', only_channel text DEFAULT NULL, worker text DEFAULT NULL)
 RETURNS TABLE (message_id bigint, attempt integer, kind text, channel text, address text, payload jsonb, customer_id bigint, claimed_until timestamptz)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $function$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan AS $function$
 #variable_conflict use_column
 DECLARE
 	at CONSTANT timestamptz := clock_timestamp();
@@ -407,27 +409,25 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 #variable_conflict use_column
 DECLARE
 	message @.outbox;
-	calls integer;
+	person bigint;
 BEGIN
 	IF event NOT IN ('delivered', 'opened', 'clicked', 'bounced', 'complained', 'unsubscribed') OR event IS NULL THEN
 		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('the event "%s" is not known', event),
 			hint = 'delivered, opened, clicked, bounced, complained or unsubscribed.';
 	END IF;
-	SELECT * INTO message FROM @.outbox AS o WHERE o.message_id = record_event.message_id;
+	-- What is reported twice at a time is recorded by the one, and found by the
+	-- other, who waits for the message.  Its customer is locked before, as who
+	-- merges or forgets him does it, or two would wait for each other.
+	LOOP
+		SELECT * INTO message FROM @.outbox AS o WHERE o.message_id = record_event.message_id;
+		EXIT WHEN message.customer_id IS NOT DISTINCT FROM person;
+		person := message.customer_id;
+		PERFORM FROM @.customers WHERE customer_id = person FOR KEY SHARE;
+	END LOOP;
+	SELECT * INTO message FROM @.outbox AS o WHERE o.message_id = record_event.message_id FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
-	-- What is reported twice at a time is recorded by the one, and found by the
-	-- other; as in identify, not of hundreds in one transaction.
-	IF message.customer_id IS NOT NULL AND (event IN ('complained', 'unsubscribed') OR touch_channel IS NOT NULL AND event IN ('opened', 'clicked')) THEN
-		calls := coalesce(nullif(current_setting('crm_store.events', true), ''), '0')::integer + 1;
-		PERFORM set_config('crm_store.events', calls::text, true);
-		IF calls <= 500 THEN
-			PERFORM pg_advisory_xact_lock(hashtextextended(format('event %s %s', $r$@.outbox$r$, message_id), 0));
-		END IF;
-	END IF;
-	-- What locks the customer comes before what locks the message, or two would
-	-- wait for each other: who merges or forgets him has it in this order.
 	IF touch_channel IS NOT NULL AND event IN ('opened', 'clicked') AND message.customer_id IS NOT NULL THEN
 		INSERT INTO @.touches (customer_id, touched_at, kind, channel, campaign, product_id)
 		SELECT message.customer_id, record_event.at, 'email_' || event, touch_channel, message.kind, message.product_id

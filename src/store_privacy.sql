@@ -333,6 +333,8 @@ BEGIN
 				('agent', 'EXECUTE', 'FUNCTION', 'identify merge_customers undo_merge set_customer move_rows subscribe unsubscribe announce suppress'),
 				('sender', 'SELECT', 'TABLE', 'outbox settings consents suppressions suppression_key product_subscriptions identities touches'),
 				('sender', 'SELECT (customer_id, merged_into, forgotten_at, email, phone)', 'TABLE', 'customers'),
+				-- who may change something of a customer may lock him
+				('sender', 'UPDATE (updated_at)', 'TABLE', 'customers'),
 				('sender', 'UPDATE', 'TABLE', 'outbox'),
 				('sender', 'UPDATE (ended_at)', 'TABLE', 'product_subscriptions'),
 				-- of a customer who is merged or forgotten at that moment
