@@ -50,6 +50,68 @@ SELECT shop.forget_customer(1) ->> 'mine.cards' AS cards;
 SELECT * FROM mine.cards ORDER BY customer_id;
 DROP SCHEMA mine CASCADE;
 
+-- So is what is checked at the end of a transaction only; and what one customer alone can have stays his, in his own row too
+CREATE SCHEMA mine;
+INSERT INTO shop.customers (customer_id) VALUES (11), (12);
+CREATE TABLE mine.seats (seat integer PRIMARY KEY, customer_id bigint REFERENCES shop.customers, UNIQUE (customer_id) DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE mine.wishes (customer_id bigint REFERENCES shop.customers, product text, PRIMARY KEY (customer_id, product));
+CREATE TABLE mine.wish_notes (note_id integer PRIMARY KEY, customer_id bigint, product text, FOREIGN KEY (customer_id, product) REFERENCES mine.wishes DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO mine.seats VALUES (1, 11), (2, 12);
+INSERT INTO mine.wishes VALUES (12, 'p1'), (12, 'p2');
+INSERT INTO mine.wish_notes VALUES (1, 12, 'p2');
+ALTER TABLE shop.customers ADD COLUMN badge text UNIQUE, ADD COLUMN nickname text, ADD COLUMN hat text;
+CREATE UNIQUE INDEX ON shop.customers (lower(nickname));
+UPDATE shop.customers SET badge = 'b12', nickname = 'Twelve', hat = 'red' WHERE customer_id = 12;
+BEGIN;
+SET LOCAL client_min_messages = notice;
+SELECT shop.merge_customers(11, 12) AS merge \gset
+SET LOCAL client_min_messages = warning;
+-- and is checked at the end still
+UPDATE mine.seats SET customer_id = 3;
+COMMIT;
+SELECT shop.merge_customers(11, 12) AS merge \gset
+SELECT * FROM mine.seats ORDER BY seat;
+SELECT * FROM mine.wishes ORDER BY product;
+SELECT customer_id, badge, nickname, hat FROM shop.customers WHERE customer_id IN (11, 12) ORDER BY customer_id;
+SELECT shop.undo_merge(:merge);
+SELECT * FROM mine.wishes ORDER BY product;
+SELECT customer_id, badge, nickname, hat FROM shop.customers WHERE customer_id IN (11, 12) ORDER BY customer_id;
+ALTER TABLE shop.customers DROP COLUMN badge, DROP COLUMN nickname, DROP COLUMN hat;
+
+-- Rows that were moved are found again by the key that they had; if they can't be, nothing is undone
+DROP TABLE mine.wish_notes, mine.wishes;
+CREATE TABLE mine.notes (note_id integer PRIMARY KEY, at date, customer_id bigint REFERENCES shop.customers);
+INSERT INTO mine.notes VALUES (1, '2025-01-01', 12), (2, '2025-01-01', 12), (3, '2025-01-01', 11);
+SELECT shop.merge_customers(11, 12) AS merge \gset
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+ALTER TABLE mine.notes DROP CONSTRAINT notes_pkey;
+INSERT INTO mine.notes VALUES (2, '2025-01-02', 11);
+SELECT shop.undo_merge(:merge);
+DELETE FROM mine.notes WHERE at = '2025-01-02';
+ALTER TABLE mine.notes RENAME note_id TO id;
+SELECT shop.undo_merge(:merge);
+SELECT resolve, (SELECT count(*) FROM mine.notes WHERE customer_id = 11) AS notes FROM shop.resolve(12);
+\set VERBOSITY terse
+ALTER TABLE mine.notes RENAME id TO note_id;
+ALTER TABLE mine.notes ADD PRIMARY KEY (note_id, at);
+BEGIN;
+SELECT shop.undo_merge(:merge);
+SELECT * FROM mine.notes ORDER BY note_id;
+ROLLBACK;
+-- of a table that is gone there is nothing to undo, and in a store with another name everything
+SELECT shop.undo_merge(:merge);
+INSERT INTO shop.orders (order_id, customer_id, channel, currency) VALUES (1, 12, 'web', 'EUR');
+SELECT shop.merge_customers(11, 12) AS merge \gset
+DROP SCHEMA mine CASCADE;
+ALTER SCHEMA shop RENAME TO "my shop";
+SELECT crm.create_store('my shop');
+SELECT "my shop".undo_merge(:merge);
+SELECT order_id, customer_id FROM "my shop".orders;
+DELETE FROM "my shop".orders;
+ALTER SCHEMA "my shop" RENAME TO shop;
+SELECT crm.create_store('shop');
+
 -- Orders that come with a status and without its time: what is paid or refunded was paid when it was ordered, and counts;
 -- what is shipped may be on invoice. The history ends with the status
 UPDATE shop.settings SET counts_from = 'paid';
@@ -82,6 +144,15 @@ UPDATE shop.outbox SET attempts = 8, due_at = '2025-01-01' WHERE message_id = 10
 UPDATE shop.outbox SET due_at = '2025-01-02' WHERE message_id = 10016;
 SELECT message_id, attempt FROM shop.claim_messages(1);
 SELECT status, error FROM shop.outbox WHERE message_id = 10014;
+TRUNCATE shop.outbox;
+-- who sends by one channel does not look at what is due by others before
+INSERT INTO shop.outbox (message_id, kind, channel, address, due_at) SELECT n, 'news', 'email', 'somebody@example.com', '2025-01-01' FROM generate_series(1, 3000) AS n;
+INSERT INTO shop.outbox (message_id, kind, channel, address, due_at) SELECT n, 'news', 'sms', '+351912345678', '2025-02-01' FROM generate_series(3001, 3002) AS n;
+BEGIN;
+SELECT seq_tup_read + idx_tup_fetch AS before FROM pg_stat_xact_user_tables WHERE relid = 'shop.outbox'::regclass \gset
+SELECT message_id FROM shop.claim_messages(9, only_channel => 'sms') ORDER BY message_id;
+SELECT seq_tup_read + idx_tup_fetch - :before < 100 AS few FROM pg_stat_xact_user_tables WHERE relid = 'shop.outbox'::regclass;
+ROLLBACK;
 TRUNCATE shop.outbox;
 
 -- What a line of one statement gives back, another of it may take, the last pieces too; what moves nothing makes no row of stock

@@ -81,13 +81,17 @@ CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.consents REFERENCIN
 	FOR EACH STATEMENT EXECUTE FUNCTION @.resolve_inserted('consent_id');
 
 -- The columns of a customer who is kept.  What the one lacks comes from the other,
--- in columns of the user's too.
+-- in columns of the user's too, but for what only one customer can have.
 CREATE OR REPLACE FUNCTION @.merged(kept jsonb, absorbed jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT kept || coalesce((
 		SELECT pg_catalog.jsonb_object_agg(a.key, a.value) FROM pg_catalog.jsonb_each(absorbed) AS a
 		WHERE a.value <> 'null' AND kept -> a.key = 'null' AND a.key <> 'merged_into'
+			AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_attribute AS k ON k.attrelid = i.indrelid AND k.attname = a.key
+				WHERE i.indrelid = $r$@.customers$r$::pg_catalog.regclass AND (i.indisunique OR i.indisexclusion)
+					AND (k.attnum = ANY (i.indkey) OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+						AND d.objid = i.indexrelid AND d.refobjid = i.indrelid AND d.refobjsubid = k.attnum)))
 			AND (a.key <> 'email_verified_at' OR coalesce(kept ->> 'email', absorbed ->> 'email') = absorbed ->> 'email')
 			AND (a.key <> 'phone_verified_at' OR coalesce(kept ->> 'phone', absorbed ->> 'phone') = absorbed ->> 'phone')), '{}')
 		|| pg_catalog.jsonb_build_object(
@@ -120,30 +124,52 @@ COMMENT ON FUNCTION @.unmerged(jsonb, jsonb, jsonb) IS 'part of undo_merge: the 
 
 -- Rows of one customer become another's, but for those that a constraint wants
 -- where they are: both may have one of what each can have only once.  What fails
--- is divided until the rows that can't be moved are alone.
+-- is divided until the rows that can't be moved are alone.  A row is found by the
+-- columns that its key had when it was merged, as the table's key may be another
+-- by now.
 CREATE OR REPLACE FUNCTION @.move_rows(relation regclass, "column" text, keys jsonb[], from_customer bigint, to_customer bigint) RETURNS SETOF jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
+	names CONSTANT text[] := ARRAY(SELECT jsonb_object_keys(keys[1]));
+	lost CONSTANT text := (SELECT string_agg(quote_ident(n), ', ') FROM unnest(names || "column") AS n
+		WHERE NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attname = n AND a.attnum > 0 AND NOT a.attisdropped));
 	move_them CONSTANT text := (
-		SELECT format('UPDATE %1$s AS t SET %2$I = $3 FROM pg_catalog.unnest($1) AS m(key) WHERE t.%2$I = $2 AND %3$s', relation, "column",
+		SELECT format('WITH moved AS (UPDATE %1$s AS t SET %2$I = $3 FROM pg_catalog.unnest($1) AS m(key) WHERE t.%2$I = $2 AND %3$s RETURNING m.key)
+			SELECT pg_catalog.count(*) > pg_catalog.count(DISTINCT key) FROM moved', relation, "column",
 			string_agg(format('t.%I = (m.key ->> %L)::%s', k.attname, k.attname, format_type(k.atttypid, k.atttypmod)), ' AND '))
-		FROM pg_index AS i JOIN pg_attribute AS k ON k.attrelid = i.indrelid AND k.attnum = ANY (i.indkey)
-		WHERE i.indrelid = relation AND i.indisprimary);
+		FROM pg_attribute AS k WHERE k.attrelid = relation AND k.attname = ANY (names) AND k.attnum > 0);
+	-- what is checked at the end of a transaction unless told is checked with each part
+	check_now CONSTANT text := (
+		SELECT format('SET CONSTRAINTS %1$s IMMEDIATE; SET CONSTRAINTS %1$s DEFERRED', string_agg(DISTINCT format('%s.%I', c.connamespace::regnamespace, c.conname), ', '))
+		FROM pg_constraint AS c WHERE relation IN (c.conrelid, c.confrelid) AND c.condeferred AND c.conparentid = 0 HAVING count(*) > 0);
+	ambiguous boolean;
 	lows integer[] := ARRAY[1];
 	highs integer[] := ARRAY[cardinality(keys)];
 	last integer;
 	low integer;
 	high integer;
 BEGIN
+	IF lost IS NOT NULL THEN
+		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = format('the rows of table %s that are to be moved can''t be found', relation),
+			detail = format('They are known by columns that it has no more: %s.', lost),
+			hint = 'Give the columns the names that they had.';
+	END IF;
 	WHILE cardinality(lows) > 0 LOOP
 		last := cardinality(lows);
 		low := lows[last];
 		high := highs[last];
 		lows := lows[:last - 1];
 		highs := highs[:last - 1];
-		CONTINUE WHEN low > high;
 		BEGIN
-			EXECUTE move_them USING keys[low:high], from_customer, to_customer;
+			EXECUTE move_them INTO ambiguous USING keys[low:high], from_customer, to_customer;
+			IF ambiguous THEN
+				RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = format('the rows of table %s that are to be moved can''t be told from others', relation),
+					detail = format('They are known by columns that are not unique any more: %s.', (SELECT string_agg(quote_ident(n), ', ') FROM unnest(names) AS n)),
+					hint = 'Make them unique, or a primary key, again.';
+			END IF;
+			IF check_now IS NOT NULL THEN
+				EXECUTE check_now;
+			END IF;
 		EXCEPTION WHEN integrity_constraint_violation THEN
 			IF low = high THEN
 				RAISE NOTICE USING message = format('a row of table %s stays with customer %s', relation, from_customer), detail = SQLERRM;
@@ -162,7 +188,7 @@ CREATE OR REPLACE FUNCTION @.merge_customers(keep bigint, absorb bigint, reason 
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
 	customers CONSTANT regclass := $r$@.customers$r$::regclass;
-	log CONSTANT regclass := $r$@.merge_rows$r$::regclass;
+	store CONSTANT oid := (SELECT relnamespace FROM pg_class WHERE oid = customers);
 	own CONSTANT oid[] := ARRAY[$r$@.customers$r$::regclass, $r$@.merges$r$::regclass];
 	kept jsonb;
 	absorbed jsonb;
@@ -207,13 +233,14 @@ BEGIN
 	FROM jsonb_each(kept) AS b WHERE b.value IS DISTINCT FROM merged -> b.key
 	RETURNING merge_id INTO id;
 
-	-- Whatever table refers to customers: the store's and the user's.
+	-- Whatever table refers to customers: the store's, by their bare names so that
+	-- it can be renamed, and the user's.
 	FOR child IN
-		SELECT c.conrelid::regclass AS relation, a.attname AS "column", (
+		SELECT c.conrelid::regclass AS relation, CASE WHEN r.relnamespace = store THEN r.relname::text ELSE r.oid::regclass::text END AS name, a.attname AS "column", (
 				SELECT string_agg(format('%L, %I', k.attname, k.attname), ', ')
 				FROM pg_index AS i JOIN pg_attribute AS k ON k.attrelid = i.indrelid AND k.attnum = ANY (i.indkey)
 				WHERE i.indrelid = c.conrelid AND i.indisprimary) AS key
-		FROM pg_constraint AS c JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+		FROM pg_constraint AS c JOIN pg_class AS r ON r.oid = c.conrelid JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
 		WHERE c.contype = 'f' AND c.confrelid = customers AND cardinality(c.conkey) = 1 AND c.conparentid = 0 AND c.conrelid <> ALL (own)
 		ORDER BY c.conrelid::regclass::text COLLATE "C", a.attname
 	LOOP
@@ -222,19 +249,13 @@ BEGIN
 				message = format('table %s refers to customers and has no primary key', child.relation),
 				detail = 'Without one the merge could not be undone.';
 		END IF;
-		BEGIN
-			EXECUTE format('WITH moved AS (UPDATE %1$s SET %2$I = $1 WHERE %2$I = $2 RETURNING pg_catalog.jsonb_build_object(%3$s) AS key)
-				INSERT INTO %4$s (merge_id, relation, "column", key) SELECT $3, $4, $5, key FROM moved',
-					child.relation, child.column, child.key, log)
-				USING keep, absorb, id, child.relation::text, child.column;
-		EXCEPTION WHEN integrity_constraint_violation THEN
-			EXECUTE format('SELECT pg_catalog.array_agg(k.key ORDER BY k.key) FROM (SELECT pg_catalog.jsonb_build_object(%s) AS key FROM %s WHERE %I = $1) AS k', child.key, child.relation, child.column)
-				INTO keys USING absorb;
-			stay := ARRAY(SELECT @.move_rows(child.relation, child.column, keys, absorb, keep));
-			INSERT INTO @.merge_rows (merge_id, relation, "column", key, moved)
-			SELECT id, child.relation::text, child.column, CASE WHEN k = ANY (stay) OR NOT k ? child.column THEN k ELSE k || jsonb_build_object(child.column, keep) END, k <> ALL (stay)
-			FROM unnest(keys) AS k;
-		END;
+		EXECUTE format('SELECT pg_catalog.array_agg(k.key ORDER BY k.key) FROM (SELECT pg_catalog.jsonb_build_object(%s) AS key FROM %s WHERE %I = $1) AS k', child.key, child.relation, child.column)
+			INTO keys USING absorb;
+		CONTINUE WHEN keys IS NULL;
+		stay := ARRAY(SELECT @.move_rows(child.relation, child.column, keys, absorb, keep));
+		INSERT INTO @.merge_rows (merge_id, relation, "column", key, moved)
+		SELECT id, child.name, child.column, CASE WHEN k = ANY (stay) OR NOT k ? child.column THEN k ELSE k || jsonb_build_object(child.column, keep) END, k <> ALL (stay)
+		FROM unnest(keys) AS k;
 	END LOOP;
 
 	UPDATE @.customers SET merged_into = merge_customers.keep WHERE customer_id = merge_customers.absorb;
@@ -263,6 +284,7 @@ COMMENT ON FUNCTION @.set_customer(bigint, jsonb, jsonb) IS 'part of a merge: wr
 CREATE OR REPLACE FUNCTION @.undo_merge(merge_id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
+	store CONSTANT regnamespace := (SELECT relnamespace FROM pg_class WHERE oid = $r$@.customers$r$::regclass);
 	done @.merges;
 	now_is jsonb;
 	state jsonb;
@@ -294,12 +316,16 @@ BEGIN
 	-- columns the one last moved first, as that is what its keys look like.
 	UPDATE @.customers SET merged_into = NULL WHERE customer_id = done.absorb;
 	FOR child IN
-		SELECT r.relation, r."column", array_agg(r.key) AS keys FROM @.merge_rows AS r
-		WHERE r.merge_id = undo_merge.merge_id AND r.moved AND to_regclass(r.relation) IS NOT NULL
+		SELECT r.relation, coalesce(to_regclass(format('%s.%I', store, r.relation)), to_regclass(r.relation)) AS id, r."column", array_agg(r.key) AS keys FROM @.merge_rows AS r
+		WHERE r.merge_id = undo_merge.merge_id AND r.moved
 		GROUP BY r.relation, r."column"
 		ORDER BY r.relation COLLATE "C" DESC, r."column" COLLATE "C" DESC
 	LOOP
-		PERFORM @.move_rows(child.relation::regclass, child.column, child.keys, done.keep, done.absorb);
+		IF child.id IS NULL THEN
+			RAISE WARNING 'table % is not there any more: what was moved in it is not moved back', child.relation;
+		ELSE
+			PERFORM @.move_rows(child.id, child.column, child.keys, done.keep, done.absorb);
+		END IF;
 	END LOOP;
 
 	-- As if it had never been: merges into the same customer after it are taken
