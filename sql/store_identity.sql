@@ -94,10 +94,7 @@ UPDATE shop.order_items SET quantity = 3 WHERE order_id = 100;
 UPDATE shop.order_items SET quantity = 2 WHERE order_id = 100;
 INSERT INTO shop.refunds (order_id, amount) VALUES (100, 1.01);
 SELECT amount, refunded_amount FROM shop.orders WHERE order_id = 100;
--- a store with the constraint as it was at first gets the other; one that was dropped stays away
-ALTER TABLE shop.orders DROP CONSTRAINT orders_refunded_at_most_paid, ADD CONSTRAINT orders_refunded_at_most_paid CHECK (refunded_amount <= amount);
-SELECT crm.create_store('shop');
-SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'shop.orders'::regclass AND conname = 'orders_refunded_at_most_paid';
+-- a constraint that was dropped stays away
 ALTER TABLE shop.orders DROP CONSTRAINT orders_refunded_at_most_paid;
 SELECT crm.create_store('shop');
 SELECT count(*) FROM pg_constraint WHERE conrelid = 'shop.orders'::regclass AND conname = 'orders_refunded_at_most_paid';

@@ -56,13 +56,13 @@ SELECT crm.create_store('My "Shop''s"');
 SELECT * FROM pg_temp.differ;
 SELECT relname FROM pg_class WHERE relname LIKE 'crm\_new%';
 
--- as some constraints were at first, and in another order; and rows that violate what is new
+-- constraints under each other's names; and rows that violate what is new
 INSERT INTO :store.channels VALUES ('web', 'direct');
 INSERT INTO :store.customers (customer_id, first_name) VALUES (1, 'Ana'), (2, 'Eva');
 INSERT INTO :store.orders (order_id, customer_id, channel, currency) SELECT n, 1, 'web', 'EUR' FROM generate_series(1, 3) AS n;
 DELETE FROM :store.crm_constraints;
-ALTER TABLE :store.orders DROP CONSTRAINT orders_tax_check, DROP CONSTRAINT orders_shipping_check, DROP CONSTRAINT orders_channel_fkey, DROP CONSTRAINT orders_units_check, DROP CONSTRAINT orders_status_check, DROP CONSTRAINT orders_discount_check;
-ALTER TABLE :store.orders ADD CONSTRAINT orders_tax_check CHECK (shipping >= 0 AND shipping < 'Infinity'), ADD CONSTRAINT orders_discount_check CHECK (discount >= 0);
+ALTER TABLE :store.orders DROP CONSTRAINT orders_tax_check, DROP CONSTRAINT orders_shipping_check, DROP CONSTRAINT orders_channel_fkey, DROP CONSTRAINT orders_units_check, DROP CONSTRAINT orders_status_check;
+ALTER TABLE :store.orders ADD CONSTRAINT orders_tax_check CHECK (shipping >= 0 AND shipping < 'Infinity');
 ALTER TABLE :store.orders ADD CONSTRAINT orders_status_check CHECK (status <> 'lost');
 ALTER TABLE :store.channels DROP CONSTRAINT channels_pkey CASCADE, DROP CONSTRAINT channels_channel_check;
 INSERT INTO :store.channels VALUES ('', 'direct');

@@ -98,21 +98,6 @@ COMMENT ON FUNCTION crm.store_reference(text, text[]) IS 'part of create_store: 
 CREATE FUNCTION crm.mend_constraints(store text, reference jsonb, made jsonb, types "char"[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $body$
 DECLARE
-	-- what some were before there was a record
-	earlier CONSTANT text[] := ARRAY[
-		'channel_credits_credit_check CHECK ((credit >= (0)::numeric))',
-		'order_items_unit_price_check CHECK ((unit_price >= (0)::numeric))',
-		'orders_discount_check CHECK ((discount >= (0)::numeric))',
-		'orders_refunded_at_most_paid CHECK ((refunded_amount <= amount))',
-		'orders_shipping_check CHECK ((shipping >= (0)::numeric))',
-		'orders_tax_check CHECK ((tax >= (0)::numeric))',
-		'products_price_check CHECK ((price >= (0)::numeric))',
-		'rates_rate_check CHECK ((rate > (0)::numeric))',
-		'refunds_amount_check CHECK ((amount > (0)::numeric))',
-		'settings_attribution_model_check CHECK ((attribution_model = ANY (ARRAY[''first''::text, ''last''::text, ''last_non_direct''::text, ''linear''::text, ''position''::text, ''time_decay''::text])))',
-		'settings_margin_check CHECK ((margin > (0)::numeric))',
-		'settings_time_zone_check CHECK (((''2000-01-01 00:00:00+00''::timestamp with time zone AT TIME ZONE time_zone) IS NOT NULL))',
-		'spend_amount_check CHECK ((amount >= (0)::numeric))'];
 	wanted record;
 	action text;
 	violating text;
@@ -127,7 +112,7 @@ BEGIN
 		SELECT w.*, p.valid, coalesce(p.name, w.name) AS present, CASE
 				WHEN p.definition = w.definition THEN CASE WHEN NOT p.valid THEN 'validate' END
 				-- names that the server made up may be another's
-				WHEN (p.definition = w.made OR format('%s %s', p.name, p.definition) = ANY (earlier)) AND NOT p.is_wanted THEN 'replace'
+				WHEN p.definition = w.made AND NOT p.is_wanted THEN 'replace'
 				WHEN w.was_made THEN NULL
 				WHEN p.is_wanted THEN 'add without name'
 				WHEN p.name IS NULL AND NOT EXISTS (SELECT FROM present AS s
