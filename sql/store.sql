@@ -120,7 +120,7 @@ WHERE NOT EXISTS (SELECT FROM pg_attribute JOIN pg_class AS c ON c.oid = attreli
 SELECT attrelid::regclass, attname, format_type(atttypid, atttypmod) FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid
 WHERE relnamespace = 'shop'::regnamespace AND relkind = 'v' AND NOT (atttypid = ANY ('{text,int,bigint,boolean,date,timestamptz,float8}'::regtype[])
 	OR atttypid = 'numeric'::regtype AND atttypmod <> -1);
--- functions: none but a trigger, which locks summaries, runs with its owner's rights, each has a pinned search_path or a parsed body
+-- functions: none but triggers that lock rows run with their owner's rights, each has a pinned search_path or a parsed body
 SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'shop'::regnamespace
 AND (prosecdef OR prosqlbody IS NULL AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false));
 SELECT proname FROM pg_proc WHERE pronamespace = 'shop'::regnamespace AND NOT has_function_privilege('public', oid, 'EXECUTE') ORDER BY proname COLLATE "C";

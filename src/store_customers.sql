@@ -273,6 +273,24 @@ CREATE OR REPLACE TRIGGER own_contacts_insert AFTER INSERT ON @.customers REFERE
 CREATE OR REPLACE TRIGGER own_contacts_update AFTER UPDATE ON @.customers REFERENCING NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.own_contacts();
 
+-- What a browser does that nobody is logged in with: who forgets the one whose it
+-- is waits, and finds that.  To lock a row takes the right to change it, which who
+-- writes touches and orders need not have.
+CREATE OR REPLACE FUNCTION @.hold_browsers() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan SET jit = off AS $function$
+DECLARE
+	visitors CONSTANT text[] := ARRAY(SELECT visitor_id FROM changed WHERE customer_id IS NULL AND visitor_id IS NOT NULL);
+BEGIN
+	IF visitors <> '{}' THEN
+		PERFORM FROM @.identities WHERE kind = 'cookie' AND system = '' AND value = ANY (visitors) ORDER BY value FOR KEY SHARE;
+	END IF;
+	RETURN NULL;
+END
+$function$;
+REVOKE EXECUTE ON FUNCTION @.hold_browsers() FROM PUBLIC;
+COMMENT ON FUNCTION @.hold_browsers() IS 'trigger: whose browser it is, is not forgotten before what is done in it is there to be found';
+
 $ddl$;
 COMMENT ON FUNCTION crm.store_customers() IS 'DDL of a store: customers, accounts, identities, consent';
 

@@ -26,29 +26,27 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 DECLARE
 	ids bigint[];
 BEGIN
-	INSERT INTO @.identities (customer_id, kind, value)
-	SELECT DISTINCT ON (visitor_id) CASE WHEN c.merged_into IS NULL THEN customer_id ELSE @.resolve(customer_id) END, 'cookie', visitor_id
-	FROM changed AS n CROSS JOIN LATERAL (SELECT c.merged_into FROM @.customers AS c WHERE c.customer_id = n.customer_id AND c.forgotten_at IS NULL OFFSET 0) AS c
-	WHERE visitor_id IS NOT NULL
-	ORDER BY visitor_id, touched_at, touch_id
-	ON CONFLICT DO NOTHING;
-	-- under the id of one who is forgotten nothing comes that tells who he is
-	ids := ARRAY(
-		SELECT touch_id FROM changed AS n CROSS JOIN LATERAL (SELECT FROM @.customers AS c WHERE c.customer_id = n.customer_id AND c.forgotten_at IS NOT NULL OFFSET 0) AS c
-		WHERE visitor_id IS NOT NULL);
-	IF ids <> '{}' THEN
-		UPDATE @.touches SET visitor_id = NULL WHERE touch_id = ANY (ids);
-	END IF;
-	-- Who forgets the one whose browser it is waits, and finds what is done in it.
-	-- To lock a row takes the right to change it.
-	IF EXISTS (SELECT FROM changed WHERE customer_id IS NULL) AND has_any_column_privilege($r$@.identities$r$, 'UPDATE') THEN
-		PERFORM FROM (SELECT DISTINCT visitor_id FROM changed WHERE customer_id IS NULL ORDER BY visitor_id) AS n
-		CROSS JOIN LATERAL (SELECT FROM @.identities WHERE kind = 'cookie' AND system = '' AND value = n.visitor_id FOR KEY SHARE) AS i;
+	IF EXISTS (SELECT FROM changed WHERE customer_id IS NOT NULL AND visitor_id IS NOT NULL) THEN
+		INSERT INTO @.identities (customer_id, kind, value)
+		SELECT DISTINCT ON (visitor_id) CASE WHEN c.merged_into IS NULL THEN customer_id ELSE @.resolve(customer_id) END, 'cookie', visitor_id
+		FROM changed AS n CROSS JOIN LATERAL (SELECT c.merged_into FROM @.customers AS c WHERE c.customer_id = n.customer_id AND c.forgotten_at IS NULL OFFSET 0) AS c
+		WHERE visitor_id IS NOT NULL
+		ORDER BY visitor_id, touched_at, touch_id
+		ON CONFLICT DO NOTHING;
+		-- under the id of one who is forgotten nothing comes that tells who he is
+		ids := ARRAY(
+			SELECT touch_id FROM changed AS n CROSS JOIN LATERAL (SELECT FROM @.customers AS c WHERE c.customer_id = n.customer_id AND c.forgotten_at IS NOT NULL OFFSET 0) AS c
+			WHERE visitor_id IS NOT NULL);
+		IF ids <> '{}' THEN
+			UPDATE @.touches SET visitor_id = NULL WHERE touch_id = ANY (ids);
+		END IF;
 	END IF;
 	RETURN NULL;
 END
 $function$;
 COMMENT ON FUNCTION @.touches_inserted() IS 'trigger: whose browser it is';
+CREATE OR REPLACE TRIGGER hold_browsers AFTER INSERT ON @.touches REFERENCING NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION @.hold_browsers();
 CREATE OR REPLACE TRIGGER touches_inserted AFTER INSERT ON @.touches REFERENCING NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.touches_inserted();
 CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.touches REFERENCING NEW TABLE AS changed
