@@ -180,6 +180,67 @@ INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price) 
 SELECT product_id, location, on_hand, reserved, available FROM shop.stock ORDER BY product_id, location;
 SELECT order_id, units, items_amount FROM shop.orders WHERE order_id IN (20, 21) ORDER BY order_id;
 
+-- One statement that does several things to orders, items and stock does what they come to, and so do triggers of the user's on orders and items.
+-- Of each case: the stock as it is, and whether the items say so
+CREATE FUNCTION pg_temp.stock_after(statement text, trigger_on text DEFAULT NULL, trigger_does text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	TRUNCATE shop.stock, shop.refunds, shop.order_items, shop.orders CASCADE;
+	INSERT INTO shop.stock (product_id, location, on_hand) VALUES (2, 'main', 10);
+	INSERT INTO shop.orders (order_id, channel, currency) SELECT n, 'web', 'EUR' FROM generate_series(1, 3) AS n;
+	INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (1, 1, 2, 2, 5, 'main'), (1, 2, 2, 1, 5, 'main'), (3, 1, 2, 4, 5, 'main');
+	IF trigger_on IS NOT NULL THEN
+		EXECUTE format('CREATE FUNCTION shop.mine() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN %s; RETURN NULL; END $f$; CREATE TRIGGER mine AFTER %s FOR EACH ROW EXECUTE FUNCTION shop.mine()', trigger_does, trigger_on);
+	END IF;
+	EXECUTE statement;
+	SELECT format('%s in the house, %s reserved', s.on_hand, s.reserved) || CASE WHEN NOT (s.on_hand, s.reserved) = (
+		SELECT 10 - coalesce(sum(quantity) FILTER (WHERE h = 'shipped'), 0), coalesce(sum(quantity) FILTER (WHERE h = 'reserved'), 0)
+		FROM shop.order_items JOIN shop.orders USING (order_id), shop.holds(status, shipped_at, delivered_at, cancelled_at) AS h) THEN ', but not by the items' ELSE '' END
+		|| CASE WHEN EXISTS (SELECT FROM shop.orders AS o WHERE NOT (units, items_amount) = (SELECT coalesce(sum(quantity), 0), coalesce(sum(amount), 0) FROM shop.order_items AS i WHERE i.order_id = o.order_id))
+			THEN ', wrong totals' ELSE '' END || CASE WHEN EXISTS (SELECT FROM crm.verify('shop.orders')) THEN ', wrong stages' ELSE '' END
+	INTO result FROM shop.stock AS s;
+	IF trigger_on IS NOT NULL THEN
+		DROP FUNCTION shop.mine CASCADE;
+	END IF;
+	RETURN result;
+END
+$$;
+\set add 'INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location)'
+BEGIN;
+SELECT pg_temp.stock_after($$WITH o AS (INSERT INTO shop.orders (order_id, channel, currency, status) VALUES (10, 'web', 'EUR', 'placed'), (11, 'web', 'EUR', 'shipped') RETURNING order_id) $$
+	|| :'add' || $$ SELECT order_id, 1, 2, 1, 5, 'main' FROM o$$) AS a_new_order;
+SELECT pg_temp.stock_after($$WITH i AS ($$ || :'add' || $$ VALUES (10, 1, 2, 1, 5, 'main') RETURNING order_id) INSERT INTO shop.orders (order_id, channel, currency) SELECT order_id, 'web', 'EUR' FROM i$$) AS items_first;
+SELECT pg_temp.stock_after($$WITH u AS (UPDATE shop.orders SET status = 'shipped' WHERE order_id = 1 RETURNING order_id) $$ || :'add' || $$ SELECT order_id, 3, 2, 1, 5, 'main' FROM u$$) AS shipped_with_another;
+SELECT pg_temp.stock_after($$WITH i AS ($$ || :'add' || $$ VALUES (1, 3, 2, 1, 5, 'main') RETURNING order_id) UPDATE shop.orders SET status = 'shipped' WHERE order_id IN (SELECT order_id FROM i)$$) AS another_and_shipped;
+SELECT pg_temp.stock_after($$WITH i AS (DELETE FROM shop.order_items WHERE order_id = 1 RETURNING order_id) UPDATE shop.orders SET status = 'cancelled' WHERE order_id IN (SELECT order_id FROM i)$$) AS taken_out_and_cancelled;
+SELECT pg_temp.stock_after($$WITH u AS (UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 1 RETURNING order_id) DELETE FROM shop.order_items WHERE order_id IN (SELECT order_id FROM u)$$) AS cancelled_and_taken_out;
+SELECT pg_temp.stock_after($$WITH u AS (UPDATE shop.orders SET status = 'shipped' WHERE order_id <= 2 RETURNING order_id), d AS (DELETE FROM shop.order_items WHERE line = 2), n AS ($$ || :'add' || $$ VALUES (2, 1, 2, 3, 5, 'main'))
+	UPDATE shop.order_items SET quantity = quantity + 1 WHERE line = 1 AND order_id IN (SELECT order_id FROM u)$$) AS all_at_once;
+-- what comes in and what is freed is there to be taken
+SELECT split_part(pg_temp.stock_after($$WITH s AS ($$ || :'add' || $$ VALUES (2, 1, 2, 8, 5, 'main')) UPDATE shop.stock SET on_hand = on_hand + 5$$), ', but', 1) AS came_in;
+SELECT pg_temp.stock_after($$WITH d AS (DELETE FROM shop.order_items WHERE order_id = 3) $$ || :'add' || $$ VALUES (2, 1, 2, 6, 5, 'main')$$) AS taken_out;
+SELECT pg_temp.stock_after($$WITH u AS (UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 3) $$ || :'add' || $$ VALUES (2, 1, 2, 6, 5, 'main')$$) AS cancelled;
+SELECT pg_temp.stock_after($$MERGE INTO shop.order_items AS i USING (VALUES (3, 1), (2, 1)) AS v(o, l) ON i.order_id = v.o AND i.line = v.l WHEN MATCHED THEN DELETE
+	WHEN NOT MATCHED THEN INSERT (order_id, line, product_id, quantity, unit_price, location) VALUES (2, 1, 2, 7, 5, 'main')$$) AS merged;
+SELECT pg_temp.stock_after(:'add' || $$ VALUES (2, 1, 2, 6, 5, 'main'), (3, 1, 2, 1, 5, 'main') ON CONFLICT (order_id, line) DO UPDATE SET quantity = excluded.quantity$$) AS fewer;
+SAVEPOINT s;
+SELECT pg_temp.stock_after($$WITH u AS (UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 3) $$ || :'add' || $$ VALUES (2, 1, 2, 8, 5, 'main')$$) AS too_many;
+ROLLBACK TO s;
+-- by triggers: shipped as soon as an item is there; emptied when it is cancelled; with a gift when it is shipped; changed on
+SELECT pg_temp.stock_after(:'add' || $$ VALUES (2, 1, 2, 1, 5, 'main'), (1, 3, 2, 1, 5, 'main')$$, 'INSERT ON shop.order_items', $$UPDATE shop.orders SET status = 'shipped' WHERE order_id = NEW.order_id$$) AS shipped;
+SELECT pg_temp.stock_after($$UPDATE shop.orders SET status = 'cancelled'$$, 'UPDATE OF status ON shop.orders', $$DELETE FROM shop.order_items WHERE order_id = NEW.order_id$$) AS emptied;
+SELECT pg_temp.stock_after($$UPDATE shop.orders SET status = 'shipped'$$, 'UPDATE OF status ON shop.orders', :'add' || $$ VALUES (NEW.order_id, 9, 2, 1, 0, 'main')$$) AS with_a_gift;
+SELECT pg_temp.stock_after($$UPDATE shop.orders SET status = 'shipped'$$, 'UPDATE OF status ON shop.orders',
+	:'add' || $$ SELECT NEW.order_id, 9, 2, 1, 0, 'main' WHERE NEW.status = 'shipped'; UPDATE shop.orders SET status = 'delivered' WHERE order_id = NEW.order_id AND status = 'shipped' AND order_id > 1;
+	UPDATE shop.orders SET status = 'cancelled' WHERE order_id = NEW.order_id AND status = 'delivered' AND order_id > 2$$) AS changed_on;
+-- an error leaves nothing waiting
+SELECT pg_temp.stock_after('SELECT 1') AS as_ever;
+DO $$ BEGIN UPDATE shop.orders SET status = CASE order_id WHEN 1 THEN 'cancelled' ELSE 'lost' END; EXCEPTION WHEN check_violation THEN NULL; END $$;
+UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 3;
+SELECT on_hand, reserved FROM shop.stock;
+ROLLBACK;
+
 -- What is too long for an index is told by its column, where it comes in. A store that has such rows keeps them, as they are small when compressed
 SELECT repeat('x', 2001) AS long \gset
 INSERT INTO shop.touches (visitor_id, kind, channel) VALUES (:'long', 'visit', 'web');

@@ -178,23 +178,20 @@ BEGIN
 	WHERE h.at IS NOT NULL
 	ORDER BY order_id, h.n;
 	-- who orders in a browser is the one it belongs to from now on
-	INSERT INTO @.identities (customer_id, kind, value)
-	SELECT DISTINCT ON (visitor_id) CASE WHEN c.merged_into IS NULL THEN customer_id ELSE @.resolve(customer_id) END, 'cookie', visitor_id
-	FROM changed AS n CROSS JOIN LATERAL (SELECT c.merged_into FROM @.customers AS c WHERE c.customer_id = n.customer_id AND c.forgotten_at IS NULL OFFSET 0) AS c
-	WHERE visitor_id IS NOT NULL
-	ORDER BY visitor_id, ordered_at, order_id
-	ON CONFLICT DO NOTHING;
-	-- under the id of one who is forgotten nothing comes that tells who he is
-	ids := ARRAY(
-		SELECT order_id FROM changed AS n CROSS JOIN LATERAL (SELECT FROM @.customers AS c WHERE c.customer_id = n.customer_id AND c.forgotten_at IS NOT NULL OFFSET 0) AS c
-		WHERE visitor_id IS NOT NULL);
-	IF ids <> '{}' THEN
-		UPDATE @.orders SET visitor_id = NULL WHERE order_id = ANY (ids);
-	END IF;
-	-- as touches have it
-	IF EXISTS (SELECT FROM changed WHERE customer_id IS NULL AND visitor_id IS NOT NULL) AND has_any_column_privilege($r$@.identities$r$, 'UPDATE') THEN
-		PERFORM FROM (SELECT DISTINCT visitor_id FROM changed WHERE customer_id IS NULL ORDER BY visitor_id) AS n
-		CROSS JOIN LATERAL (SELECT FROM @.identities WHERE kind = 'cookie' AND system = '' AND value = n.visitor_id FOR KEY SHARE) AS i;
+	IF EXISTS (SELECT FROM changed WHERE customer_id IS NOT NULL AND visitor_id IS NOT NULL) THEN
+		INSERT INTO @.identities (customer_id, kind, value)
+		SELECT DISTINCT ON (visitor_id) CASE WHEN c.merged_into IS NULL THEN customer_id ELSE @.resolve(customer_id) END, 'cookie', visitor_id
+		FROM changed AS n CROSS JOIN LATERAL (SELECT c.merged_into FROM @.customers AS c WHERE c.customer_id = n.customer_id AND c.forgotten_at IS NULL OFFSET 0) AS c
+		WHERE visitor_id IS NOT NULL
+		ORDER BY visitor_id, ordered_at, order_id
+		ON CONFLICT DO NOTHING;
+		-- under the id of one who is forgotten nothing comes that tells who he is
+		ids := ARRAY(
+			SELECT order_id FROM changed AS n CROSS JOIN LATERAL (SELECT FROM @.customers AS c WHERE c.customer_id = n.customer_id AND c.forgotten_at IS NOT NULL OFFSET 0) AS c
+			WHERE visitor_id IS NOT NULL);
+		IF ids <> '{}' THEN
+			UPDATE @.orders SET visitor_id = NULL WHERE order_id = ANY (ids);
+		END IF;
 	END IF;
 	RETURN NULL;
 END
@@ -217,6 +214,8 @@ END
 $function$;
 COMMENT ON FUNCTION @.check_decimals(text[], integer[], text) IS 'an error if an amount has more decimals than its currency';
 COMMENT ON FUNCTION @.orders_inserted() IS 'trigger: history, whose browser it is';
+CREATE OR REPLACE TRIGGER hold_browsers AFTER INSERT ON @.orders REFERENCING NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION @.hold_browsers();
 CREATE OR REPLACE TRIGGER orders_inserted AFTER INSERT ON @.orders REFERENCING NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.orders_inserted();
 CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.orders REFERENCING NEW TABLE AS changed
@@ -224,17 +223,77 @@ CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.orders REFERENCING 
 CREATE OR REPLACE TRIGGER resolve_updated AFTER UPDATE ON @.orders REFERENCING NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.resolve_inserted('order_id');
 
+-- What a statement does to stock is known when its last trigger fires: items may
+-- come and go while their order is shipped, in one statement with WITH or MERGE,
+-- or by triggers of the user's.  So each statement on orders or items counts
+-- itself when it begins, and what it does waits until no other is under way.
+CREATE OR REPLACE FUNCTION @.stock_waits() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	under_way CONSTANT text := 'crm_store.under_way_' || $r$@.orders$r$::regclass::oid;
+BEGIN
+	PERFORM set_config(under_way, (coalesce(nullif(current_setting(under_way, true), ''), '0')::integer + 1)::text, true);
+	RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION @.stock_waits() IS 'trigger: stock is not moved before this statement is done';
+
+-- Items that came (of a positive quantity) and went, which count by what their
+-- order held before; and orders that now hold more or less, with all their items.
+CREATE OR REPLACE FUNCTION @.settle_stock(orders bigint[], products bigint[], locations text[], quantities integer[], reserve integer[], ship integer[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+	under_way CONSTANT text := 'crm_store.under_way_' || $r$@.orders$r$::regclass::oid;
+	waiting CONSTANT text := 'crm_store.waiting_' || $r$@.orders$r$::regclass::oid;
+	others CONSTANT integer := coalesce(nullif(current_setting(under_way, true), ''), '1')::integer - 1;
+	kept CONSTANT jsonb := nullif(current_setting(waiting, true), '');
+	reserved integer[];
+	on_hand integer[];
+BEGIN
+	PERFORM set_config(under_way, greatest(others, 0)::text, true);
+	IF orders IS NULL AND (others > 0 OR kept IS NULL) THEN
+		RETURN;
+	ELSIF others > 0 THEN
+		PERFORM set_config(waiting, (coalesce(kept, '[]') || jsonb_agg(to_jsonb(u)))::text, true)
+		FROM unnest(orders, products, locations, quantities, reserve, ship) AS u(order_id, product_id, location, quantity, reserve, ship);
+		RETURN;
+	ELSIF kept IS NOT NULL THEN
+		PERFORM set_config(waiting, '', true);
+	END IF;
+	WITH news AS (
+		SELECT u.*, coalesce(sum(u.reserve) OVER w, 0)::integer AS order_reserve, coalesce(sum(u.ship) OVER w, 0)::integer AS order_ship
+		FROM (SELECT * FROM unnest(orders, products, locations, quantities, settle_stock.reserve, settle_stock.ship) AS n(order_id, product_id, location, quantity, reserve, ship)
+			UNION ALL SELECT * FROM jsonb_to_recordset(kept) AS k(order_id bigint, product_id bigint, location text, quantity integer, reserve integer, ship integer)) AS u
+		WINDOW w AS (PARTITION BY u.order_id))
+	SELECT array_agg(m.product_id), array_agg(m.location), array_agg(m.reserved), array_agg(m.on_hand) INTO products, locations, reserved, on_hand
+	FROM (
+		SELECT n.product_id, n.location, n.quantity * ((h.holds = 'reserved')::integer - n.order_reserve) AS reserved, n.quantity * (n.order_ship - (h.holds = 'shipped')::integer) AS on_hand
+		FROM news AS n
+		CROSS JOIN LATERAL (SELECT @.holds(o.status, o.shipped_at, o.delivered_at, o.cancelled_at) AS holds FROM @.orders AS o WHERE o.order_id = n.order_id OFFSET 0) AS h
+		WHERE n.product_id IS NOT NULL
+		UNION ALL
+		SELECT i.product_id, i.location, i.quantity * n.reserve, - i.quantity * n.ship
+		FROM news AS n
+		CROSS JOIN LATERAL (SELECT i.product_id, i.location, i.quantity FROM @.order_items AS i WHERE i.order_id = n.order_id AND i.location IS NOT NULL OFFSET 0) AS i
+		WHERE n.product_id IS NULL) AS m;
+	IF products IS NOT NULL THEN
+		PERFORM @.move_stock(products, locations, reserved, on_hand);
+	END IF;
+END
+$function$;
+COMMENT ON FUNCTION @.settle_stock(bigint[], bigint[], text[], integer[], integer[], integer[]) IS 'part of the triggers of orders and items: stock follows them, as soon as no other statement on them is under way';
+
 CREATE OR REPLACE FUNCTION @.orders_updated() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 DECLARE
-	products bigint[];
-	locations text[];
-	reserved integer[];
-	on_hand integer[];
+	orders bigint[];
+	reserve integer[];
+	ship integer[];
 BEGIN
 	-- the trigger fires for a statement that changes no row, too
 	IF NOT EXISTS (SELECT FROM changed) THEN
+		PERFORM @.settle_stock(NULL, NULL, NULL, NULL, NULL, NULL);
 		RETURN NULL;
 	END IF;
 	PERFORM @.check_decimals(array_agg(currency), array_agg(d), 'orders')
@@ -252,22 +311,18 @@ BEGIN
 
 	-- The rows of the orders are locked by the update: an item that another
 	-- session adds is either seen here or sees the new status.
-	SELECT array_agg(i.product_id), array_agg(i.location),
-		array_agg(i.quantity * ((c.new = 'reserved')::integer - (c.old = 'reserved')::integer)),
-		array_agg(i.quantity * ((c.old = 'shipped')::integer - (c.new = 'shipped')::integer))
-	INTO products, locations, reserved, on_hand
+	SELECT array_agg(order_id), array_agg((c.new = 'reserved')::integer - (c.old = 'reserved')::integer), array_agg((c.new = 'shipped')::integer - (c.old = 'shipped')::integer)
+	INTO orders, reserve, ship
 	FROM (SELECT order_id, max(holds) FILTER (WHERE is_new) AS new, max(holds) FILTER (WHERE NOT is_new) AS old
 		FROM (SELECT true AS is_new, order_id, @.holds(status, shipped_at, delivered_at, cancelled_at) AS holds FROM changed
 			UNION ALL SELECT false, order_id, @.holds(status, shipped_at, delivered_at, cancelled_at) FROM old_rows) AS h
-		GROUP BY order_id HAVING min(holds) <> max(holds)) AS c
-	CROSS JOIN LATERAL (SELECT i.product_id, i.location, i.quantity FROM @.order_items AS i WHERE i.order_id = c.order_id AND i.location IS NOT NULL OFFSET 0) AS i;
-	IF products IS NOT NULL THEN
-		PERFORM @.move_stock(products, locations, reserved, on_hand);
-	END IF;
+		GROUP BY order_id HAVING min(holds) <> max(holds)) AS c;
+	PERFORM @.settle_stock(orders, NULL, NULL, NULL, reserve, ship);
 	RETURN NULL;
 END
 $function$;
 COMMENT ON FUNCTION @.orders_updated() IS 'trigger: history and stock follow the status';
+CREATE OR REPLACE TRIGGER stock_waits BEFORE UPDATE ON @.orders FOR EACH STATEMENT EXECUTE FUNCTION @.stock_waits();
 CREATE OR REPLACE TRIGGER orders_updated AFTER UPDATE ON @.orders REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.orders_updated();
 
@@ -444,10 +499,10 @@ DECLARE
 	ids bigint[];
 	found bigint;
 	hidden boolean;
+	orders bigint[];
 	products bigint[];
 	locations text[];
-	reserved integer[];
-	on_hand integer[];
+	quantities integer[];
 BEGIN
 	IF TG_OP = 'INSERT' THEN
 		ids := ARRAY(SELECT DISTINCT order_id FROM changed);
@@ -457,6 +512,7 @@ BEGIN
 		ids := ARRAY(SELECT order_id FROM changed UNION SELECT order_id FROM old_rows);
 	END IF;
 	IF ids = '{}' THEN
+		PERFORM @.settle_stock(NULL, NULL, NULL, NULL, NULL, NULL);
 		RETURN NULL;
 	END IF;
 	PERFORM FROM @.orders WHERE order_id = ANY (ids) ORDER BY order_id FOR NO KEY UPDATE;
@@ -489,27 +545,23 @@ BEGIN
 		SELECT (o.units, o.items_amount) IS DISTINCT FROM (coalesce(sum(i.quantity), 0), coalesce(sum(i.amount), 0)) FROM @.order_items AS i WHERE i.order_id = o.order_id);
 
 	IF TG_OP = 'INSERT' THEN
-		SELECT array_agg(product_id), array_agg(location), array_agg(quantity * (h = 'reserved')::integer), array_agg(-quantity * (h = 'shipped')::integer)
-		INTO products, locations, reserved, on_hand
-		FROM changed AS i CROSS JOIN LATERAL (SELECT @.holds(o.status, o.shipped_at, o.delivered_at, o.cancelled_at) AS h FROM @.orders AS o WHERE o.order_id = i.order_id OFFSET 0) AS o WHERE location IS NOT NULL;
+		SELECT array_agg(order_id), array_agg(product_id), array_agg(location), array_agg(quantity) INTO orders, products, locations, quantities
+		FROM changed WHERE location IS NOT NULL;
 	ELSIF TG_OP = 'DELETE' THEN
-		SELECT array_agg(product_id), array_agg(location), array_agg(-quantity * (h = 'reserved')::integer), array_agg(quantity * (h = 'shipped')::integer)
-		INTO products, locations, reserved, on_hand
-		FROM old_rows AS i CROSS JOIN LATERAL (SELECT @.holds(o.status, o.shipped_at, o.delivered_at, o.cancelled_at) AS h FROM @.orders AS o WHERE o.order_id = i.order_id OFFSET 0) AS o WHERE location IS NOT NULL;
+		SELECT array_agg(order_id), array_agg(product_id), array_agg(location), array_agg(-quantity) INTO orders, products, locations, quantities
+		FROM old_rows WHERE location IS NOT NULL;
 	ELSE
-		SELECT array_agg(product_id), array_agg(location), array_agg(n * quantity * (h = 'reserved')::integer), array_agg(-n * quantity * (h = 'shipped')::integer)
-		INTO products, locations, reserved, on_hand
-		FROM (SELECT 1 AS n, order_id, product_id, location, quantity FROM changed
-			UNION ALL SELECT -1, order_id, product_id, location, quantity FROM old_rows) AS i CROSS JOIN LATERAL (SELECT @.holds(o.status, o.shipped_at, o.delivered_at, o.cancelled_at) AS h FROM @.orders AS o WHERE o.order_id = i.order_id OFFSET 0) AS o
+		SELECT array_agg(order_id), array_agg(product_id), array_agg(location), array_agg(quantity) INTO orders, products, locations, quantities
+		FROM (SELECT order_id, product_id, location, quantity FROM changed
+			UNION ALL SELECT order_id, product_id, location, -quantity FROM old_rows) AS i
 		WHERE location IS NOT NULL;
 	END IF;
-	IF products IS NOT NULL THEN
-		PERFORM @.move_stock(products, locations, reserved, on_hand);
-	END IF;
+	PERFORM @.settle_stock(orders, products, locations, quantities, NULL, NULL);
 	RETURN NULL;
 END
 $function$;
 COMMENT ON FUNCTION @.items_changed() IS 'trigger: an order''s total is that of its items, and stock follows them';
+CREATE OR REPLACE TRIGGER stock_waits BEFORE INSERT OR UPDATE OR DELETE ON @.order_items FOR EACH STATEMENT EXECUTE FUNCTION @.stock_waits();
 CREATE OR REPLACE TRIGGER items_inserted AFTER INSERT ON @.order_items REFERENCING NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.items_changed();
 CREATE OR REPLACE TRIGGER items_updated AFTER UPDATE ON @.order_items REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed
