@@ -257,7 +257,11 @@ SELECT shop.grant_access('regress_crm 1', 'admin');
 SET ROLE "regress_crm 1";
 SELECT shop.forget_customer(2) ->> 'customers' AS forgotten;
 RESET ROLE;
+-- but by nobody is code made to run as somebody else who writes a table, or as the owner
+SELECT count(*) AS tables FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relkind IN ('r', 'v') AND has_table_privilege('regress_crm 1', oid, 'TRIGGER, REFERENCES');
+SELECT count(*) AS functions FROM pg_proc WHERE pronamespace = 'shop'::regnamespace AND prosecdef AND has_function_privilege('regress_crm 1', oid, 'EXECUTE');
 SELECT shop.revoke_access('regress_crm 1');
+SELECT shop.revoke_access(current_user), shop.grant_access(current_user, 'reader');
 SELECT * FROM pg_temp.may('regress_crm 1') WHERE what IS NOT NULL;
 SELECT has_schema_privilege('regress_crm 1', 'shop', 'USAGE') AS in_the_schema;
 
@@ -288,6 +292,17 @@ UPDATE shop.customers SET first_name = 'Pia Maria' WHERE customer_id >= 60;
 INSERT INTO shop.customers (country) VALUES ('ES');
 INSERT INTO shop.orders (order_id, customer_id, channel, currency) VALUES (62, 61, 'web', 'EUR');
 SELECT count(*) AS merges, (SELECT count(*) FROM shop.accounts) AS accounts FROM shop.merges;
+-- what is hidden of stock is not passed over
+RESET ROLE;
+INSERT INTO shop.locations VALUES ('hidden');
+INSERT INTO shop.products (product_id, name) VALUES (60, 'pen');
+INSERT INTO shop.stock (product_id, location, on_hand) VALUES (60, 'hidden', 5);
+ALTER TABLE shop.stock ENABLE ROW LEVEL SECURITY;
+CREATE POLICY more ON shop.stock FOR INSERT TO "regress_crm 1" WITH CHECK (true);
+SET ROLE "regress_crm 1";
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (60, 1, 60, 1, 5, 'hidden');
+RESET ROLE;
+ALTER TABLE shop.stock DISABLE ROW LEVEL SECURITY;
 SET ROLE regress_crm_2;
 SELECT customer_id, name, orders FROM shop.customer_360;
 -- whom rows are hidden from can't forget by halves
