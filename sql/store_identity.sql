@@ -60,6 +60,19 @@ SELECT shop.forget_customer(3) IS NOT NULL AS forgotten;
 SELECT shop.undo_merge(:fourth);
 SELECT customer_id, merged_into, forgotten_at IS NOT NULL AS forgotten FROM shop.customers ORDER BY customer_id;
 
+-- Who names somebody's address, or number, in a browser of his own and registers there then is somebody else; in the browser where they were first seen they are themselves
+SELECT setval('shop.customers_customer_id_seq', 5);
+SELECT shop.identify(email => 'una@example.com', cookie => 'una') AS una, shop.identify(phone => '+351 912 345 678', cookie => 'vic') AS vic \gset
+SELECT shop.identify(email => 'una@example.com', cookie => 'thief') = :una AS named, shop.identify(phone => '+351 912 345 678', cookie => 'thief 2') = :vic AS named_2;
+SELECT shop.identify(system => 'web', external_id => 'thief', email => 'una@example.com', cookie => 'thief') <> :una AS somebody_else,
+	shop.identify(system => 'web', external_id => 'thief 2', email => 'thief@example.com', cookie => 'thief 2') <> :vic AS somebody_else_2;
+SELECT shop.identify(system => 'web', external_id => 'una', email => 'una@example.com', cookie => 'una') = :una AS herself,
+	shop.identify(system => 'web', external_id => 'vic', email => 'vic@example.com', cookie => 'vic') = :vic AS himself;
+-- or where she has proved it
+SELECT shop.identify(email => 'wim@example.com') AS wim \gset
+SELECT shop.identify(email => 'wim@example.com', cookie => 'wim') = :wim AS named, shop.identify(email => 'wim@example.com', cookie => 'wim', verified => true) = :wim AS proved;
+SELECT shop.identify(system => 'web', external_id => 'wim', email => 'wim@example.com', cookie => 'wim') = :wim AS himself;
+
 -- Messages to his address and orders in his browser that no customer is named in are his as well
 SELECT setval('shop.customers_customer_id_seq', 10);
 SELECT shop.identify(email => 'Zed@example.com', phone => '+44 7700 900123', cookie => 'zed') AS zed \gset

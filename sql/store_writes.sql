@@ -92,8 +92,14 @@ DELETE FROM mine.notes WHERE at = '2025-01-02';
 ALTER TABLE mine.notes RENAME note_id TO id;
 SELECT shop.undo_merge(:merge);
 SELECT resolve, (SELECT count(*) FROM mine.notes WHERE customer_id = 11) AS notes FROM shop.resolve(12);
-\set VERBOSITY terse
 ALTER TABLE mine.notes RENAME id TO note_id;
+-- nor is any other table changed, whatever somebody has written of it
+CREATE TABLE mine.others (id integer PRIMARY KEY, customer_id bigint);
+INSERT INTO mine.others VALUES (1, 11);
+INSERT INTO shop.merge_rows (merge_id, relation, "column", key) VALUES (:merge, 'mine.others', 'customer_id', '{"id": 1}');
+SELECT shop.undo_merge(:merge);
+DELETE FROM shop.merge_rows WHERE relation = 'mine.others';
+\set VERBOSITY terse
 ALTER TABLE mine.notes ADD PRIMARY KEY (note_id, at);
 BEGIN;
 SELECT shop.undo_merge(:merge);

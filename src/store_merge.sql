@@ -131,7 +131,7 @@ CREATE OR REPLACE FUNCTION @.move_rows(relation regclass, "column" text, keys js
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
 	names CONSTANT text[] := ARRAY(SELECT jsonb_object_keys(keys[1]));
-	lost CONSTANT text := (SELECT string_agg(quote_ident(n), ', ') FROM unnest(names || "column") AS n
+	lost CONSTANT text := (SELECT string_agg(quote_ident(n), ', ') FROM unnest(names) AS n
 		WHERE NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attname = n AND a.attnum > 0 AND NOT a.attisdropped));
 	move_them CONSTANT text := (
 		SELECT format('WITH moved AS (UPDATE %1$s AS t SET %2$I = $3 FROM pg_catalog.unnest($1) AS m(key) WHERE t.%2$I = $2 AND %3$s RETURNING m.key)
@@ -323,9 +323,17 @@ BEGIN
 	LOOP
 		IF child.id IS NULL THEN
 			RAISE WARNING 'table % is not there any more: what was moved in it is not moved back', child.relation;
-		ELSE
-			PERFORM @.move_rows(child.id, child.column, child.keys, done.keep, done.absorb);
+			CONTINUE;
 		END IF;
+		-- whoever may write merge_rows is not to have any table changed
+		IF NOT EXISTS (SELECT FROM pg_constraint AS c JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+			WHERE c.contype = 'f' AND c.confrelid = $r$@.customers$r$::regclass AND cardinality(c.conkey) = 1 AND c.conrelid = child.id AND a.attname = child.column)
+		THEN
+			RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = format('column "%s" of table %s does not refer to customers any more', child.column, child.relation),
+				detail = 'The merge has moved rows by it.',
+				hint = 'Give it the foreign key again; or delete what merge_rows has of that table, and its rows stay where they are.';
+		END IF;
+		PERFORM @.move_rows(child.id, child.column, child.keys, done.keep, done.absorb);
 	END LOOP;
 
 	-- As if it had never been: merges into the same customer after it are taken
@@ -386,6 +394,8 @@ DECLARE
 	by_phone bigint;
 	by_cookie bigint;
 	email_is_verified boolean;
+	cookie_is_verified boolean;
+	is_new boolean := false;
 	logged_in CONSTANT boolean := external_id IS NOT NULL OR handle IS NOT NULL;
 	person bigint;
 	next bigint;
@@ -418,13 +428,14 @@ BEGIN
 		SELECT customer_id INTO by_handle FROM @.identities WHERE kind = 'social' AND system = identify.network AND value = identify.handle;
 		SELECT customer_id, verified_at IS NOT NULL INTO by_email, email_is_verified FROM @.identities WHERE email = identify.email;
 		SELECT customer_id INTO by_phone FROM @.identities WHERE phone = identify.phone;
-		SELECT customer_id INTO by_cookie FROM @.identities WHERE kind = 'cookie' AND system = '' AND value = identify.cookie;
+		SELECT customer_id, verified_at IS NOT NULL INTO by_cookie, cookie_is_verified FROM @.identities WHERE kind = 'cookie' AND system = '' AND value = identify.cookie;
 
 		person := coalesce(by_external, by_handle);
 		IF person IS NULL AND by_email IS NOT NULL AND (NOT logged_in
-			-- a new login under a known address: proof on both sides, or the same
-			-- browser, and no other login of that system
-			OR (verified AND (email_is_verified OR NOT @.is_identified(by_email)) OR by_cookie = by_email AND NOT @.is_identified(by_email))
+			-- a new login under a known address: proof on both sides, or the browser in
+			-- which he was seen first, and no other login of that system.  In another
+			-- browser anybody may have named his address.
+			OR (verified AND (email_is_verified OR NOT @.is_identified(by_email)) OR by_cookie = by_email AND cookie_is_verified AND NOT @.is_identified(by_email))
 				AND NOT EXISTS (SELECT FROM @.identities WHERE customer_id = by_email
 					AND (kind = 'external' AND system = identify.system OR kind = 'social' AND system = identify.network)))
 		THEN
@@ -438,11 +449,12 @@ BEGIN
 		END IF;
 		-- someone of whom no more than the browser, or a number, was known so far
 		IF person IS NULL AND by_cookie IS NOT NULL AND NOT @.is_identified(by_cookie)
-			AND NOT EXISTS (SELECT FROM @.identities WHERE customer_id = by_cookie AND kind IN ('email', CASE WHEN identify.email IS NULL THEN 'phone' END)) THEN
+			AND NOT EXISTS (SELECT FROM @.identities WHERE customer_id = by_cookie AND kind IN ('email', CASE WHEN identify.email IS NULL OR NOT cookie_is_verified THEN 'phone' END)) THEN
 			person := by_cookie;
 		END IF;
 
-		IF person IS NULL THEN
+		is_new := person IS NULL;
+		IF is_new THEN
 			INSERT INTO @.customers (email, email_verified_at, phone, phone_verified_at, created_via, source, created_at)
 			VALUES (identify.email, CASE WHEN verified AND identify.email IS NOT NULL THEN seen_at END,
 				identify.phone, CASE WHEN verified AND identify.phone IS NOT NULL THEN seen_at END,
@@ -486,7 +498,7 @@ BEGIN
 	END LOOP;
 
 	INSERT INTO @.identities (customer_id, kind, system, value, verified_at)
-	SELECT person, k.kind, coalesce(k.system, ''), k.value, CASE WHEN verified AND k.kind IN ('email', 'phone') THEN seen_at END
+	SELECT person, k.kind, coalesce(k.system, ''), k.value, CASE WHEN k.kind IN ('email', 'phone') AND verified OR k.kind = 'cookie' AND (verified OR is_new) THEN seen_at END
 	FROM (VALUES ('external', identify.system, identify.external_id, true), ('social', identify.network, identify.handle, true),
 		('email', NULL, identify.email::text, verified OR NOT logged_in),
 		('phone', NULL, identify.phone::text, verified OR NOT logged_in AND identify.email IS NULL),
@@ -499,7 +511,7 @@ BEGIN
 		PERFORM @.merge_customers(person, by_email, 'the same verified e-mail address');
 	END IF;
 	UPDATE @.identities SET verified_at = seen_at
-	WHERE customer_id = person AND verified AND verified_at IS NULL AND (email = identify.email OR phone = identify.phone);
+	WHERE customer_id = person AND verified AND verified_at IS NULL AND (email = identify.email OR phone = identify.phone OR kind = 'cookie' AND system = '' AND value = identify.cookie);
 
 	-- Someone who wrote the tables without asking here was faster.
 	IF EXISTS (SELECT FROM @.identities WHERE customer_id <> person AND (
