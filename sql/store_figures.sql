@@ -466,6 +466,7 @@ INSERT INTO checks VALUES ('goal_progress', $$SELECT goal_id, metric, from_at, t
 	UNION ALL SELECT 'name is blank', 'customers', customer_id, NULL FROM c WHERE trim(first_name) = '' OR trim(last_name) = ''
 	UNION ALL SELECT 'no customer', 'orders', order_id, channel FROM x WHERE customer_id IS NULL UNION ALL SELECT 'no items', 'orders', order_id, NULL FROM x WHERE NOT EXISTS (SELECT FROM order_items AS i WHERE i.order_id = x.order_id)
 	UNION ALL SELECT 'amount is zero', 'orders', order_id, NULL FROM x WHERE amount = 0 AND EXISTS (SELECT FROM order_items AS i WHERE i.order_id = x.order_id)
+	UNION ALL SELECT 'amount is negative', 'orders', order_id, amount || ' ' || currency FROM x WHERE items_amount - discount + shipping + CASE WHEN tax_included THEN 0 ELSE tax END < 0
 	UNION ALL SELECT 'amount is a hundred times the average', 'orders', order_id, amount || ' ' || currency FROM x WHERE amount > 100 * (SELECT avg(gross) FROM o WHERE o.currency = x.currency)
 	UNION ALL SELECT 'no rate for the currency', 'orders', order_id, currency FROM x WHERE currency <> (SELECT base_currency FROM settings) AND NOT EXISTS (SELECT FROM rates AS r WHERE r.currency = x.currency AND day <= (ordered_at AT TIME ZONE (SELECT time_zone FROM settings))::date)
 	UNION ALL SELECT 'ordered in the future', 'orders', order_id, ordered_at::text FROM x WHERE ordered_at > now()

@@ -190,6 +190,10 @@ SELECT shop.may_contact(3, 'email') AS after, count(*) FILTER (WHERE source = 'u
 SELECT ended_at IS NOT NULL AS ended FROM shop.product_subscriptions WHERE subscription_id = :s;
 SELECT shop.record_event(1, 'bounced'), shop.record_event(10, 'complained');
 SELECT shop.is_suppressed('email', 'c1@example.com'), shop.is_suppressed('email', 'guest@example.com');
+-- nor is a guest written to again who doesn't want it
+INSERT INTO shop.outbox (message_id, kind, channel, address, status) VALUES (30, 'news', 'email', 'visitor@example.com', 'sent');
+SELECT shop.record_event(30, 'unsubscribed');
+SELECT shop.is_suppressed('email', 'visitor@example.com');
 -- and wants to be written to again
 SELECT shop.lift_suppression('email', 'GUEST@example.com'), shop.lift_suppression('email', 'GUEST@example.com');
 SELECT shop.is_suppressed('email', 'guest@example.com');

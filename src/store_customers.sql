@@ -98,7 +98,7 @@ ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS @.suppressions (
 	channel text NOT NULL CHECK (channel IN ('email', 'sms', 'phone', 'post', 'push', 'social')),
 	hash bytea NOT NULL,
-	reason text NOT NULL DEFAULT 'manual' CHECK (reason IN ('bounced', 'complained', 'forgotten', 'manual')),
+	reason text NOT NULL DEFAULT 'manual' CHECK (reason IN ('bounced', 'complained', 'unsubscribed', 'forgotten', 'manual')),
 	at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	PRIMARY KEY (channel, hash)
 );

@@ -766,11 +766,12 @@ CROSS JOIN LATERAL (VALUES
 	('no customer', o.customer_id IS NULL, o.channel),
 	('no items', o.units = 0, NULL),
 	('amount is zero', o.amount = 0 AND o.units > 0, NULL),
+	('amount is negative', o.amount < 0, o.amount || ' ' || o.currency),
 	('amount is a hundred times the average', o.amount > a.much, o.amount || ' ' || o.currency),
 	('no rate for the currency', o.net_base IS NULL, o.currency),
 	('ordered in the future', o.ordered_at > pg_catalog.now(), o.ordered_at::text),
 	('times out of order', o.shipped_at < o.ordered_at OR o.delivered_at < o.shipped_at OR o.paid_at < o.ordered_at, NULL)) AS p(problem, holds, detail)
-WHERE NOT o.test AND (o.customer_id IS NULL OR o.units = 0 OR o.amount = 0 OR o.amount > a.much OR o.net_base IS NULL OR o.ordered_at > pg_catalog.now()
+WHERE NOT o.test AND (o.customer_id IS NULL OR o.units = 0 OR o.amount <= 0 OR o.amount > a.much OR o.net_base IS NULL OR o.ordered_at > pg_catalog.now()
 	OR o.shipped_at < o.ordered_at OR o.delivered_at < o.shipped_at OR o.paid_at < o.ordered_at) AND p.holds
 UNION ALL
 SELECT p.problem, 'products', r.product_id, r.name

@@ -448,7 +448,8 @@ BEGIN
 		clicked_at = CASE WHEN event = 'clicked' THEN least(o.clicked_at, at) ELSE o.clicked_at END,
 		bounced_at = CASE WHEN event = 'bounced' THEN least(o.bounced_at, at) ELSE o.bounced_at END
 	WHERE o.message_id = record_event.message_id;
-	IF event IN ('bounced', 'complained') AND message.address IS NOT NULL THEN
+	-- who is no customer has no consent to withdraw
+	IF (event IN ('bounced', 'complained') OR event = 'unsubscribed' AND message.customer_id IS NULL) AND message.address IS NOT NULL THEN
 		PERFORM @.suppress(message.channel, message.address, event);
 	END IF;
 	IF event IN ('complained', 'unsubscribed') AND message.customer_id IS NOT NULL THEN

@@ -288,12 +288,15 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
 DECLARE
 	orders bigint[];
+	products bigint[];
+	locations text[];
+	quantities integer[];
 	reserve integer[];
 	ship integer[];
 BEGIN
 	-- the trigger fires for a statement that changes no row, too
 	IF NOT EXISTS (SELECT FROM changed) THEN
-		PERFORM @.settle_stock(NULL, NULL, NULL, NULL, NULL, NULL);
+		PERFORM @.settle_stock(orders, products, locations, quantities, reserve, ship);
 		RETURN NULL;
 	END IF;
 	PERFORM @.check_decimals(array_agg(currency), array_agg(d), 'orders')
@@ -317,7 +320,7 @@ BEGIN
 		FROM (SELECT true AS is_new, order_id, @.holds(status, shipped_at, delivered_at, cancelled_at) AS holds FROM changed
 			UNION ALL SELECT false, order_id, @.holds(status, shipped_at, delivered_at, cancelled_at) FROM old_rows) AS h
 		GROUP BY order_id HAVING min(holds) <> max(holds)) AS c;
-	PERFORM @.settle_stock(orders, NULL, NULL, NULL, reserve, ship);
+	PERFORM @.settle_stock(orders, products, locations, quantities, reserve, ship);
 	RETURN NULL;
 END
 $function$;
@@ -503,6 +506,8 @@ DECLARE
 	products bigint[];
 	locations text[];
 	quantities integer[];
+	reserve integer[];
+	ship integer[];
 BEGIN
 	IF TG_OP = 'INSERT' THEN
 		ids := ARRAY(SELECT DISTINCT order_id FROM changed);
@@ -512,7 +517,7 @@ BEGIN
 		ids := ARRAY(SELECT order_id FROM changed UNION SELECT order_id FROM old_rows);
 	END IF;
 	IF ids = '{}' THEN
-		PERFORM @.settle_stock(NULL, NULL, NULL, NULL, NULL, NULL);
+		PERFORM @.settle_stock(orders, products, locations, quantities, reserve, ship);
 		RETURN NULL;
 	END IF;
 	PERFORM FROM @.orders WHERE order_id = ANY (ids) ORDER BY order_id FOR NO KEY UPDATE;
@@ -556,7 +561,7 @@ BEGIN
 			UNION ALL SELECT order_id, product_id, location, -quantity FROM old_rows) AS i
 		WHERE location IS NOT NULL;
 	END IF;
-	PERFORM @.settle_stock(orders, products, locations, quantities, NULL, NULL);
+	PERFORM @.settle_stock(orders, products, locations, quantities, reserve, ship);
 	RETURN NULL;
 END
 $function$;

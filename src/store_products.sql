@@ -42,6 +42,7 @@ DECLARE
 	at text[];
 	reserve bigint[];
 	bring bigint[];
+	locked bigint;
 	short record;
 BEGIN
 	SELECT array_agg(product_id), array_agg(location), array_agg(reserved), array_agg(on_hand) INTO moving, at, reserve, bring
@@ -58,6 +59,11 @@ BEGIN
 	PERFORM FROM @.stock
 	WHERE (product_id, location) IN (SELECT * FROM unnest(moving, at))
 	ORDER BY product_id, location FOR NO KEY UPDATE;
+	GET DIAGNOSTICS locked = ROW_COUNT;
+	IF locked < cardinality(moving) THEN
+		RAISE EXCEPTION USING errcode = 'insufficient_privilege', table = 'stock', message = 'some of the stock that is to change is not for you to see',
+			detail = 'A policy of row-level security hides it.';
+	END IF;
 	WITH moved AS (
 		UPDATE @.stock AS s SET reserved = s.reserved + d.reserved, on_hand = s.on_hand + d.on_hand
 		FROM unnest(moving, at, reserve, bring) AS d(product_id, location, reserved, on_hand)

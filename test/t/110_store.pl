@@ -115,7 +115,10 @@ SELECT busy.identify(email => 'p' || :who || '@example.com', cookie => 'c' || :c
 \if :what <= 5
 INSERT INTO busy.orders (customer_id, channel, currency) VALUES (:customer, 'web', 'EUR') RETURNING order_id \gset
 INSERT INTO busy.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (:order_id, 1, :a, :n, 5, 'main'), (:order_id, 2, :b, 1, 7, 'main');
-\elif :what <= 7
+\elif :what = 6
+WITH d AS (DELETE FROM busy.order_items WHERE line = 2 AND order_id = (SELECT max(order_id) - :who FROM busy.orders) RETURNING order_id)
+UPDATE busy.orders SET status = CASE status WHEN 'placed' THEN 'shipped' ELSE 'cancelled' END WHERE order_id IN (SELECT order_id FROM d);
+\elif :what = 7
 UPDATE busy.orders SET status = CASE status WHEN 'placed' THEN 'shipped' WHEN 'shipped' THEN 'cancelled' ELSE 'placed' END
 WHERE order_id = (SELECT max(order_id) - :who FROM busy.orders);
 \elif :what = 8
