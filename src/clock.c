@@ -3,7 +3,6 @@
  *		Time alone moves customers to at_risk and lost.
  */
 #include "clock.h"
-#include "track.h"
 
 #include "access/relation.h"
 #include "access/table.h"
@@ -17,18 +16,15 @@
 PG_FUNCTION_INFO_V1(crm_advance_stages);
 PG_FUNCTION_INFO_V1(crm_apply_queue);
 
-/* so many customers who could not be moved are named, of the others is said how many they are */
-#define FAILURES_TOLD	10
-
 void		(*clock_failed) (const char *table, const ErrorData *error) = NULL;
 
 /* Tell of customers who could not be moved. */
 static void
 TellFailures(const Track *track, const TrackFailures *failures)
 {
-	for (int i = 0; i < Min(failures->count, FAILURES_TOLD); i++)
+	for (int i = 0; i < Min(failures->count, TRACK_FAILURES_TOLD); i++)
 	{
-		const TrackFailure *failure = &failures->failure[i];
+		const TrackFailure *failure = &failures->told[i];
 		ErrorData	told = *failure->error;
 
 		told.message = psprintf("customer %s: %s", failure->customer, told.message);
@@ -39,34 +35,46 @@ TellFailures(const Track *track, const TrackFailures *failures)
 		if (clock_failed != NULL)
 			clock_failed(track->orders_name, &told);
 	}
-	if (failures->count > FAILURES_TOLD)
+	if (failures->count > TRACK_FAILURES_TOLD)
 		ereport(WARNING,
-				(errcode(failures->failure[FAILURES_TOLD].error->sqlerrcode),
-				 errmsg("crm could not move %d more customers of %s", failures->count - FAILURES_TOLD, track->orders_name),
-				 failures->count < TRACK_MAX_FAILURES ? 0 :
-				 errdetail("As so many failed, those who are due later were not tried.")));
+				(errmsg("crm could not move " INT64_FORMAT " more customers of %s",
+						failures->count - TRACK_FAILURES_TOLD, track->orders_name),
+				 failures->untried == 0 ? 0 :
+				 errdetail("As so many failed, some of those who were due beside them were not tried: the next round tries others.")));
 }
 
 /*
- * What is queued, if this table has a queue; then, unless as_of is null, the
- * customers that are due.  One who fails does not hold up the others; but if
- * nobody else was moved it is an error.
+ * What is queued, if this table has a queue; then the customers that are due.
+ * One who fails does not hold up the others; but if nobody else was moved it is
+ * an error.
  */
 static int64
-AdvanceTable(Track *track, const TimestampTz *as_of, int64 limit)
+AdvanceTable(Track *track, TrackRound *round)
 {
-	int64		done = TrackApply(track, limit);
+	int64		done = TrackApply(track, round->limit);
+	bool		at_first = round->passed == 0;
+	TrackFailures failures = {CurrentMemoryContext};
 
-	if (as_of != NULL && done < limit)
-	{
-		TrackFailures *failures = palloc(sizeof(TrackFailures));
+	round->limit -= done;
+	if (TIMESTAMP_IS_NOBEGIN(round->as_of) || round->limit <= 0)
+		return done;
+	round->failures = &failures;
+	done += TrackAdvance(track, round);
+	if (done == 0 && failures.count > 0 && at_first && round->tried < round->tries)
+		ReThrowError(failures.told[0].error);
+	TellFailures(track, &failures);
+	return done;
+}
 
-		done += TrackAdvance(track, *as_of, limit - done, failures);
-		if (done == 0 && failures->count > 0)
-			ReThrowError(failures->failure[0].error);
-		TellFailures(track, failures);
-		pfree(failures);
-	}
+/* The same with a table that the caller owns. */
+int64
+ClockAdvance(Oid orders_oid, TrackRound *round)
+{
+	Relation	orders;
+	Track	   *track = TrackOpenOrders(orders_oid, AccessShareLock, &orders);
+	int64		done = AdvanceTable(track, round);
+
+	table_close(orders, NoLock);
 	return done;
 }
 
@@ -74,9 +82,8 @@ AdvanceTable(Track *track, const TimestampTz *as_of, int64 limit)
 typedef struct AdvanceCall
 {
 	Oid			orders;
-	const TimestampTz *as_of;
-	int64		limit;
-	int64		changed;
+	TrackRound	round;
+	int64		done;
 } AdvanceCall;
 
 static void
@@ -90,7 +97,7 @@ CallAdvance(void *argument)
 		Track	   *track = TrackOpenIfTracked(orders);
 
 		if (track != NULL)
-			call->changed = AdvanceTable(track, call->as_of, call->limit);
+			call->done = AdvanceTable(track, &call->round);
 	}
 	relation_close(orders, NoLock);
 }
@@ -100,10 +107,11 @@ CallAdvance(void *argument)
  * these one that fails is no reason not to do the others.
  */
 static int64
-AdvanceTables(const TimestampTz *as_of, NullableDatum orders_oid, NullableDatum max_customers)
+AdvanceTables(TimestampTz as_of, NullableDatum orders_oid, NullableDatum max_customers)
 {
+	TrackRound	round = {0};
 	int64		limit = PG_INT64_MAX;
-	int64		changed = 0;
+	int64		done = 0;
 	List	   *tables;
 	ListCell   *cell;
 
@@ -115,25 +123,21 @@ AdvanceTables(const TimestampTz *as_of, NullableDatum orders_oid, NullableDatum 
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("max_customers must be greater than zero")));
 	}
-
+	round.as_of = as_of;
+	round.limit = limit;
+	round.tries = PG_INT64_MAX;
 	if (!orders_oid.isnull)
-	{
-		Relation	orders;
-		Track	   *track = TrackOpenOrders(DatumGetObjectId(orders_oid.value), AccessShareLock, &orders);
-
-		changed = AdvanceTable(track, as_of, limit);
-		table_close(orders, NoLock);
-		return changed;
-	}
+		return ClockAdvance(DatumGetObjectId(orders_oid.value), &round);
 
 	tables = TrackAll();
 	foreach(cell, tables)
 	{
-		AdvanceCall call = {lfirst_oid(cell), as_of, limit - changed, 0};
+		AdvanceCall call = {lfirst_oid(cell), round, 0};
 		ErrorData  *error;
 		char	   *name;
 
-		if (changed >= limit)
+		call.round.limit = limit - done;
+		if (call.round.limit <= 0)
 			break;
 		/* what somebody alters is done next time */
 		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(call.orders)) ||
@@ -146,13 +150,13 @@ AdvanceTables(const TimestampTz *as_of, NullableDatum orders_oid, NullableDatum 
 		name = pstrdup(QuoteQualified(get_rel_namespace(call.orders), name));
 		error = TrackTry(CallAdvance, &call, false);
 		if (error == NULL)
-			changed += call.changed;
+			done += call.done;
 		else
 			ereport(WARNING,
 					(errcode(error->sqlerrcode),
 					 errmsg("crm could not move customers of %s: %s", name, error->message)));
 	}
-	return changed;
+	return done;
 }
 
 /*
@@ -174,7 +178,7 @@ crm_advance_stages(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("as_of must be finite")));
-	PG_RETURN_INT64(AdvanceTables(&as_of, fcinfo->args[1], fcinfo->args[2]));
+	PG_RETURN_INT64(AdvanceTables(as_of, fcinfo->args[1], fcinfo->args[2]));
 }
 
 /*
@@ -184,5 +188,5 @@ crm_advance_stages(PG_FUNCTION_ARGS)
 Datum
 crm_apply_queue(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(AdvanceTables(NULL, fcinfo->args[0], fcinfo->args[1]));
+	PG_RETURN_INT64(AdvanceTables(DT_NOBEGIN, fcinfo->args[0], fcinfo->args[1]));
 }

@@ -5,12 +5,12 @@
 #ifndef CRM_CLOCK_H
 #define CRM_CLOCK_H
 
-#include "crm.h"
+#include "track.h"
 
 /* If set, is told of what failed for one customer of a table, by its name. */
 extern void (*clock_failed) (const char *table, const ErrorData *error);
 
 extern void ClockInit(void);
-extern PGDLLEXPORT Datum crm_advance_stages(PG_FUNCTION_ARGS);
+extern int64 ClockAdvance(Oid orders_oid, TrackRound *round);
 
 #endif							/* CRM_CLOCK_H */

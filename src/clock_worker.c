@@ -18,7 +18,6 @@
  */
 #include "clock.h"
 #include "status.h"
-#include "track.h"
 
 #include "access/heapam.h"
 #include "access/htup_details.h"
@@ -43,7 +42,7 @@
 PGDLLEXPORT void crm_clock_launcher(Datum argument);
 PGDLLEXPORT void crm_clock_worker(Datum argument);
 
-/* customers that change in one transaction, at most */
+/* customers that are looked at in one transaction, at most */
 #define CLOCK_BATCH			10000
 
 /* a launcher that failed is started again after so many seconds */
@@ -268,13 +267,13 @@ ContextOfTable(void *orders)
 }
 
 /*
- * A batch of a table, and the end of the transaction.  Returns how many
- * customers changed; an error is logged, and is the end for this table only.
+ * A batch of a table, and the end of the transaction.  False if that was all for
+ * this round; an error is logged, and is the end for this table only.
  */
-static int64
-AdvanceTable(Oid orders)
+static bool
+AdvanceTable(Oid orders, TrackRound *round)
 {
-	volatile int64 changed = 0;
+	volatile bool more = false;
 	char	   *relation = get_rel_name(orders);
 	char		name[4 * NAMEDATALEN + 8];	/* outlives the transaction; two names, quoted */
 	ErrorContextCallback context;
@@ -282,7 +281,7 @@ AdvanceTable(Oid orders)
 	if (relation == NULL)
 	{
 		Commit();
-		return 0;
+		return false;
 	}
 	strlcpy(name, QuoteQualified(get_rel_namespace(orders), relation), sizeof(name));
 	pgstat_report_activity(STATE_RUNNING, psprintf("crm clock: %s", name));
@@ -292,9 +291,10 @@ AdvanceTable(Oid orders)
 	error_context_stack = &context;
 	PG_TRY();
 	{
-		changed = DatumGetInt64(DirectFunctionCall3(crm_advance_stages,
-													TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
-													ObjectIdGetDatum(orders), Int64GetDatum(CLOCK_BATCH)));
+		round->as_of = GetCurrentTransactionStartTimestamp();
+		round->limit = round->tries = CLOCK_BATCH;
+		round->tried = 0;
+		more = ClockAdvance(orders, round) >= CLOCK_BATCH || round->tried >= CLOCK_BATCH;
 		Commit();
 	}
 	PG_CATCH();
@@ -310,12 +310,12 @@ AdvanceTable(Oid orders)
 		StatusNoteError(name, error);
 		FreeErrorData(error);
 		RESUME_INTERRUPTS();
-		changed = 0;
+		more = false;
 	}
 	PG_END_TRY();
 	error_context_stack = context.previous;
 	pgstat_report_stat(true);
-	return changed;
+	return more;
 }
 
 void
@@ -348,13 +348,15 @@ crm_clock_worker(Datum argument)
 	Commit();
 	foreach(cell, tables)
 	{
+		TrackRound	round = {0};
+
 		do
 		{
 			CHECK_FOR_INTERRUPTS();
 			ReloadWhenAsked();
 			if (!Begin())
 				return;
-		} while (AdvanceTable(lfirst_oid(cell)) >= CLOCK_BATCH);
+		} while (AdvanceTable(lfirst_oid(cell), &round));
 	}
 }
 

@@ -152,8 +152,8 @@ typedef struct TrackTarget
 	bool		triggers;		/* of the user's */
 } TrackTarget;
 
-/* Customers whom the clock could not move; when so many have failed, it gives up. */
-#define TRACK_MAX_FAILURES	100
+/* How many customers whom the clock could not move are named; of the others is said how many they are. */
+#define TRACK_FAILURES_TOLD	10
 
 typedef struct TrackFailure
 {
@@ -163,9 +163,22 @@ typedef struct TrackFailure
 
 typedef struct TrackFailures
 {
-	int			count;
-	TrackFailure failure[TRACK_MAX_FAILURES];
+	MemoryContext context;		/* of those that are told */
+	int64		count;
+	int64		untried;		/* when many have failed, some are left for the next round */
+	TrackFailure told[TRACK_FAILURES_TOLD];
 } TrackFailures;
+
+/* Time passes for the customers of a table. */
+typedef struct TrackRound
+{
+	TimestampTz as_of;			/* DT_NOBEGIN: only what is queued is applied */
+	int64		limit;			/* so many may change */
+	int64		tries;			/* so many are looked at, about */
+	int64		tried;
+	int64		passed;			/* of those due first so many stay due, and are not looked at again */
+	TrackFailures *failures;	/* without it, one who fails is an error */
+} TrackRound;
 
 /* Working as the owner of the orders. */
 typedef struct TrackScope
@@ -215,7 +228,7 @@ extern void TrackTargetClose(TrackTarget *target);
 extern SPIPlanPtr TrackKeepPlan(SPIPlanPtr *plan, const char *query, int nargs, Oid *types);
 extern void TrackCheckSpi(int result, const char *what);
 extern Datum TrackKeyArray(const Track *track, Datum *keys, int count);
-extern int64 TrackAdvance(Track *track, TimestampTz as_of, int64 limit, TrackFailures *failures);
+extern int64 TrackAdvance(Track *track, TrackRound *round);
 extern bool TrackMayAdd(void);
 extern void TrackForbidAdding(void);
 

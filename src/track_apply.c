@@ -32,6 +32,7 @@
 #include "commands/async.h"
 #include "commands/trigger.h"
 #include "common/hashfn.h"
+#include "common/pg_prng.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -105,8 +106,12 @@ typedef struct Summary
 	int64		written;
 } Summary;
 
-/* how many customers the clock takes at a time */
+/* how many customers the clock looks for, and how many it moves, at a time */
+#define DUE_BATCH		10000
 #define ADVANCE_BATCH	1000
+
+/* of those looked for together, so many who fail are found; of more, one in a batch */
+#define FAILURES_SOUGHT	500
 
 /* how many rows are inserted at a time; of more, arrays would take memory, and be too long in the end */
 #define INSERT_BATCH	10000
@@ -356,26 +361,26 @@ LockRow(Summary *summary, Datum key, LockWaitPolicy policy)
 }
 
 static Datum
-GetColumn(Summary *summary, TrackColumn column, bool *isnull)
+GetColumn(Summary *summary, TupleTableSlot *slot, TrackColumn column, bool *isnull)
 {
-	return slot_getattr(summary->old, summary->track->columns[column], isnull);
+	return slot_getattr(slot, summary->track->columns[column], isnull);
 }
 
-/* Read the row in summary->old. */
+/* Read the row in a slot. */
 static void
-ReadRow(Summary *summary, TrackRow *row)
+ReadRow(Summary *summary, TupleTableSlot *slot, TrackRow *row)
 {
 	bool		isnull;
 	Datum		value;
 	text	   *stage;
 
 	memset(row, 0, sizeof(*row));
-	value = GetColumn(summary, COLUMN_PURCHASES, &isnull);
+	value = GetColumn(summary, slot, COLUMN_PURCHASES, &isnull);
 	if (isnull)
 		purchases_init(&row->purchases);
 	else
 		memcpy(&row->purchases, DatumGetPointer(value), sizeof(Purchases));
-	value = GetColumn(summary, COLUMN_STAGE, &isnull);
+	value = GetColumn(summary, slot, COLUMN_STAGE, &isnull);
 	if (!isnull)
 	{
 		stage = DatumGetTextPP(value);
@@ -384,13 +389,13 @@ ReadRow(Summary *summary, TrackRow *row)
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("unknown stage \"%s\" in %s", text_to_cstring(stage), summary->track->summary_name)));
 	}
-	value = GetColumn(summary, COLUMN_STAGE_SINCE, &isnull);
+	value = GetColumn(summary, slot, COLUMN_STAGE_SINCE, &isnull);
 	row->stage_since = isnull ? TRACK_NEVER : DatumGetTimestampTz(value);
-	value = GetColumn(summary, COLUMN_STAGE_UNTIL, &isnull);
+	value = GetColumn(summary, slot, COLUMN_STAGE_UNTIL, &isnull);
 	row->stage_until = isnull ? STAGE_FOREVER : DatumGetTimestampTz(value);
-	value = GetColumn(summary, COLUMN_CHECK_AT, &isnull);
+	value = GetColumn(summary, slot, COLUMN_CHECK_AT, &isnull);
 	row->check_at = isnull ? STAGE_FOREVER : DatumGetTimestampTz(value);
-	value = GetColumn(summary, COLUMN_REACTIVATED_AT, &isnull);
+	value = GetColumn(summary, slot, COLUMN_REACTIVATED_AT, &isnull);
 	row->reactivated_at = isnull ? TRACK_NEVER : DatumGetTimestampTz(value);
 }
 
@@ -414,12 +419,14 @@ RowValues(TrackRow *row, Datum *values, bool *nulls)
 
 /*
  * Replace the locked row in summary->old.  False if a BEFORE trigger of the
- * user's would not have it: the row is as it was.
+ * user's would not have it: there is no new version of the row, or it is no
+ * other than the old one.
  */
 static bool
 WriteRow(Summary *summary, TrackRow *row)
 {
 	TupleTableSlot *new = summary->new;
+	TrackRow	stored;
 	Datum		values[TRACK_COLUMNS];
 	bool		nulls[TRACK_COLUMNS];
 
@@ -445,7 +452,10 @@ WriteRow(Summary *summary, TrackRow *row)
 	if (!ItemPointerIsValid(&new->tts_tid))
 		return false;
 	summary->written++;
-	return true;
+	if (!summary->target.triggers)
+		return true;
+	ReadRow(summary, new, &stored);
+	return stored.stage == row->stage && stored.check_at == row->check_at;
 }
 
 static void
@@ -670,7 +680,7 @@ UpdateEntry(Summary *summary, TrackEntry *entry, TimestampTz now)
 	StageChange changes[TRACK_MAX_CHANGES];
 	int			count;
 
-	ReadRow(summary, &row);
+	ReadRow(summary, summary->old, &row);
 	before = row;
 	if (entry->action == ENTRY_ADD)
 	{
@@ -887,7 +897,7 @@ TrackBatchInsert(TrackBatch *batch, bool *inserted)
 	MemoryContextSwitchTo(previous);
 }
 
-/* Customers that are due, whose rows are locked; for TrackTry(). */
+/* Customers that are due; for TrackTry(). */
 typedef struct AdvanceCall
 {
 	Track	   *track;
@@ -895,7 +905,7 @@ typedef struct AdvanceCall
 	Datum	   *keys;
 	int			count;
 	int			changed;
-	int			kept;			/* rows that a trigger of the user's keeps as they are */
+	int			passed;			/* who are still due after it */
 } AdvanceCall;
 
 static void
@@ -904,35 +914,36 @@ CallAdvance(void *argument)
 	AdvanceCall *call = argument;
 	Track	   *track = call->track;
 	Summary		summary;
-	Snapshot	snapshot;
 
-	call->changed = call->kept = 0;
+	call->changed = call->passed = 0;
 	OpenSummary(track, &summary);
 	CommandCounterIncrement();
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	for (int i = 0; i < call->count; i++)
 	{
 		TrackRow	row;
-		TrackRow	before;
 		StageChange changes[TRACK_MAX_CHANGES];
 		int			count;
+		TM_Result	locked = LockRow(&summary, call->keys[i], LockWaitSkip);
 
-		CHECK_FOR_INTERRUPTS();
-		if (!FindRow(&summary, call->keys[i], snapshot))
-			elog(ERROR, "a locked row of %s is gone", track->summary_name);
-		ReadRow(&summary, &row);
-		before = row;
+		/* who has it locked tells the time himself, or the next call does */
+		if (locked == TM_WouldBlock)
+			call->passed++;
+		if (locked != TM_Ok)
+			continue;
+		ReadRow(&summary, summary.old, &row);
+		/* somebody did */
+		if (row.check_at >= call->as_of)
+			continue;
 		count = track_row_pass_time(&row, call->as_of, &track->policy, changes);
-		if (memcmp(&row, &before, sizeof(row)) != 0 && !WriteRow(&summary, &row))
+		if (!WriteRow(&summary, &row))
 		{
-			call->kept++;
+			call->passed++;
 			continue;
 		}
 		LogChanges(&summary, call->keys[i], changes, count);
 		if (count > 0)
 			call->changed++;
 	}
-	UnregisterSnapshot(snapshot);
 	WriteChanges(&summary, GetCurrentTimestamp());
 	CloseSummary(&summary);
 }
@@ -949,117 +960,180 @@ KeyText(const Track *track, Datum key)
 }
 
 /*
- * Let time pass for customers.  If that fails, for each half of them, down to
- * the one whose fault it is; but when too many have failed the rest is left as
- * it is.  Without room for failures it is an error.
+ * Let time pass for customers, in a subtransaction.  False if that failed, and
+ * nothing was done: for one of them, one does not know whom.  If there is but
+ * one, it is noted.
  */
-static void
-AdvanceRows(AdvanceCall *call, TrackFailures *failures)
+static bool
+TryRows(AdvanceCall *call, TrackFailures *failures)
 {
-	AdvanceCall half = *call;
+	/* what fails leaves all that it allocated */
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crm clock", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
 	ErrorData  *error;
+	bool		known;
 
 	CHECK_FOR_INTERRUPTS();
-	if (failures == NULL)
-	{
-		CallAdvance(call);
-		return;
-	}
-	call->changed = call->kept = 0;
-	if (failures->count == TRACK_MAX_FAILURES)
-		return;
 	error = TrackTry(CallAdvance, call, true);
-	if (error == NULL)
-		return;
-	call->changed = call->kept = 0;
-	if (call->count == 1)
+	known = error != NULL && call->count == 1;
+	if (known && failures->count < TRACK_FAILURES_TOLD)
 	{
-		TrackFailure *failure = &failures->failure[failures->count++];
-
-		failure->customer = KeyText(call->track, call->keys[0]);
-		failure->error = error;
-		/* it is found again */
-		call->kept = 1;
-		return;
+		failures->told[failures->count].customer = KeyText(call->track, call->keys[0]);
+		failures->told[failures->count].error = error;
+		MemoryContextSetParent(context, failures->context);
+		context = NULL;
 	}
-	half.count = call->count / 2;
-	for (int i = 0; i < 2; i++)
+	MemoryContextSwitchTo(previous);
+	if (context != NULL)
+		MemoryContextDelete(context);
+	if (error != NULL)
 	{
-		AdvanceRows(&half, failures);
-		call->changed += half.changed;
-		call->kept += half.kept;
-		half.keys += half.count;
-		half.count = call->count - half.count;
+		call->changed = 0;
+		call->passed = call->count;
 	}
+	if (known)
+		failures->count++;
+	return error == NULL || known;
 }
 
 /*
- * Let time pass for the customers that are due: those whose check_at is before
- * as_of, found by its index.  Rows that a transaction is writing are skipped:
- * it tells the time itself, or the next call does.  Nothing is waited for, so
- * that any number may run at once.  Returns how many changed their stage, at
- * most limit; and who could not, because a trigger of the user's raises an
- * error, say: if failures is NULL, that is an error.
+ * The same for each half of customers for whom it failed, down to those whose
+ * fault it is.  When as many failures are known as are looked for, to find each
+ * would take too long, and too many subtransactions: then for one half only.
+ * Which half is first is left to chance, or it were always the same customers
+ * whose turn does not come.
+ */
+static void
+TryHalves(AdvanceCall *call, TrackFailures *failures, int64 sought)
+{
+	bool		all = failures->count < sought;
+	bool		second = pg_prng_bool(&pg_global_prng_state);
+
+	for (int i = 0; i < 2; i++, second = !second)
+	{
+		AdvanceCall half = *call;
+
+		half.count = second ? call->count - call->count / 2 : call->count / 2;
+		if (second)
+			half.keys += call->count / 2;
+		if (i == 1 && !all)
+		{
+			failures->untried += half.count;
+			break;
+		}
+		if (!TryRows(&half, failures))
+			TryHalves(&half, failures, sought);
+		call->changed += half.changed;
+		call->passed -= half.count - half.passed;
+	}
+}
+
+/* Let time pass for customers; it sets what became of them. */
+static void
+AdvanceRows(AdvanceCall *all, TrackFailures *failures)
+{
+	AdvanceCall batches[DUE_BATCH / ADVANCE_BATCH];
+	int			failed[DUE_BATCH / ADVANCE_BATCH];
+	int			count = 0;
+	int			failed_count = 0;
+
+	for (int i = 0; i < all->count; i += ADVANCE_BATCH)
+	{
+		AdvanceCall *batch = &batches[count];
+
+		CHECK_FOR_INTERRUPTS();
+		*batch = *all;
+		batch->keys = all->keys + i;
+		batch->count = Min(ADVANCE_BATCH, all->count - i);
+		if (failures == NULL)
+			CallAdvance(batch);
+		else if (!TryRows(batch, failures))
+			failed[failed_count++] = count;
+		count++;
+	}
+	if (failed_count > 0)
+	{
+		int64		sought = failures->count + FAILURES_SOUGHT;
+		int			first = pg_prng_uint64_range(&pg_global_prng_state, 0, failed_count - 1);
+		for (int i = 0; i < failed_count; i++)
+			TryHalves(&batches[failed[(first + i) % failed_count]], failures, sought);
+	}
+	all->changed = all->passed = 0;
+	for (int i = 0; i < count; i++)
+	{
+		all->changed += batches[i].changed;
+		all->passed += batches[i].passed;
+	}
+}
+
+/* The customers who are due first: those whose check_at is before as_of, found by its index. */
+static Datum *
+SelectDue(Track *track, const TrackRound *round, int64 room, int *count)
+{
+	MemoryContext context = CurrentMemoryContext;	/* SPI leaves another */
+	Oid			types[3] = {TIMESTAMPTZOID, INT8OID, INT8OID};
+	Datum		arguments[3];
+	Datum	   *keys;
+
+	CommandCounterIncrement();
+	arguments[0] = TimestampTzGetDatum(round->as_of);
+	arguments[1] = Int64GetDatum(room);
+	arguments[2] = Int64GetDatum(round->passed);
+	SPI_connect();
+	if (track->select_due == NULL)
+		TrackKeepPlan(&track->select_due,
+					  psprintf("SELECT customer FROM %s WHERE check_at < $1 ORDER BY check_at LIMIT $2 OFFSET $3",
+							   track->summary_name), 3, types);
+	TrackCheckSpi(SPI_execute_snapshot(track->select_due, arguments, NULL, GetLatestSnapshot(),
+									   InvalidSnapshot, true, true, 0), "search for due customers");
+	MemoryContextSwitchTo(context);
+	*count = (int) SPI_processed;
+	keys = palloc(sizeof(Datum) * Max(*count, 1));
+	for (int i = 0; i < *count; i++)
+	{
+		bool		isnull;
+
+		keys[i] = datumCopy(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull),
+							track->key->typbyval, track->key->typlen);
+	}
+	SPI_finish();
+	MemoryContextSwitchTo(context);
+	return keys;
+}
+
+/*
+ * Let time pass for the customers that are due.  Rows that a transaction is
+ * writing are passed over.  Nothing is waited for, so that any number may run at
+ * once.  Who stays due, because a trigger of the user's keeps the row or raises
+ * an error, is passed over too: those who are due later have their turn.
+ * Returns how many changed their stage.
  */
 int64
-TrackAdvance(Track *track, TimestampTz as_of, int64 limit, TrackFailures *failures)
+TrackAdvance(Track *track, TrackRound *round)
 {
 	int64		changed = 0;
 	int64		room;
-	uint64		found;
-	int64		kept = 0;
-	Oid			types[3] = {TIMESTAMPTZOID, INT8OID, INT8OID};
+	int			found;
 	TrackScope	scope;
 
-	if (failures != NULL)
-		failures->count = 0;
 	TrackEnter(track->owner, &scope);
 	do
 	{
 		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crm clock",
 													  ALLOCSET_DEFAULT_SIZES);
 		MemoryContext previous = MemoryContextSwitchTo(context);
-		Datum		arguments[3];
-		int			failed = failures == NULL ? 0 : failures->count;
-		AdvanceCall call = {track, as_of};
+		AdvanceCall call = {track, round->as_of};
 
-		CHECK_FOR_INTERRUPTS();
-		CommandCounterIncrement();
-		room = Min(limit - changed, ADVANCE_BATCH);
-		arguments[0] = TimestampTzGetDatum(as_of);
-		arguments[1] = Int64GetDatum(room);
-		arguments[2] = Int64GetDatum(kept);
-		SPI_connect();
-		if (track->select_due == NULL)
-			TrackKeepPlan(&track->select_due,
-					 psprintf("SELECT customer FROM %s WHERE check_at < $1 "
-							  "ORDER BY check_at LIMIT $2 OFFSET $3 FOR NO KEY UPDATE SKIP LOCKED",
-							  track->summary_name), 3, types);
-		TrackCheckSpi(SPI_execute_snapshot(track->select_due, arguments, NULL, GetLatestSnapshot(),
-									  InvalidSnapshot, false, true, 0), "search for due customers");
-		found = SPI_processed;
-		MemoryContextSwitchTo(context);
-		call.count = (int) found;
-		call.keys = palloc(sizeof(Datum) * Max(found, 1));
-		for (uint64 i = 0; i < found; i++)
-		{
-			bool		isnull;
-
-			call.keys[i] = datumCopy(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull),
-									 track->key->typbyval, track->key->typlen);
-		}
-		SPI_finish();
-		MemoryContextSwitchTo(context);
-		if (found > 0)
-			AdvanceRows(&call, failures);
+		room = Min(Min(round->limit - changed, round->tries - round->tried), DUE_BATCH);
+		call.keys = SelectDue(track, round, room, &call.count);
+		AdvanceRows(&call, round->failures);
+		found = call.count;
 		changed += call.changed;
-		kept += call.kept;
+		round->passed += call.passed;
+		round->tried += found;
 		MemoryContextSwitchTo(previous);
-		/* it has what failed */
-		if (failures == NULL || failures->count == failed)
-			MemoryContextDelete(context);
-	} while (found == room && changed < limit &&
-			 (failures == NULL || failures->count < TRACK_MAX_FAILURES));
+		MemoryContextDelete(context);
+	} while (found == room && changed < round->limit && round->tried < round->tries);
 	TrackLeave(&scope);
 	CommandCounterIncrement();
 	return changed;

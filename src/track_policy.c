@@ -84,6 +84,7 @@ crm_set_policy(PG_FUNCTION_ARGS)
 	Track	   *track;
 	List	   *relations;
 	ListCell   *cell;
+	TrackRound	round = {0};
 	int64		written;
 
 	policy_print((LifecyclePolicy *) PG_GETARG_POINTER(1), policy);
@@ -94,7 +95,9 @@ crm_set_policy(PG_FUNCTION_ARGS)
 		table_close(orders, NoLock);
 		PG_RETURN_INT64(0);
 	}
-	TrackAdvance(track, GetCurrentTransactionStartTimestamp(), PG_INT64_MAX, NULL);
+	round.as_of = GetCurrentTransactionStartTimestamp();
+	round.limit = round.tries = PG_INT64_MAX;
+	TrackAdvance(track, &round);
 
 	foreach(cell, relations)
 		WritePolicy(lfirst_oid(cell), policy);

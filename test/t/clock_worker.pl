@@ -87,6 +87,25 @@ $node->safe_psql('shop1', 'DROP TRIGGER refuse ON partly_lifecycle');
 ok($node->poll_query_until('shop1', "SELECT count(*) = 10 FROM partly_lifecycle WHERE stage = 'lost'"), 'mended, he is moved');
 $node->safe_psql('shop1', "SELECT crm.untrack('partly')");
 
+# More of them than are looked at in a transaction, who are due before all others:
+# rows that a trigger keeps, and such as it raises an error for.
+$node->safe_psql('shop1', <<SQL);
+CREATE TABLE stuck (customer int PRIMARY KEY, at timestamptz, amount int);
+SELECT crm.track('stuck', 'customer', 'at', 'amount', policy => $policy);
+CREATE FUNCTION stick() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+	IF NEW.customer > 12000 THEN RETURN NEW; END IF;
+	IF NEW.customer <= 1000 THEN RAISE ''not these''; END IF;
+	RETURN CASE WHEN NEW.customer % 2 = 0 THEN OLD END; END';
+CREATE TRIGGER stick BEFORE UPDATE ON stuck_lifecycle FOR EACH ROW EXECUTE FUNCTION stick();
+INSERT INTO stuck SELECT i, now() - interval '1 s' + i * interval '1 microsecond', 1 FROM generate_series(1, 12500) i;
+SQL
+ok($node->poll_query_until('shop1', "SELECT count(*) = 500 FROM stuck_lifecycle WHERE stage = 'lost'"), 'those who are due after them are moved');
+is($node->safe_psql('shop1', "SELECT min(customer) FROM stuck_lifecycle_history WHERE to_stage = 'lost'"), '12001', 'and only these');
+is_lost($node, 'shop2', buy($node, 'shop2'), 'the round has an end');
+$node->safe_psql('shop1', "DROP TRIGGER stick ON stuck_lifecycle; DROP FUNCTION stick");
+ok($node->poll_query_until('shop1', "SELECT count(*) = 12500 FROM stuck_lifecycle WHERE stage = 'lost'"), 'mended, they all are');
+$node->safe_psql('shop1', "SELECT crm.untrack('stuck')");
+
 # It works as the owner of the orders.  A table that fails, or whose owner tries
 # to have something done as superuser at the commit, is reported; the others go on.
 $node->safe_psql('shop1', <<SQL);
