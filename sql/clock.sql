@@ -119,6 +119,22 @@ TRUNCATE bad;
 SELECT crm.advance_stages(now() + interval '200 days');
 SELECT stage, count(*) FROM orders_lifecycle WHERE stage <> 'lead' GROUP BY 1 ORDER BY 1;
 DROP TRIGGER refuse ON orders_lifecycle;
+-- who failed is left as if nothing had been tried: no lock that a row on a full page could not be written with (a server with assertions tells)
+CREATE TABLE full_page (customer int PRIMARY KEY, at timestamptz, amount int);
+SELECT crm.track('full_page', 'customer', 'at', 'amount');
+ALTER TABLE full_page_lifecycle ADD COLUMN filler text, SET (fillfactor = 100);
+INSERT INTO full_page SELECT i, now() - interval '80 days', 1 FROM generate_series(1, 40) i;
+UPDATE full_page_lifecycle SET filler = repeat('x', 100);
+VACUUM FULL full_page_lifecycle;
+INSERT INTO bad VALUES (7);
+CREATE TRIGGER refuse AFTER UPDATE OF stage ON full_page_lifecycle FOR EACH ROW WHEN (OLD.stage <> NEW.stage) EXECUTE FUNCTION refuse();
+BEGIN;
+SELECT crm.advance_stages(now() + interval '15 days', 'full_page');
+UPDATE full_page_lifecycle SET filler = repeat('y', 150) WHERE customer = 7;
+SELECT stage, left(filler, 1) AS filler FROM full_page_lifecycle WHERE customer = 7;
+COMMIT;
+SELECT crm.untrack('full_page');
+DROP TABLE full_page;
 DROP FUNCTION refuse;
 DROP TABLE bad;
 -- wrong arguments

@@ -1305,3 +1305,29 @@ SELECT crm.untrack('orders');
 DROP TABLE orders;
 DROP FUNCTION remove_one, replace();
 DROP PROCEDURE load;
+
+-- Triggers on the summary: one of a column that crm writes fires, one of another does not; and one that writes to the row of another customer of the statement.
+CREATE TABLE orders (id int, customer int, at timestamptz, amount int);
+CREATE INDEX ON orders (customer);
+SELECT crm.track('orders', 'customer', 'at', 'amount');
+ALTER TABLE orders_lifecycle ADD COLUMN note text;
+CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '%: customer % has % orders', TG_NAME, NEW.customer, crm.order_count(NEW.purchases); RETURN NULL; END $$;
+CREATE TRIGGER of_note AFTER UPDATE OF note ON orders_lifecycle FOR EACH ROW EXECUTE FUNCTION say();
+CREATE TRIGGER of_stage AFTER UPDATE OF stage ON orders_lifecycle FOR EACH ROW WHEN (OLD.stage IS DISTINCT FROM NEW.stage) EXECUTE FUNCTION say();
+INSERT INTO orders SELECT i, i % 2, now() - interval '1 day', 1 FROM generate_series(1, 6) i;
+INSERT INTO orders SELECT 10 + i, i % 2, now() - interval '1 day', 1 FROM generate_series(1, 6) i;
+UPDATE orders_lifecycle SET note = 'mine' WHERE customer = 1;
+DROP TRIGGER of_note ON orders_lifecycle;
+CREATE FUNCTION note_other() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF NEW.customer = 0 THEN UPDATE public.orders_lifecycle SET note = coalesce(note, '') || 'x' WHERE customer = 1; END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER note_other BEFORE UPDATE ON orders_lifecycle FOR EACH ROW EXECUTE FUNCTION note_other();
+INSERT INTO orders SELECT 20 + i, i % 2, now() - interval '1 day', 1 FROM generate_series(1, 2) i;
+DELETE FROM orders WHERE id IN (1, 2);
+SELECT crm.advance_stages(now() + interval '100 days', 'orders');
+SELECT customer, stage, crm.order_count(purchases), note FROM orders_lifecycle ORDER BY 1;
+SELECT * FROM crm.verify('orders');
+SELECT crm.untrack('orders');
+DROP TABLE orders;
+DROP FUNCTION say, note_other;

@@ -29,6 +29,29 @@
 #define CrmEvalPlanQualInit(epqstate, estate)	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1)
 #endif
 
+/* 16 keeps the columns that are written apart from the range table; 18 wants to know what is not pruned */
+#if PG_VERSION_NUM >= 180000
+#define CRM_INIT_RANGE_TABLE(estate, rte, updated) \
+	do { \
+		List	   *perminfos_ = NIL; \
+		addRTEPermissionInfo(&perminfos_, rte)->updatedCols = (updated); \
+		ExecInitRangeTable(estate, list_make1(rte), perminfos_, bms_make_singleton(1)); \
+	} while (0)
+#elif PG_VERSION_NUM >= 160000
+#define CRM_INIT_RANGE_TABLE(estate, rte, updated) \
+	do { \
+		List	   *perminfos_ = NIL; \
+		addRTEPermissionInfo(&perminfos_, rte)->updatedCols = (updated); \
+		ExecInitRangeTable(estate, list_make1(rte), perminfos_); \
+	} while (0)
+#else
+#define CRM_INIT_RANGE_TABLE(estate, rte, updated) \
+	do { \
+		(rte)->updatedCols = (updated); \
+		ExecInitRangeTable(estate, list_make1(rte)); \
+	} while (0)
+#endif
+
 /* 19's headers include fewer others */
 #if PG_VERSION_NUM >= 190000
 #include "access/htup_details.h"

@@ -223,7 +223,7 @@ extern TrackEntry *TrackBatchFind(TrackBatch *batch, Datum key, bool *found);
 extern TrackEntry **TrackBatchEntries(TrackBatch *batch, int *count);
 extern void TrackBatchInsert(TrackBatch *batch, bool *inserted);
 extern int64 TrackBatchApply(TrackBatch *batch, bool skip_locked);
-extern void TrackTargetOpen(TrackTarget *target, Oid relid);
+extern void TrackTargetOpen(TrackTarget *target, Oid relid, Bitmapset *updated);
 extern void TrackTargetClose(TrackTarget *target);
 extern SPIPlanPtr TrackKeepPlan(SPIPlanPtr *plan, const char *query, int nargs, Oid *types);
 extern void TrackCheckSpi(int result, const char *what);

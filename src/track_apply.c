@@ -25,6 +25,7 @@
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/relscan.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -35,6 +36,7 @@
 #include "common/pg_prng.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "parser/parse_relation.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -236,14 +238,24 @@ TrackKeepPlan(SPIPlanPtr *plan, const char *query, int nargs, Oid *types)
 	return *plan;
 }
 
-/* Open a table to write rows to it. */
+/*
+ * Open a table to write rows to it.  Triggers that the user has made for updates
+ * of certain columns know by its range table which are updated.
+ */
 void
-TrackTargetOpen(TrackTarget *target, Oid relid)
+TrackTargetOpen(TrackTarget *target, Oid relid, Bitmapset *updated)
 {
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+
 	target->relation = table_open(relid, RowExclusiveLock);
 	target->estate = CreateExecutorState();
+	rte->rtekind = RTE_RELATION;
+	rte->relid = relid;
+	rte->relkind = target->relation->rd_rel->relkind;
+	rte->rellockmode = RowExclusiveLock;
+	CRM_INIT_RANGE_TABLE(target->estate, rte, updated);
 	target->info = makeNode(ResultRelInfo);
-	InitResultRelInfo(target->info, target->relation, 0, NULL, 0);
+	InitResultRelInfo(target->info, target->relation, 1, NULL, 0);
 	ExecOpenIndices(target->info, false);
 	/* where a trigger of the user's looks for it */
 	target->estate->es_opened_result_relations =
@@ -268,9 +280,13 @@ TrackTargetClose(TrackTarget *target)
 static void
 OpenSummary(Track *track, Summary *summary)
 {
+	Bitmapset  *updated = NULL;
+
 	memset(summary, 0, sizeof(*summary));
 	summary->track = track;
-	TrackTargetOpen(&summary->target, track->summary);
+	for (int i = COLUMN_PURCHASES; i < TRACK_COLUMNS; i++)
+		updated = bms_add_member(updated, track->columns[i] - FirstLowInvalidHeapAttributeNumber);
+	TrackTargetOpen(&summary->target, track->summary, updated);
 	summary->relation = summary->target.relation;
 	/*
 	 * The key may have another index since the statement began: it can have
@@ -845,18 +861,20 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 	}
 	if (recompute)
 	{
-		Snapshot	snapshot;
-
 		ReadOrders(track, batch, entries, n);
-		snapshot = RegisterSnapshot(GetLatestSnapshot());
 		for (int i = 0; i < n; i++)
 		{
+			/* a trigger of the user's on one row may have updated another */
+			Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+			bool		found;
+
 			CHECK_FOR_INTERRUPTS();
-			if (!FindRow(&summary, entries[i]->key, snapshot))
+			found = FindRow(&summary, entries[i]->key, snapshot);
+			UnregisterSnapshot(snapshot);
+			if (!found)
 				elog(ERROR, "a locked row of %s is gone", track->summary_name);
 			UpdateEntry(&summary, entries[i], GetCurrentTimestamp());
 		}
-		UnregisterSnapshot(snapshot);
 	}
 
 	now = GetCurrentTimestamp();

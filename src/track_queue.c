@@ -142,7 +142,7 @@ TrackEnqueue(TrackBatch *batch)
 		return;
 	previous = MemoryContextSwitchTo(batch->context);
 	TrackEnter(track->owner, &scope);
-	TrackTargetOpen(&target, track->queue);
+	TrackTargetOpen(&target, track->queue, NULL);
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(target.relation), &TTSOpsVirtual);
 	for (int i = 0; i < count; i++)
 	{
