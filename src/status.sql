@@ -196,6 +196,73 @@ $body$;
 COMMENT ON FUNCTION crm.store_models() IS
 	'RFM scale and LTV model that each store uses: which orders they know, when they were fitted, and when and how the last try went; stores whose fits the caller may read';
 
+/*
+ * Of a tracked table: what the tables beside it lack of what crm.track() made,
+ * and what mends it.  Whatever of it is gone, a refresh fills it, so that it
+ * comes last, and once.
+ */
+CREATE FUNCTION crm.summary_findings(orders regclass) RETURNS TABLE (severity text, finding text, remedy text)
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+	tracked record;
+	refresh CONSTANT text := format('SELECT crm.refresh(%L);', orders);
+	effect text;
+BEGIN
+	SELECT t.summary, t.arguments[7] AS mode, c.relnamespace, c.relname INTO tracked FROM crm.tracked() AS t JOIN pg_class AS c ON c.oid = t.summary
+	WHERE t.orders = summary_findings.orders;
+	effect := CASE tracked.mode WHEN 'immediate' THEN 'nothing can be written to the orders' WHEN 'queued' THEN 'nothing that is written to the orders is counted'
+		ELSE 'it can''t be refreshed' END;
+	severity := 'error';
+	FOR finding, remedy IN
+		WITH columns (suffix, number, name, type, definition) AS (VALUES
+			('', 1, 'customer', NULL, NULL),
+			('', 2, 'purchases', 'crm.purchases', 'NOT NULL DEFAULT ''{"orders": 0, "revenue": 0, "refunds": 0}'''),
+			('', 3, 'stage', 'text', 'NOT NULL DEFAULT ''lead'' CHECK (stage IN (''lead'', ''new'', ''active'', ''loyal'', ''at_risk'', ''lost''))'),
+			('', 4, 'stage_since', 'timestamptz', 'NOT NULL DEFAULT now()'),
+			('', 5, 'stage_until', 'timestamptz', ''),
+			('', 6, 'check_at', 'timestamptz', ''),
+			('', 7, 'reactivated_at', 'timestamptz', ''),
+			('_history', 1, 'customer', NULL, NULL),
+			('_history', 2, 'from_stage', 'text', ''),
+			('_history', 3, 'to_stage', 'text', 'NOT NULL DEFAULT ''lead'''),
+			('_history', 4, 'at', 'timestamptz', 'NOT NULL DEFAULT now()'),
+			('_history', 5, 'noticed_at', 'timestamptz', 'NOT NULL DEFAULT now()'),
+			('_history', 6, 'cause', 'text', 'NOT NULL DEFAULT ''correction'''),
+			('_queue', 1, 'customer', NULL, NULL),
+			('_queue', 2, 'cause', 'text', 'NOT NULL DEFAULT ''correction'''),
+			('_queue', 3, 'queued_at', 'timestamptz', 'NOT NULL DEFAULT now()'),
+			('_errors', 1, 'customer', NULL, NULL),
+			('_errors', 2, 'failed_at', 'timestamptz', 'NOT NULL DEFAULT now()'),
+			('_errors', 3, 'sqlstate', 'text', 'NOT NULL DEFAULT '''''),
+			('_errors', 4, 'message', 'text', 'NOT NULL DEFAULT ''''')),
+		missing AS (
+			SELECT b.oid::regclass AS beside, b.relname, c.*, a.attnum IS NULL AND c.type IS NOT NULL AS can_be_added
+			FROM columns AS c
+			JOIN pg_class AS b ON b.relnamespace = tracked.relnamespace AND b.relname = tracked.relname || c.suffix AND b.relkind = 'r'
+			LEFT JOIN pg_attribute AS a ON a.attrelid = b.oid AND a.attname = c.name AND NOT a.attisdropped
+			WHERE (a.attnum IS NULL OR a.atttypid <> c.type::regtype) AND (c.suffix IN ('', '_history') OR tracked.mode = 'queued'))
+		SELECT format('columns that are missing, or of another type: %s. %s', string_agg(format('%I of %s', name, beside), ', ' ORDER BY relname COLLATE "C", number), upper(left(effect, 1)) || substr(effect, 2)),
+			CASE WHEN bool_and(can_be_added) THEN
+				string_agg(format('ALTER TABLE %s ADD COLUMN %I %s;', beside, name, concat_ws(' ', type, nullif(definition, ''))), ' ' ORDER BY relname COLLATE "C", number) || ' '
+				|| coalesce(string_agg(format('CREATE INDEX ON %s (check_at); ', beside), '') FILTER (WHERE name = 'check_at'), '') || refresh
+				ELSE '-- give them the type that they had, or call crm.untrack() and crm.track() again' END
+		FROM missing HAVING count(*) > 0
+	LOOP
+		RETURN NEXT;
+		RETURN;
+	END LOOP;
+	-- it is gone with the column, too, if that was dropped and made again
+	IF EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = tracked.summary AND a.attname = 'check_at'
+			AND NOT EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum)) THEN
+		severity := 'warning';
+		finding := format('summary %s has no index on check_at: the clock reads all of it, and moves nobody if the column was made anew', tracked.summary);
+		remedy := format('CREATE INDEX ON %s (check_at); ', tracked.summary) || refresh;
+		RETURN NEXT;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION crm.summary_findings(regclass) IS 'part of doctor: what the tables beside a tracked table lack';
+
 CREATE FUNCTION crm.status() RETURNS TABLE (subject text, item text, value text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' AS $body$
 DECLARE
@@ -226,6 +293,7 @@ BEGIN
 		item := 'mode'; value := tracked.arguments[7]; RETURN NEXT;
 		item := 'triggers missing'; value := cardinality(tracked.missing_triggers); RETURN NEXT;
 		item := 'triggers disabled'; value := cardinality(tracked.disabled_triggers); RETURN NEXT;
+		item := 'lacks'; value := (SELECT string_agg(f.finding, '; ') FROM crm.summary_findings(tracked.orders) AS f); RETURN NEXT;
 		item := 'oldest due'; value := crm.oldest_due(tracked.orders); RETURN NEXT;
 		IF tracked.arguments[7] = 'queued' THEN
 			SELECT * INTO queue FROM crm.queue_state(tracked.orders);
@@ -470,9 +538,21 @@ BEGIN
 			remedy := format('ALTER TABLE %s OWNER TO %I;', beside, tracked.owner);
 			RETURN NEXT;
 		END LOOP;
-		IF tracked.summary IS NOT NULL AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = tracked.summary AND indisprimary AND indisvalid) THEN
-			finding := format('summary %s has no primary key: nothing can be written to the orders', tracked.summary);
-			remedy := format('ALTER TABLE %s ADD PRIMARY KEY (customer);', tracked.summary);
+		IF tracked.summary IS NOT NULL AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = tracked.relnamespace AND relname = tracked.relname || '_history' AND relkind = 'r') THEN
+			finding := format('history %I does not exist: nothing can be written to the orders', tracked.relname || '_history');
+			remedy := '-- rename it back, or begin anew: ' || again;
+			RETURN NEXT;
+		END IF;
+		FOR severity, finding, remedy IN SELECT * FROM crm.summary_findings(tracked.orders)
+		LOOP
+			RETURN NEXT;
+		END LOOP;
+		severity := 'error';
+		IF EXISTS (SELECT FROM pg_attribute AS c WHERE c.attrelid = tracked.summary AND c.attname = 'customer' AND NOT EXISTS (
+				SELECT FROM pg_index WHERE indrelid = tracked.summary AND indisprimary AND indisvalid AND indnkeyatts = 1 AND indkey[0] = c.attnum)) THEN
+			finding := format('summary %s has no primary key on customer: nothing can be written to the orders', tracked.summary);
+			remedy := format('ALTER TABLE %s %sADD PRIMARY KEY (customer);', tracked.summary,
+				(SELECT format('DROP CONSTRAINT %I, ', conname) FROM pg_constraint WHERE conrelid = tracked.summary AND contype = 'p'));
 			RETURN NEXT;
 		END IF;
 		IF NOT has_schema_privilege(tracked.owner, 'crm', 'USAGE') THEN
@@ -489,7 +569,7 @@ BEGIN
 		END IF;
 		IF a[7] = 'refresh' THEN
 			NULL;
-		ELSIF (SELECT count(*) FROM pg_trigger WHERE tgrelid = tracked.orders AND tgfoid = 'crm.track_orders'::regproc) < 4 THEN
+		ELSIF EXISTS (SELECT FROM unnest(tracked.missing_triggers) AS m WHERE right(m, length(' on ' || tracked.orders)) = ' on ' || tracked.orders) THEN
 			finding := format('without a trigger: %s. The summary does not know of what was written meanwhile',
 				array_to_string(tracked.missing_triggers, ', '));
 			-- of a store, whose views read the summary

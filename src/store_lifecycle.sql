@@ -58,7 +58,6 @@ CREATE OR REPLACE TRIGGER check_segments AFTER UPDATE ON @.settings FOR EACH ROW
 DO $do$
 DECLARE
 	triggers CONSTANT text[] := ARRAY(SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = $r$@.orders$r$::regclass AND tgfoid = 'crm.track_orders'::regproc ORDER BY tgname);
-	number CONSTANT integer := pg_catalog.cardinality(triggers);
 	summary CONSTANT regclass := pg_catalog.to_regclass($r$@.orders_lifecycle$r$);
 	now_view CONSTANT regclass := pg_catalog.to_regclass($r$@.orders_lifecycle_now$r$);
 	is_there CONSTANT boolean[] := ARRAY[summary IS NOT NULL, pg_catalog.to_regclass($r$@.orders_lifecycle_history$r$) IS NOT NULL];
@@ -68,10 +67,9 @@ DECLARE
 	name text;
 	last bigint;
 BEGIN
-	-- of orders that are tracked without triggers the summary has one
-	IF true = ALL (is_there) AND now_view IS NOT NULL AND (number = 4 OR EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = summary AND tgfoid = 'crm.track_orders'::regproc)) THEN
+	IF true = ALL (is_there) AND now_view IS NOT NULL AND EXISTS (SELECT FROM crm.tracked() AS t WHERE t.orders = $r$@.orders$r$::regclass AND t.missing_triggers = '{}') THEN
 		RETURN;
-	ELSIF (number > 0 OR true = ANY (is_there) OR now_view IS NOT NULL) AND NOT true = ALL (is_there) THEN
+	ELSIF (pg_catalog.cardinality(triggers) > 0 OR true = ANY (is_there) OR now_view IS NOT NULL) AND NOT true = ALL (is_there) THEN
 		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = 'of what crm.track() made of the orders something is missing',
 			detail = 'orders_lifecycle and orders_lifecycle_history belong together, and to the table orders.',
 			hint = 'To begin anew, without the stages of before: ' || coalesce((SELECT pg_catalog.string_agg(pg_catalog.format('DROP TRIGGER %I ON %s; ', t, $r$@.orders$r$::regclass), '')
