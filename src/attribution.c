@@ -583,6 +583,7 @@ crm_attribution_recv(PG_FUNCTION_ARGS)
 	int			version = pq_getmsgbyte(buffer);
 	int32		models = pq_getmsgint(buffer, 4);
 	int32		channels = pq_getmsgint(buffer, 4);
+	int32		rest = buffer->len - buffer->cursor;
 	int			length;
 	char	   *name;
 
@@ -590,9 +591,14 @@ crm_attribution_recv(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 				 errmsg("invalid external \"%s\" value", "crm.attribution")));
-	/* a few names of models and channels could ask for any room for their cells */
-	if (((uint64) models + channels) * 4 + (uint64) models * channels * sizeof(CreditCell) >
-		(uint64) (buffer->len - buffer->cursor))
+
+	/*
+	 * A few names of models and channels could ask for any room for their
+	 * cells.  Each count alone first, lest the sum overflow.
+	 */
+	if (models > rest / 4 || channels > rest / 4 ||
+		((uint64) models + channels) * 4 + (uint64) models * channels * sizeof(CreditCell) >
+		(uint64) rest)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 				 errmsg("invalid external \"%s\" value", "crm.attribution"),

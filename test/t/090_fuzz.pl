@@ -245,12 +245,18 @@ SQL
 # What is received must be as long as its counts say before there is room made
 # for what it counts: here 32 MB for 15 kB.
 my $names = join '', map { pack 'N/a*', $_ } 1 .. 2000;
-my $value = pack('C N N', 1, 1000, 1000) . $names;
-open my $few, '>:raw', "$folder/few" or die $!;
-print $few "PGCOPY\n\xff\r\n\0", pack('N N n N/a* n', 0, 0, 1, $value, 0xFFFF);
-close $few;
-my ($status, $stdout, $stderr) = $node->psql('postgres', "COPY received_attribution FROM '$folder/few' (FORMAT binary)");
-like($stderr, qr/invalid external "crm\.attribution" value\nDETAIL:  Its length is wrong\./, 'many channels and models without their cells are refused at once');
+my %few = (
+	'many channels and models without their cells' => pack('C N N', 1, 1000, 1000) . $names,
+	# what these take, reckoned in 64 bits, is 156 bytes
+	'counts whose product overflows' => pack('C N N', 1, 2114522680, 1908338607) . "\0" x 200);
+for my $what (sort keys %few)
+{
+	open my $few, '>:raw', "$folder/few" or die $!;
+	print $few "PGCOPY\n\xff\r\n\0", pack('N N n N/a* n', 0, 0, 1, $few{$what}, 0xFFFF);
+	close $few;
+	my ($status, $stdout, $stderr) = $node->psql('postgres', "COPY received_attribution FROM '$folder/few' (FORMAT binary)");
+	like($stderr, qr/invalid external "crm\.attribution" value\nDETAIL:  Its length is wrong\./, "$what are refused at once");
+}
 
 unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal/, 'no crash');
 
