@@ -167,6 +167,9 @@ DROP TABLE long;
 -- a channel that is called as paths without a touch are is one with them: by hand,
 -- half of what converts met x, a quarter nobody, a quarter "(none)"
 SELECT * FROM crm.channels((SELECT crm.markov_model(path, 1, 10, 0, 1) FROM (VALUES ('{x}'::text[]), ('{x}'), (NULL), ('{(none)}')) v (path)));
+-- a channel that converts nearly nobody, beside one that converts billions, has no less than nothing
+SELECT channel, conversions >= 0 AS conversions, value >= 0 AS value, sum(conversions) OVER () = 4000000000.123456790 AS all_conversions, sum(value) OVER () = 900000000000000.0001 AS all_value
+FROM crm.channels((SELECT crm.markov_model(path, c, v, 0, 1) FROM (VALUES ('{a}'::text[], 4000000000.123456789, 900000000000000), ('{b}', 0.000000001, 0.0001)) p (path, c, v)));
 -- states are told apart whatever the channels are called
 SELECT from_state, to_state FROM crm.transitions((SELECT crm.markov_model(path, 1, 1, 0, 2) FROM (VALUES ('{a >,b,x}'::text[]), ('{a,> b,y}')) v (path))) WHERE from_state LIKE '%b%';
 

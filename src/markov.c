@@ -1243,14 +1243,34 @@ crm_markov_model_send(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buffer));
 }
 
-/* A count of paths as a numeric: a sum that was rounded to 12 decimals. */
-static void
-CountDecimals(double count, int64 *whole, int64 *fraction)
+/* What a channel and those before it have of a total. */
+typedef struct Until
 {
-	double		floored = floor(count);
+	int64		whole;			/* conversions */
+	int64		fraction;		/* in 10^-12 */
+	int64		value;
+} Until;
 
-	*whole = (int64) floored;
-	*fraction = (int64) rint((count - floored) * 1e12);
+/* So much of a total as effects, of which all together are sum, are of that. */
+static WideSum
+InProportion(int64 total, double effects, double sum)
+{
+	/* the last channel with an effect has exactly the rest, rounding or not */
+	return wide_product(total, effects < sum ? (int64) rint(effects / sum * CREDIT_ONE) : CREDIT_ONE);
+}
+
+static void
+ChannelRow(ReturnSetInfo *rsinfo, const char *name, uint32 length, double removal,
+		   const Until *from, const Until *to)
+{
+	Datum		values[4];
+	bool		nulls[4] = {false, false, false, false};
+
+	values[0] = PointerGetDatum(cstring_to_text_with_len(name, length));
+	values[1] = Float8GetDatum(removal);
+	values[2] = ConversionsNumeric(to->whole - from->whole, to->fraction - from->fraction);
+	values[3] = NumericGetDatum(AmountToNumeric(to->value - from->value, AMOUNT_SCALE));
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
 /*
@@ -1269,22 +1289,18 @@ crm_markov_channels(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	const double *removal = markov_removal(model);
 	const double *value_removal = markov_value_removal(model);
-	int64		conversions = model->total.conversions - model->none.conversions;
-	int64		value = model->total.value - model->none.value;
+	const MarkovEnd *without = &model->none;
+	Until		none = {without->conversions / MARKOV_UNIT,
+	without->conversions % MARKOV_UNIT * 1000, without->value};
+	Until		nothing = {0, 0, 0};
+	Until		before = nothing;
+	int32		number = markov_find_channel(model, CHANNEL_NONE, strlen(CHANNEL_NONE));
+	double		none_removal = model->total.conversions == 0 ? 0 :
+		(double) without->conversions / (double) model->total.conversions;
 	double		sum = 0;
 	double		value_sum = 0;
-	double		running = 0;
-	double		value_running = 0;
-	int64		whole = 0;
-	int64		fraction = 0;
-	int64		amount = 0;
-	int32		last = -1;
-	int32		value_last = -1;
-	int32		none = markov_find_channel(model, CHANNEL_NONE, strlen(CHANNEL_NONE));
-	double		none_removal = model->total.conversions == 0 ? 0 :
-		(double) model->none.conversions / (double) model->total.conversions;
-	Datum		values[4];
-	bool		nulls[4] = {false, false, false, false};
+	double		effects = 0;
+	double		value_effects = 0;
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext of_row;
 
@@ -1295,59 +1311,37 @@ crm_markov_channels(PG_FUNCTION_ARGS)
 	{
 		sum += removal[i];
 		value_sum += value_removal[i];
-		if (removal[i] > 0)
-			last = i;
-		if (value_removal[i] > 0)
-			value_last = i;
 	}
 	for (int32 i = 0; i < model->channels; i++)
 	{
 		uint32		length;
 		const char *name = markov_name(model, i, &length);
-		int64		next_whole = 0;
-		int64		next_fraction = 0;
-		int64		next_amount = 0;
+		int64		units;
+		int64		rest;
+		Until		until;
+		Until		from = before;
 
 		CHECK_FOR_INTERRUPTS();
-		running += removal[i];
-		value_running += value_removal[i];
-		if (i >= last)
+		effects += removal[i];
+		value_effects += value_removal[i];
+		wide_decimals(InProportion(model->total.conversions - without->conversions, effects, sum),
+					  &units, &rest);
+		until.whole = units / MARKOV_UNIT;
+		until.fraction = units % MARKOV_UNIT * 1000 + (rest + MARKOV_UNIT / 2) / MARKOV_UNIT;
+		until.value = wide_round(InProportion(model->total.value - without->value, value_effects, value_sum));
+		if (i == number)
 		{
-			next_whole = conversions / MARKOV_UNIT;
-			next_fraction = conversions % MARKOV_UNIT * 1000;
+			from.whole -= none.whole;
+			from.fraction -= none.fraction;
+			from.value -= none.value;
 		}
-		else if (sum > 0)
-			CountDecimals((double) conversions / MARKOV_UNIT * (running / sum), &next_whole, &next_fraction);
-		if (i >= value_last)
-			next_amount = value;
-		else if (value_sum > 0)
-			next_amount = Min((int64) rint((double) value * (value_running / value_sum)), value);
-		values[0] = PointerGetDatum(cstring_to_text_with_len(name, length));
-		values[1] = Float8GetDatum(removal[i]);
-		values[2] = ConversionsNumeric(next_whole - whole, next_fraction - fraction);
-		values[3] = NumericGetDatum(AmountToNumeric(next_amount - amount, AMOUNT_SCALE));
-		if (i == none)
-		{
-			values[1] = Float8GetDatum(Min(removal[i] + none_removal, 1));
-			values[2] = ConversionsNumeric(next_whole - whole + model->none.conversions / MARKOV_UNIT,
-										   next_fraction - fraction + model->none.conversions % MARKOV_UNIT * 1000);
-			values[3] = NumericGetDatum(AmountToNumeric(next_amount - amount + model->none.value, AMOUNT_SCALE));
-		}
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		ChannelRow(rsinfo, name, length, i == number ? Min(removal[i] + none_removal, 1) : removal[i],
+				   &from, &until);
 		MemoryContextReset(of_row);
-		whole = next_whole;
-		fraction = next_fraction;
-		amount = next_amount;
+		before = until;
 	}
-	if (none < 0 && (model->none.conversions > 0 || model->none.nulls > 0))
-	{
-		values[0] = CStringGetTextDatum(CHANNEL_NONE);
-		values[1] = Float8GetDatum(none_removal);
-		values[2] = ConversionsNumeric(model->none.conversions / MARKOV_UNIT,
-									   model->none.conversions % MARKOV_UNIT * 1000);
-		values[3] = NumericGetDatum(AmountToNumeric(model->none.value, AMOUNT_SCALE));
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
+	if (number < 0 && (without->conversions > 0 || without->nulls > 0))
+		ChannelRow(rsinfo, CHANNEL_NONE, strlen(CHANNEL_NONE), none_removal, &nothing, &none);
 	MemoryContextSwitchTo(context);
 	MemoryContextDelete(of_row);
 	return (Datum) 0;
