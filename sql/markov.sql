@@ -246,6 +246,8 @@ BEGIN
 		'{"order": 1, "none": [0, 0, 0], "channels": [["a", 2, 0]], "states": [], "edges": []}',
 		'{"order": 1, "none": [0, 0, 0], "channels": [["a", 0, 0], ["a", 0, 0]], "states": [], "edges": []}',
 		'{"order": 1, "none": [0, 0, 0], "channels": [["a", nan, 0]], "states": [], "edges": []}',
+		'{"order": 1, "none": [0, 0, 0], "channels": [["a", 0x1p-1, 0]], "states": [], "edges": []}',
+		'{"order": 1, "none": [0, 0, 0], "channels": [["a", -0, 0]], "states": [], "edges": []}',
 		'{"order": 1, "none": [0, 0, 0], "channels": [["a", 1, 0]], "states": [[[1], 1, 1, 0, 0]], "edges": []}',
 		'{"order": 1, "none": [0, 0, 0], "channels": [["a", 1, 0]], "states": [[[0], 2, 1, 0, 0]], "edges": []}',
 		'{"order": 1, "none": [0, 0, 0], "channels": [["a", 1, 0]], "states": [[[0], 1, 1, 0, 0], [[0], 1, 1, 0, 0]], "edges": []}',

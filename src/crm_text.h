@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TEXT_MAX_DECIMALS	4
@@ -102,6 +103,53 @@ text_take_number(const char **s, int decimals, int64_t *value, int *scale)
 	if (!negative && __builtin_sub_overflow(0, sum, &sum))
 		return false;
 	*value = sum;
+	*s = here;
+	return true;
+}
+
+static inline const char *
+text_skip_digits(const char *s)
+{
+	while (*s >= '0' && *s <= '9')
+		s++;
+	return s;
+}
+
+/* A number as JSON has it; strtod alone would take nan, hexadecimal and more. */
+static inline bool
+text_take_double(const char **s, double *value)
+{
+	const char *start = text_skip_space(*s);
+	const char *here = start;
+	const char *digits;
+	char	   *end;
+
+	if (*here == '-')
+		here++;
+	digits = here;
+	here = text_skip_digits(here);
+	if (here == digits)
+		return false;
+	if (*here == '.')
+	{
+		digits = ++here;
+		here = text_skip_digits(here);
+		if (here == digits)
+			return false;
+	}
+	if (*here == 'e' || *here == 'E')
+	{
+		here++;
+		if (*here == '+' || *here == '-')
+			here++;
+		digits = here;
+		here = text_skip_digits(here);
+		if (here == digits)
+			return false;
+	}
+	*value = strtod(start, &end);
+	if (end != here)
+		return false;
 	*s = here;
 	return true;
 }

@@ -9,7 +9,6 @@
 #include "crm_text.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* in the order of LtvProcess */
 const char *const ltv_process_names[] = {"bg_nbd", "mbg_nbd", "pareto_nbd"};
@@ -195,58 +194,13 @@ ltv_print(const LtvModel *model, char *text)
 	strcpy(text, "}");
 }
 
-static const char *
-skip_digits(const char *s)
-{
-	while (*s >= '0' && *s <= '9')
-		s++;
-	return s;
-}
-
-/* A number as JSON has it; strtod alone would take nan, hexadecimal and more. */
-static bool
-take_number(const char **s, double *value)
-{
-	const char *start = text_skip_space(*s);
-	const char *here = start;
-	const char *digits;
-	char	   *end;
-
-	if (*here == '-')
-		here++;
-	digits = here;
-	here = skip_digits(here);
-	if (here == digits)
-		return false;
-	if (*here == '.')
-	{
-		digits = ++here;
-		here = skip_digits(here);
-		if (here == digits)
-			return false;
-	}
-	if (*here == 'e' || *here == 'E')
-	{
-		here++;
-		if (*here == '+' || *here == '-')
-			here++;
-		digits = here;
-		here = skip_digits(here);
-		if (here == digits)
-			return false;
-	}
-	*value = strtod(start, &end);
-	*s = here;
-	return end == here;
-}
-
 static bool
 take_numbers(const char **s, double *values, int n)
 {
 	if (!text_take(s, "["))
 		return false;
 	for (int i = 0; i < n; i++)
-		if ((i > 0 && !text_take(s, ",")) || !take_number(s, &values[i]))
+		if ((i > 0 && !text_take(s, ",")) || !text_take_double(s, &values[i]))
 			return false;
 	return text_take(s, "]");
 }
@@ -292,7 +246,7 @@ ltv_parse(const char *text, LtvModel *model)
 		model->flags |= LTV_FITTED;
 		if (!take_count(&s, &model->customers) ||
 			!text_take_key(&s, "repeat_purchases", false) || !take_count(&s, &model->repeat_purchases) ||
-			!text_take_key(&s, "log_likelihood", false) || !take_number(&s, &model->log_likelihood))
+			!text_take_key(&s, "log_likelihood", false) || !text_take_double(&s, &model->log_likelihood))
 			return "\"customers\", \"repeat_purchases\" and \"log_likelihood\" must follow";
 	}
 	if (text_take_key(&s, "covariance", false))
@@ -312,7 +266,7 @@ ltv_parse(const char *text, LtvModel *model)
 		model->flags |= LTV_SPEND_FITTED;
 		if (!take_count(&s, &model->spend_customers) ||
 			!text_take_key(&s, "spend_log_likelihood", false) ||
-			!take_number(&s, &model->spend_log_likelihood))
+			!text_take_double(&s, &model->spend_log_likelihood))
 			return "\"spend_customers\" and \"spend_log_likelihood\" must follow";
 	}
 	if (text_take_key(&s, "spend_covariance", false))

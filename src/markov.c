@@ -1042,14 +1042,7 @@ TakeEnd(const char **s, MarkovEnd *end)
 static bool
 TakeShare(const char **s, double *share)
 {
-	char	   *end;
-
-	*s = text_skip_space(*s);
-	if (**s < '0' || **s > '9')
-		return false;
-	*share = strtod(*s, &end);
-	*s = end;
-	return *share >= 0 && *share <= 1;
+	return text_take_double(s, share) && *share >= 0 && *share <= 1 && !signbit(*share);
 }
 
 /*
