@@ -127,7 +127,7 @@ extern int64_t markov_transitions(const MarkovModel *model, int32_t from, int32_
 typedef struct MarkovChain
 {
 	int32_t		states;
-	const double *visits;		/* from other states, and starts */
+	const double *visits;
 	const double *conversions;	/* what ends there */
 	const int64_t *first;		/* states + 1: where the edges into a state begin */
 	const uint32_t *from;
