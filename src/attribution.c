@@ -162,7 +162,7 @@ AttributionStateValue(AttributionState *state)
 {
 	int32		models = state->models.count;
 	int32		channels = state->channels.count;
-	int32	   *order = palloc_extended(sizeof(int32) * Max(channels, 1), MCXT_ALLOC_HUGE);
+	int32	   *order = palloc_array_huge(int32, channels);
 	Size		size = offsetof(Attribution, cells) +
 		sizeof(CreditCell) * models * (Size) channels + sizeof(uint32) * (models + (Size) channels);
 	Attribution *result;
@@ -259,16 +259,6 @@ NotNull(FunctionCallInfo fcinfo, int argument, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s must not be null", name)));
-}
-
-static MemoryContext
-AttributionContext(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "crm.attribution transition function called in non-aggregate context");
-	return context;
 }
 
 /* An attribution with all the rules, and no channel yet. */
@@ -389,7 +379,7 @@ AddOrder(AttributionState *state, const Journey *journey, TouchRange range,
 Datum
 crm_attribution_add(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = AttributionContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	AttributionState *state = PG_ARGISNULL(0) ? NULL : (AttributionState *) PG_GETARG_POINTER(0);
 	CreditTerms terms;
 	Interval	lookback = {0, DEFAULT_LOOKBACK_DAYS, 0};
@@ -448,7 +438,7 @@ crm_attribution_add(PG_FUNCTION_ARGS)
 Datum
 crm_attribution_add_attribution(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = AttributionContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	AttributionState *state = PG_ARGISNULL(0) ? NULL : (AttributionState *) PG_GETARG_POINTER(0);
 
 	if (state == NULL)
@@ -462,7 +452,7 @@ crm_attribution_add_attribution(PG_FUNCTION_ARGS)
 Datum
 crm_attribution_merge(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = AttributionContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	AttributionState *state = PG_ARGISNULL(0) ? NULL : (AttributionState *) PG_GETARG_POINTER(0);
 
 	if (PG_ARGISNULL(1))
@@ -493,7 +483,7 @@ crm_attribution_deserialize(PG_FUNCTION_ARGS)
 {
 	AttributionState *state = AttributionStateNew(CurrentMemoryContext);
 
-	AttributionContext(fcinfo);
+	(void) AggregateContext(fcinfo);
 	AttributionAddValue(state, (Attribution *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0)));
 	PG_RETURN_POINTER(state);
 }
@@ -780,7 +770,7 @@ CreditRows(FunctionCallInfo fcinfo, const Journey *journey, TouchRange range,
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		return;
 	}
-	sums = palloc_extended(sizeof(int64) * journey->channels, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	sums = palloc_array_huge0(int64, journey->channels);
 	for (int32 i = 0; i < range.count; i++)
 		sums[journey_channel(journey, range.first + i)] += shares[i];
 	for (int32 i = 0; i < range.count; i++)
@@ -806,9 +796,8 @@ CreditRows(FunctionCallInfo fcinfo, const Journey *journey, TouchRange range,
 static void
 ShareByChannel(const Journey *journey, TouchRange range, int64 *shares)
 {
-	double	   *weights = palloc_extended(sizeof(double) * range.count, MCXT_ALLOC_HUGE);
-	bool	   *seen = palloc_extended(sizeof(bool) * journey->channels,
-									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	double	   *weights = palloc_array_huge(double, range.count);
+	bool	   *seen = palloc_array_huge0(bool, journey->channels);
 
 	for (int32 i = 0; i < range.count; i++)
 	{
@@ -863,12 +852,12 @@ crm_credit(PG_FUNCTION_ARGS)
 	journey = CreditJourney(fcinfo, &range);
 	if (range.count > 0)
 	{
-		shares = palloc_extended(sizeof(int64) * range.count, MCXT_ALLOC_HUGE);
+		shares = palloc_array_huge(int64, range.count);
 		if (rule == RULE_COUNT)
 			ShareByChannel(journey, range, shares);
 		else
 		{
-			bool	   *direct = palloc_extended(sizeof(bool) * journey->channels, MCXT_ALLOC_HUGE);
+			bool	   *direct = palloc_array_huge(bool, journey->channels);
 
 			for (int32 i = 0; i < journey->channels; i++)
 			{

@@ -149,21 +149,11 @@ SameTerms(const EventTerms *terms, const EventTerms *other)
 				 errmsg("%s must be the same for all rows of a group", differs)));
 }
 
-static MemoryContext
-EventContext(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "crm.attribution transition function called in non-aggregate context");
-	return context;
-}
-
 /* The state of an aggregate whose rows have those terms. */
 static EventState *
 EventGetState(FunctionCallInfo fcinfo, const EventTerms *terms)
 {
-	MemoryContext context = EventContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	EventState *state;
 
 	if (PG_ARGISNULL(0))
@@ -384,7 +374,7 @@ SortByPart(EventList *list, uint32 parts, int64 *ends)
 Datum
 crm_attribution_events_merge(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = EventContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	EventState *state = PG_ARGISNULL(0) ? NULL : (EventState *) PG_GETARG_POINTER(0);
 	EventState *other = PG_ARGISNULL(1) ? NULL : (EventState *) PG_GETARG_POINTER(1);
 	int32	   *channels;
@@ -481,7 +471,7 @@ crm_attribution_events_deserialize(PG_FUNCTION_ARGS)
 	EventsHead	head;
 	EventState *state;
 
-	(void) EventContext(fcinfo);
+	(void) AggregateContext(fcinfo);
 	memcpy(&head, from, sizeof(head));
 	from += sizeof(head);
 	state = EventStateNew(CurrentMemoryContext, &head.terms);
@@ -492,7 +482,7 @@ crm_attribution_events_deserialize(PG_FUNCTION_ARGS)
 
 		if (count > 0)
 		{
-			list->events = palloc_extended(sizeof(Event) * count, MCXT_ALLOC_HUGE);
+			list->events = palloc_array_huge(Event, count);
 			memcpy(list->events, from, sizeof(Event) * count);
 		}
 		list->count = list->room = count;
@@ -536,8 +526,8 @@ PathTableNew(Names *channels)
 {
 	PathTable  *table = palloc0(sizeof(PathTable));
 
-	table->numbers = palloc_extended(sizeof(int32) * Max(channels->count, 1), MCXT_ALLOC_HUGE);
-	table->places = palloc_extended(sizeof(int32) * Max(channels->count, 1), MCXT_ALLOC_HUGE);
+	table->numbers = palloc_array_huge(int32, channels->count);
+	table->places = palloc_array_huge(int32, channels->count);
 	for (int32 i = 0; i < channels->count; i++)
 		table->numbers[i] = i;
 	NamesSort(channels, table->numbers, channels->count);
@@ -561,7 +551,7 @@ PathTableGrow(PathTable *table)
 	table->room *= 2;
 	table->sums = repalloc_huge(table->sums, sizeof(PathSum) * table->room);
 	pfree(table->slots);
-	table->slots = palloc_extended(sizeof(uint32) * 2 * table->room, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	table->slots = palloc_array_huge0(uint32, 2 * table->room);
 	for (uint32 i = 0; i < table->count; i++)
 	{
 		uint32		slot = table->sums[i].hash & (2 * table->room - 1);
@@ -717,7 +707,7 @@ PathsOfRuns(EventState *state, EventResult *result, EventRun runs[EVENT_KINDS])
 	{
 		result->room = Max((int32) touches->count, 64);
 		pfree(result->places);
-		result->places = palloc_extended(sizeof(int32) * result->room, MCXT_ALLOC_HUGE);
+		result->places = palloc_array_huge(int32, result->room);
 	}
 	for (int64 i = 0; i < touches->count;)
 	{
@@ -872,8 +862,7 @@ EventsFinish(EventState *state, EventResult *result)
 		result->places = palloc(sizeof(int32) * result->room);
 	}
 	if (state->terms.visitors)
-		result->visitors = palloc_extended(sizeof(VisitorCount) * Max(state->channels.count, 1),
-										   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		result->visitors = palloc_array_huge0(VisitorCount, state->channels.count);
 	for (int people = 0; people < EVENT_PEOPLE; people++)
 		FinishPeople(state, state->lists[people], result);
 }
@@ -944,7 +933,7 @@ static ArrayType *
 PathCounts(PathTable *table, const Names *channels, Oid type)
 {
 	TupleDesc	tupdesc = lookup_rowtype_tupdesc(type, -1);
-	Datum	   *elements = palloc_extended(sizeof(Datum) * Max(table->count, 1), MCXT_ALLOC_HUGE);
+	Datum	   *elements = palloc_array_huge(Datum, table->count);
 	ArrayType  *result;
 
 	SortPaths(table->sums, table->count, table->touches);
@@ -975,8 +964,8 @@ static ArrayType *
 VisitorCounts(const VisitorCount *counts, Names *channels, Oid type)
 {
 	TupleDesc	tupdesc = lookup_rowtype_tupdesc(type, -1);
-	int32	   *numbers = palloc_extended(sizeof(int32) * Max(channels->count, 1), MCXT_ALLOC_HUGE);
-	Datum	   *elements = palloc_extended(sizeof(Datum) * Max(channels->count, 1), MCXT_ALLOC_HUGE);
+	int32	   *numbers = palloc_array_huge(int32, channels->count);
+	Datum	   *elements = palloc_array_huge(Datum, channels->count);
 	int32		count = 0;
 	ArrayType  *result;
 

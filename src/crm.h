@@ -17,4 +17,15 @@
 #define palloc_array_huge0(type, count) \
 	((type *) palloc_extended(sizeof(type) * (Size) (count), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO))
 
+/* The memory context of the aggregate that calls one of its support functions. */
+static inline MemoryContext
+AggregateContext(FunctionCallInfo fcinfo)
+{
+	MemoryContext context;
+
+	if (!AggCheckCallContext(fcinfo, &context))
+		elog(ERROR, "aggregate function called in non-aggregate context");
+	return context;
+}
+
 #endif							/* CRM_H */

@@ -169,7 +169,7 @@ NamesIntern(Names *names, const char *text, uint32 length)
 int32 *
 NamesMerge(Names *names, const Names *other)
 {
-	int32	   *numbers = palloc_extended(sizeof(int32) * Max(other->count, 1), MCXT_ALLOC_HUGE);
+	int32	   *numbers = palloc_array_huge(int32, other->count);
 
 	for (int32 i = 0; i < other->count; i++)
 		numbers[i] = NamesIntern(names, other->names[i].text, other->names[i].length);

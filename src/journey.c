@@ -41,16 +41,6 @@ PG_FUNCTION_INFO_V1(crm_path_of_all);
 PG_FUNCTION_INFO_V1(crm_null_path);
 PG_FUNCTION_INFO_V1(crm_journey_window);
 
-static MemoryContext
-JourneyContext(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "crm.journey transition function called in non-aggregate context");
-	return context;
-}
-
 /* Raise an error if the time of a touch is not finite. */
 void
 CheckTouchTime(TimestampTz at)
@@ -69,7 +59,7 @@ CheckTouchTime(TimestampTz at)
 Datum
 crm_journey_add(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = JourneyContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	JourneyGroup *group = PG_ARGISNULL(0) ? NULL : (JourneyGroup *) PG_GETARG_POINTER(0);
 	struct varlena *channel;
 	TimestampTz at;
@@ -96,7 +86,7 @@ crm_journey_add(PG_FUNCTION_ARGS)
 static void
 AddJourney(JourneyPool *pool, JourneyGroup *group, const Journey *journey)
 {
-	int32	   *numbers = palloc_extended(sizeof(int32) * Max(journey->channels, 1), MCXT_ALLOC_HUGE);
+	int32	   *numbers = palloc_array_huge(int32, journey->channels);
 
 	for (int32 i = 0; i < journey->channels; i++)
 	{
@@ -114,7 +104,7 @@ AddJourney(JourneyPool *pool, JourneyGroup *group, const Journey *journey)
 Datum
 crm_journey_add_journey(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = JourneyContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	JourneyGroup *group = PG_ARGISNULL(0) ? NULL : (JourneyGroup *) PG_GETARG_POINTER(0);
 	JourneyPool *pool;
 
@@ -135,7 +125,7 @@ crm_journey_add_journey(PG_FUNCTION_ARGS)
 Datum
 crm_journey_merge(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = JourneyContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	JourneyGroup *group = PG_ARGISNULL(0) ? NULL : (JourneyGroup *) PG_GETARG_POINTER(0);
 	JourneyPool *pool;
 
@@ -170,7 +160,7 @@ crm_journey_deserialize(PG_FUNCTION_ARGS)
 	JourneyPool *pool;
 	JourneyGroup *group;
 
-	JourneyContext(fcinfo);
+	(void) AggregateContext(fcinfo);
 	NamesInit(names, CurrentMemoryContext);
 	pool = JourneyPoolNew(names, CurrentMemoryContext);
 	group = JourneyPoolGroup(pool);
@@ -564,8 +554,7 @@ crm_null_path(PG_FUNCTION_ARGS)
 static Journey *
 JourneySelect(const Journey *from, const int32 *touches, int32 count)
 {
-	int32	   *number = palloc_extended(sizeof(int32) * Max(from->channels, 1),
-										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	int32	   *number = palloc_array_huge0(int32, from->channels);
 	int32		channels = 0;
 	Size		length = 0;
 	Size		size;
@@ -672,8 +661,8 @@ crm_journey_window(PG_FUNCTION_ARGS)
 		}
 	}
 
-	touches = palloc_extended(sizeof(int32) * Max(range.count, 1), MCXT_ALLOC_HUGE);
-	mark = palloc_extended(sizeof(bool) * Max(journey->channels, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	touches = palloc_array_huge(int32, range.count);
+	mark = palloc_array_huge0(bool, journey->channels);
 	if (!PG_ARGISNULL(4))
 	{
 		PathChannel *excluded = NULL;

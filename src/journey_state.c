@@ -47,7 +47,7 @@ JourneyFromTouches(Names *names, Touch *touches, int32 count)
 
 	/* most journeys have few channels: no memory to ask for */
 	if (most > (int32) lengthof(few))
-		used = palloc_extended(sizeof(int32) * most, MCXT_ALLOC_HUGE);
+		used = palloc_array_huge(int32, most);
 	for (int32 i = 0; i < count; i++)
 	{
 		int32		channel = touches[i].channel;

@@ -487,12 +487,10 @@ StateMerge(LtvState *state, LtvRows *rows, const char *packed, size_t count)
 static inline LtvState *
 StateOfCall(FunctionCallInfo fcinfo, int model_argument, bool in_days, bool with_spend)
 {
-	MemoryContext context;
+	MemoryContext context = AggregateContext(fcinfo);
 	LtvProcess	process = LTV_BG_NBD;
 	LtvState   *state;
 
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "crm.ltv_model transition function called in non-aggregate context");
 	if (model_argument < PG_NARGS())
 	{
 		if (PG_ARGISNULL(model_argument))
@@ -579,12 +577,10 @@ crm_ltv_model_add_raw(PG_FUNCTION_ARGS)
 Datum
 crm_ltv_model_merge(PG_FUNCTION_ARGS)
 {
-	MemoryContext context;
+	MemoryContext context = AggregateContext(fcinfo);
 	LtvState   *state = PG_ARGISNULL(0) ? NULL : (LtvState *) PG_GETARG_POINTER(0);
 	LtvOtherState *other = PG_ARGISNULL(1) ? NULL : (LtvOtherState *) PG_GETARG_POINTER(1);
 
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "crm.ltv_model combine function called in non-aggregate context");
 	if (other == NULL)
 	{
 		if (state == NULL)
@@ -648,8 +644,7 @@ crm_ltv_model_deserialize(PG_FUNCTION_ARGS)
 	bytea	   *serial = PG_GETARG_BYTEA_PP(0);
 	LtvOtherState *result = palloc(sizeof(LtvOtherState));
 
-	if (!AggCheckCallContext(fcinfo, NULL))
-		elog(ERROR, "crm.ltv_model deserial function called in non-aggregate context");
+	(void) AggregateContext(fcinfo);
 	memcpy(&result->header, VARDATA_ANY(serial), sizeof(result->header));
 	result->customers = VARDATA_ANY(serial) + sizeof(result->header);
 	result->spenders = result->customers + result->header.customers_size;

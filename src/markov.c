@@ -40,16 +40,6 @@ PG_FUNCTION_INFO_V1(crm_transitions);
 PG_FUNCTION_INFO_V1(crm_markov_log_likelihood);
 PG_FUNCTION_INFO_V1(crm_markov_credit);
 
-static MemoryContext
-MarkovContext(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "crm.markov_model transition function called in non-aggregate context");
-	return context;
-}
-
 /*
  * markov_add(internal, path text[], conversions numeric, value numeric, nulls
  * numeric, markov_order integer) returns internal: so many customers went that
@@ -58,7 +48,7 @@ MarkovContext(FunctionCallInfo fcinfo)
 Datum
 crm_markov_add(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = MarkovContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	MarkovState *state = PG_ARGISNULL(0) ? NULL : (MarkovState *) PG_GETARG_POINTER(0);
 
 	if (PG_ARGISNULL(5))
@@ -80,7 +70,7 @@ crm_markov_add(PG_FUNCTION_ARGS)
 Datum
 crm_markov_add_model(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = MarkovContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	MarkovState *state = PG_ARGISNULL(0) ? NULL : (MarkovState *) PG_GETARG_POINTER(0);
 
 	if (!PG_ARGISNULL(1))
@@ -100,7 +90,7 @@ crm_markov_add_model(PG_FUNCTION_ARGS)
 Datum
 crm_markov_merge(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = MarkovContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	MarkovState *state = PG_ARGISNULL(0) ? NULL : (MarkovState *) PG_GETARG_POINTER(0);
 
 	if (!PG_ARGISNULL(1))
@@ -133,7 +123,7 @@ crm_markov_deserialize(PG_FUNCTION_ARGS)
 	MarkovModel *model = (MarkovModel *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0));
 	MarkovState *state = MarkovStateNew(CurrentMemoryContext, model->order);
 
-	MarkovContext(fcinfo);
+	(void) AggregateContext(fcinfo);
 	MarkovAddModel(state, model);
 	PG_RETURN_POINTER(state);
 }

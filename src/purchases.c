@@ -348,21 +348,11 @@ PeriodInsert(PeriodState *state, Timestamp start, MemoryContext context)
 	state->starts[state->count++] = start;
 }
 
-static MemoryContext
-PeriodContext(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "crm.purchases transition function called in non-aggregate context");
-	return context;
-}
-
 /* The transition functions' common part; NULL in either argument skips. */
 static Datum
 PeriodAdd(FunctionCallInfo fcinfo, bool is_date, bool is_float)
 {
-	MemoryContext context = PeriodContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	PeriodState *state = PG_ARGISNULL(0) ? NULL : (PeriodState *) PG_GETARG_POINTER(0);
 	PurchasesUnit unit;
 	int64		period;
@@ -437,7 +427,7 @@ crm_purchases_period_add_date_float8(PG_FUNCTION_ARGS)
 Datum
 crm_purchases_period_merge(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = PeriodContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	PeriodState *state = PG_ARGISNULL(0) ? NULL : (PeriodState *) PG_GETARG_POINTER(0);
 	PeriodState *other = PG_ARGISNULL(1) ? NULL : (PeriodState *) PG_GETARG_POINTER(1);
 
@@ -498,7 +488,7 @@ crm_purchases_period_deserialize(PG_FUNCTION_ARGS)
 	PeriodState *state = palloc(sizeof(PeriodState));
 	StringInfoData buffer;
 
-	PeriodContext(fcinfo);
+	(void) AggregateContext(fcinfo);
 	initStringInfo(&buffer);
 	appendBinaryStringInfo(&buffer, VARDATA_ANY(serial), VARSIZE_ANY_EXHDR(serial));
 	memcpy(&state->total, pq_getmsgbytes(&buffer, sizeof(Purchases)), sizeof(Purchases));
@@ -506,7 +496,7 @@ crm_purchases_period_deserialize(PG_FUNCTION_ARGS)
 	state->period = pq_getmsgint64(&buffer);
 	state->count = pq_getmsgint(&buffer, 4);
 	state->sorted = state->room = state->count;
-	state->starts = palloc_extended(sizeof(Timestamp) * Max(state->count, 1), MCXT_ALLOC_HUGE);
+	state->starts = palloc_array_huge(Timestamp, state->count);
 	memcpy(state->starts, pq_getmsgbytes(&buffer, state->count * (int) sizeof(Timestamp)),
 		   state->count * sizeof(Timestamp));
 	pq_getmsgend(&buffer);

@@ -172,16 +172,6 @@ ScaleRoom(ScaleState *state, MemoryContext context)
 	return last;
 }
 
-static MemoryContext
-ScaleContext(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "crm.rfm_scale transition function called in non-aggregate context");
-	return context;
-}
-
 static void
 CheckBins(int32 bins)
 {
@@ -227,7 +217,7 @@ Recency(const Purchases *p, TimestampTz as_of)
 Datum
 crm_rfm_scale_add(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = ScaleContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	ScaleState *state = PG_ARGISNULL(0) ? NULL : (ScaleState *) PG_GETARG_POINTER(0);
 	TimestampTz as_of;
 	int			bins = RFM_DEFAULT_BINS;
@@ -270,7 +260,7 @@ crm_rfm_scale_add(PG_FUNCTION_ARGS)
 Datum
 crm_rfm_scale_merge(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = ScaleContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	ScaleState *state = PG_ARGISNULL(0) ? NULL : (ScaleState *) PG_GETARG_POINTER(0);
 	ScaleState *other = PG_ARGISNULL(1) ? NULL : (ScaleState *) PG_GETARG_POINTER(1);
 
@@ -327,7 +317,7 @@ crm_rfm_scale_serialize(PG_FUNCTION_ARGS)
 	bytea	   *result;
 	char	   *at;
 
-	ScaleContext(fcinfo);
+	(void) AggregateContext(fcinfo);
 	for (ScaleChunk *chunk = state->last; chunk != NULL; chunk = chunk->before)
 		size += sizeof(int32) + sizeof(int64) * RFM_MEASURES * chunk->used;
 	if (!AllocSizeIsValid(size))
@@ -367,7 +357,7 @@ crm_rfm_scale_deserialize(PG_FUNCTION_ARGS)
 	ScaleHead	head;
 	ScaleState *state;
 
-	ScaleContext(fcinfo);
+	(void) AggregateContext(fcinfo);
 	memcpy(&head, at, sizeof(head));
 	at += sizeof(head);
 	state = ScaleInit(CurrentMemoryContext, head.bins, head.decimals);

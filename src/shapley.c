@@ -46,16 +46,6 @@ PG_FUNCTION_INFO_V1(crm_shapley_credit);
 /* 2^20 coalitions are 24 MB and a second */
 #define RATE_MAX_CHANNELS	20
 
-static MemoryContext
-ShapleyContext(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "crm.shapley transition function called in non-aggregate context");
-	return context;
-}
-
 /*
  * While paths are added, conversions are counted in units of 1/2^SHAPLEY_BITS of
  * 1/PATH_UNIT.  The fractions that a path may have are whole numbers of these,
@@ -161,7 +151,7 @@ ShapleyAdd(AttributionState *state, int32 channel, WideSum conversions, WideSum 
 Datum
 crm_shapley_add(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = ShapleyContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	AttributionState *state = PG_ARGISNULL(0) ? NULL : (AttributionState *) PG_GETARG_POINTER(0);
 	PathRow    *row = (PathRow *) fcinfo->flinfo->fn_extra;
 	int			distinct = 0;
@@ -363,7 +353,7 @@ RateChannel(RateState *state, const char *name, uint32 length)
 Datum
 crm_shapley_rate_add(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = ShapleyContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	RateState  *state = PG_ARGISNULL(0) ? NULL : (RateState *) PG_GETARG_POINTER(0);
 	Coalition	paths = {0, 0, 0, 0};
 	uint32		channels = 0;
@@ -397,7 +387,7 @@ Renumber(uint32 channels, const uint32 *bits)
 Datum
 crm_shapley_rate_merge(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = ShapleyContext(fcinfo);
+	MemoryContext context = AggregateContext(fcinfo);
 	RateState  *state = PG_ARGISNULL(0) ? NULL : (RateState *) PG_GETARG_POINTER(0);
 	RateState  *other = PG_ARGISNULL(1) ? NULL : (RateState *) PG_GETARG_POINTER(1);
 	uint32		bits[RATE_MAX_CHANNELS];
@@ -468,7 +458,7 @@ crm_shapley_rate_deserialize(PG_FUNCTION_ARGS)
 	Coalition	coalition;
 	int32		count;
 
-	ShapleyContext(fcinfo);
+	(void) AggregateContext(fcinfo);
 	initStringInfo(&buffer);
 	appendBinaryStringInfo(&buffer, VARDATA_ANY(serial), VARSIZE_ANY_EXHDR(serial));
 	count = pq_getmsgint(&buffer, 4);
@@ -701,9 +691,9 @@ crm_shapley_credit(PG_FUNCTION_ARGS)
 	if (range.count > 0)
 	{
 		/* of each channel's first touch: as for all, and as for its value */
-		double	   *alike = palloc_extended(sizeof(double) * range.count, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-		double	   *weights = palloc_extended(sizeof(double) * range.count, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-		bool	   *seen = palloc_extended(sizeof(bool) * journey->channels, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		double	   *alike = palloc_array_huge0(double, range.count);
+		double	   *weights = palloc_array_huge0(double, range.count);
+		bool	   *seen = palloc_array_huge0(bool, journey->channels);
 		double		sum = 0;
 
 		for (int32 i = 0; i < range.count; i++)
@@ -720,7 +710,7 @@ crm_shapley_credit(PG_FUNCTION_ARGS)
 			weights[i] = ChannelWeight(a, model, name, length);
 			sum += weights[i];
 		}
-		shares = palloc_extended(sizeof(int64) * range.count, MCXT_ALLOC_HUGE);
+		shares = palloc_array_huge(int64, range.count);
 		credit_by_weight(sum > 0 ? weights : alike, range.count, shares);
 	}
 	CreditRows(fcinfo, journey, range, shares);
