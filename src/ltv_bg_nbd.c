@@ -289,9 +289,9 @@ bg_nbd_sum(bool modified, const double parameters[4],
 	for (int i = 0; i < tabulated; i++)
 		add_bg_terms(count_total, &table[i], weight_of[i]);
 	for (int i = 0; i < 7; i++)
-		c[i] = count_total[i].sum + count_total[i].correction;
+		c[i] = ltv_total(&count_total[i]);
 	for (int i = 0; i < BG_SUMS; i++)
-		s[i] = total[i].sum + total[i].correction;
+		s[i] = ltv_total(&total[i]);
 
 	/* the chain rule to logarithms: by_alpha above lacks its alpha, by_r its r */
 	if (gradient != NULL)

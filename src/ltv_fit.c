@@ -15,6 +15,7 @@
  * No function here allocates, raises an error or knows the server.
  */
 #include "ltv.h"
+#include "ltv_special.h"
 
 #include <float.h>
 #include <math.h>
@@ -62,31 +63,58 @@ typedef struct Point
 	double		hessian[MAX_SIZE][MAX_SIZE];
 } Point;
 
-/* Add with the rounding error kept (A. Neumaier 1974). */
-static inline void
-add(double *sum, double *error, double term)
+/* Log-likelihood of the rows from start on, before end, with its derivatives. */
+static double
+sum_of_customers(const Problem *problem, const double *parameters, size_t start, size_t end,
+				 double *gradient, double hessian[MAX_SIZE][MAX_SIZE])
 {
-	double		next = *sum + term;
+	const LtvCustomer *rows = problem->customers + start;
+	LtvCustomer some[BLOCK];
+	size_t		n = end - start;
 
-	if (fabs(*sum) >= fabs(term))
-		*error += (*sum - next) + term;
-	else
-		*error += (term - next) + *sum;
-	*sum = next;
+	if (problem->stride > 1)
+	{
+		n = 0;
+		for (size_t i = start; i < end; i += problem->stride)
+			some[n++] = problem->customers[i];
+		rows = some;
+	}
+	return ltv_log_likelihood_sum(problem->process, parameters, rows, n, gradient, hessian);
+}
+
+/* The same of spend. */
+static double
+sum_of_spenders(const Problem *problem, const double *parameters, size_t start, size_t end,
+				double *gradient, double hessian[MAX_SIZE][MAX_SIZE])
+{
+	const LtvSpender *rows = problem->spenders + start;
+	LtvSpender	some[BLOCK];
+	size_t		n = end - start;
+	double		second[LTV_SPEND_PARAMETERS][LTV_SPEND_PARAMETERS];
+	double		value;
+
+	if (problem->stride > 1)
+	{
+		n = 0;
+		for (size_t i = start; i < end; i += problem->stride)
+			some[n++] = problem->spenders[i];
+		rows = some;
+	}
+	value = ltv_spend_log_likelihood_sum(parameters, rows, n, gradient, second);
+	for (int i = 0; i < LTV_SPEND_PARAMETERS; i++)
+		for (int j = 0; j < LTV_SPEND_PARAMETERS; j++)
+			hessian[i][j] = second[i][j];
+	return value;
 }
 
 /* Fill in a point whose logs are set. */
 static void
 evaluate(const Problem *problem, Point *point)
 {
-	enum
-	{
-		TERMS = 1 + MAX_SIZE + MAX_SIZE * MAX_SIZE
-	};
 	const int	size = problem->size;
 	double		parameters[MAX_SIZE];
-	double		sums[TERMS] = {0};
-	double		errors[TERMS] = {0};
+	LtvSum		total[1 + MAX_SIZE + MAX_SIZE * MAX_SIZE] = {{0}};
+	LtvSum	   *next;
 	size_t		step = BLOCK * problem->stride;
 
 	for (int i = 0; i < size; i++)
@@ -95,75 +123,27 @@ evaluate(const Problem *problem, Point *point)
 	for (size_t start = 0; start < problem->rows; start += step)
 	{
 		size_t		end = problem->rows - start < step ? problem->rows : start + step;
-		size_t		n = 0;
-		double		value;
 		double		gradient[MAX_SIZE];
-		int			term = 0;
+		double		hessian[MAX_SIZE][MAX_SIZE];
 
 		problem->interrupt();
-		if (problem->customers != NULL)
-		{
-			const LtvCustomer *rows = problem->customers + start;
-			LtvCustomer some[BLOCK];
-			double		hessian[LTV_PARAMETERS][LTV_PARAMETERS];
-
-			if (problem->stride == 1)
-				n = end - start;
-			else
-			{
-				for (size_t i = start; i < end; i += problem->stride)
-					some[n++] = problem->customers[i];
-				rows = some;
-			}
-			value = ltv_log_likelihood_sum(problem->process, parameters, rows, n,
-										   gradient, hessian);
-			for (int i = 0; i < size; i++)
-				for (int j = 0; j < size; j++)
-					point->hessian[i][j] = hessian[i][j];
-		}
-		else
-		{
-			const LtvSpender *rows = problem->spenders + start;
-			LtvSpender	some[BLOCK];
-			double		hessian[LTV_SPEND_PARAMETERS][LTV_SPEND_PARAMETERS];
-
-			if (problem->stride == 1)
-				n = end - start;
-			else
-			{
-				for (size_t i = start; i < end; i += problem->stride)
-					some[n++] = problem->spenders[i];
-				rows = some;
-			}
-			value = ltv_spend_log_likelihood_sum(parameters, rows, n, gradient, hessian);
-			for (int i = 0; i < size; i++)
-				for (int j = 0; j < size; j++)
-					point->hessian[i][j] = hessian[i][j];
-		}
-
-		add(&sums[term], &errors[term], value);
+		next = total;
+		ltv_add(next++, (problem->customers != NULL ? sum_of_customers : sum_of_spenders)
+				(problem, parameters, start, end, gradient, hessian));
 		for (int i = 0; i < size; i++)
-		{
-			term++;
-			add(&sums[term], &errors[term], gradient[i]);
-		}
+			ltv_add(next++, gradient[i]);
 		for (int i = 0; i < size; i++)
 			for (int j = 0; j < size; j++)
-			{
-				term++;
-				add(&sums[term], &errors[term], point->hessian[i][j]);
-			}
+				ltv_add(next++, hessian[i][j]);
 	}
 
-	for (int term = 0; term < TERMS; term++)
-		sums[term] += errors[term];
-	point->value = sums[0];
+	next = total;
+	point->value = ltv_total(next++);
 	for (int i = 0; i < size; i++)
-	{
-		point->gradient[i] = sums[1 + i];
+		point->gradient[i] = ltv_total(next++);
+	for (int i = 0; i < size; i++)
 		for (int j = 0; j < size; j++)
-			point->hessian[i][j] = sums[1 + size + i * size + j];
-	}
+			point->hessian[i][j] = ltv_total(next++);
 }
 
 static bool

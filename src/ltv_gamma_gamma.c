@@ -159,7 +159,7 @@ ltv_spend_log_likelihood_sum(const double spend[3], const LtvSpender *rows, size
 			ltv_add(&total[SPEND_BY_Q_Q], weight_of[i] * table[i].by_q_q);
 		}
 	for (int i = 0; i < SPEND_SUMS; i++)
-		s[i] = total[i].sum + total[i].correction;
+		s[i] = ltv_total(&total[i]);
 
 	if (gradient != NULL)
 	{

@@ -696,16 +696,16 @@ pareto_nbd_sum(const double parameters[4], const LtvCustomer *rows, size_t n,
 
 	if (gradient != NULL)
 		for (int i = 0; i < 4; i++)
-			gradient[i] = total[1 + i].sum + total[1 + i].correction;
+			gradient[i] = ltv_total(&total[1 + i]);
 	if (hessian != NULL)
 	{
 		const LtvSum *next = &total[5];
 
 		for (int i = 0; i < 4; i++)
 			for (int j = i; j < 4; j++, next++)
-				hessian[i][j] = hessian[j][i] = next->sum + next->correction;
+				hessian[i][j] = hessian[j][i] = ltv_total(next);
 	}
-	return total[0].sum + total[0].correction;
+	return ltv_total(&total[0]);
 }
 
 /* Parameters of a customer who is not lost at t: those of a new one. */

@@ -17,7 +17,7 @@
 #define DIGITS			(1 << DIGIT_BITS)
 #define HASH_BITS		22
 #define AHEAD			16		/* rows are asked for so many before they are wanted */
-#define MERGED_AT_ONCE	65536
+#define AT_ONCE			65536	/* rows between two interrupts */
 
 typedef struct Pair
 {
@@ -79,6 +79,8 @@ fold(const double *rows, size_t n, int columns, double *folded, void *scratch,
 	{
 		uint32_t	key = key_of(rows + i * width, columns);
 
+		if (i % AT_ONCE == 0)
+			interrupt();
 		from[i].key = key;
 		from[i].index = (uint32_t) i;
 		counts[0][key % DIGITS]++;
@@ -91,7 +93,6 @@ fold(const double *rows, size_t n, int columns, double *folded, void *scratch,
 		uint32_t	start = 0;
 		Pair	   *swap = from;
 
-		interrupt();
 		for (int digit = 0; digit < DIGITS; digit++)
 		{
 			uint32_t	count = counts[pass][digit];
@@ -100,18 +101,23 @@ fold(const double *rows, size_t n, int columns, double *folded, void *scratch,
 			start += count;
 		}
 		for (size_t i = 0; i < n; i++)
+		{
+			if (i % AT_ONCE == 0)
+				interrupt();
 			to[counts[pass][(from[i].key >> shift) % DIGITS]++] = from[i];
+		}
 		from = to;
 		to = swap;
 	}
 
-	interrupt();
 	for (size_t i = 0; i < n; i++)
 	{
 		const double *row = rows + (size_t) from[i].index * width;
 		double	   *place = end;
 		int			order = 1;
 
+		if (i % AT_ONCE == 0)
+			interrupt();
 		if (i + AHEAD < n)
 			__builtin_prefetch(rows + (size_t) from[i + AHEAD].index * width);
 		if (i > 0 && from[i].key != from[i - 1].key)
@@ -263,7 +269,7 @@ merge(const double *rows, size_t n, const char *packed, size_t packed_count, int
 			memcpy(end, other, width * sizeof(double));
 			end += width;
 		}
-		if (i % MERGED_AT_ONCE == 0)
+		if (i % AT_ONCE == 0)
 			interrupt();
 	}
 	if (rows < rows_end)

@@ -34,6 +34,12 @@ ltv_add(LtvSum *total, double value)
 	total->sum = sum;
 }
 
+static inline double
+ltv_total(const LtvSum *total)
+{
+	return total->sum + total->correction;
+}
+
 /*
  * A sum of logarithms of numbers above 1 as the logarithm of a product: a
  * multiplication each, and a logarithm when the product becomes too large.
