@@ -270,6 +270,16 @@ SELECT channel, round(credit::numeric, 12) AS credit FROM crm.credit('[["a", "20
 SELECT channel, credit FROM crm.credit('[["x", "2025-01-01T00:00:00Z"], ["y", "2025-01-02T00:00:00Z"]]', '2025-01-05Z', :'model'::crm.markov_model, '30 days');
 SELECT channel, credit FROM crm.credit(NULL, '2025-01-05Z', :'model'::crm.markov_model);
 
+-- a model of a table is unpacked once, and not taken for another where some take turns
+SELECT count(*) FILTER (WHERE pg_column_size(model) < pg_column_size(model::text::crm.markov_model)) >= 2 AS compressed FROM models;
+SELECT count(*), bool_and(of_table = fresh) AS same
+FROM (SELECT crm.log_likelihood(model, path, conversions, nulls) AS of_table, crm.log_likelihood(model::text::crm.markov_model, path, conversions, nulls) AS fresh
+	FROM (SELECT * FROM paths, models ORDER BY i, k OFFSET 0) p) l;
+SELECT count(*), bool_and(of_table = fresh) AS same
+FROM (SELECT (SELECT string_agg(channel || credit, ' ') FROM crm.credit(j, timestamptz '2025-02-01Z', model)) AS of_table,
+		(SELECT string_agg(channel || credit, ' ') FROM crm.credit(j, timestamptz '2025-02-01Z', model::text::crm.markov_model)) AS fresh
+	FROM (SELECT j, model FROM models, (SELECT i, crm.journey(c, timestamptz '2025-01-20Z' + n * interval '1 hour') AS j FROM paths, unnest(path) WITH ORDINALITY u (c, n) WHERE i <= 120 GROUP BY i) j ORDER BY i, k OFFSET 0) o) c;
+
 -- log-likelihood, smoothed by one visit spread over all that could follow: any of
 -- 3 channels (one that is not known) or none, twice; later any channel or an end
 SELECT abs(crm.log_likelihood(:'model'::crm.markov_model, '{a,b}', 1, 0) - (ln((4 + 1 / 9.0) / 7) + ln((2 + 1 / 5.0) / 5) + ln((3 + 1 / 5.0) / 5))) < 1e-12 AS by_hand,

@@ -412,6 +412,49 @@ crm_transitions(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* What fn_extra points to. */
+typedef struct ModelCache
+{
+	MemoryContext context;		/* of what follows, reset before another is unpacked */
+	Size		size;
+	struct varlena *stored;		/* as it lies in a row, or a pointer to where it does */
+	MarkovModel *model;
+} ModelCache;
+
+/*
+ * The model of an argument.  A table's may be of megabytes, compressed and out of
+ * line, and is the same for many paths or orders: it is unpacked once.
+ */
+static MarkovModel *
+CachedModel(FunctionCallInfo fcinfo, int argument)
+{
+	struct varlena *stored = (struct varlena *) PG_GETARG_POINTER(argument);
+	ModelCache *cache = fcinfo->flinfo->fn_extra;
+	Size		size = VARSIZE_ANY(stored);
+	MemoryContext old;
+
+	if (!VARATT_IS_COMPRESSED(stored) && !VARATT_IS_EXTERNAL_ONDISK(stored))
+		return PG_GETARG_MARKOV_MODEL_P(argument);
+	if (cache != NULL && cache->size == size && memcmp(cache->stored, stored, size) == 0)
+		return cache->model;
+	if (cache == NULL)
+	{
+		cache = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(ModelCache));
+		cache->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "crm.markov_model of a table",
+											   ALLOCSET_DEFAULT_SIZES);
+		fcinfo->flinfo->fn_extra = cache;
+	}
+	cache->size = 0;
+	MemoryContextReset(cache->context);
+	old = MemoryContextSwitchTo(cache->context);
+	cache->stored = palloc(size);
+	memcpy(cache->stored, stored, size);
+	cache->model = PG_GETARG_MARKOV_MODEL_P(argument);
+	cache->size = size;
+	MemoryContextSwitchTo(old);
+	return cache->model;
+}
+
 /*
  * The logarithm of the probability of one of `choices` that was seen `count`
  * times out of `visits`, if before anything was seen all choices were alike and
@@ -435,7 +478,7 @@ LogChance(int64 count, int64 visits, double choices)
 Datum
 crm_markov_log_likelihood(PG_FUNCTION_ARGS)
 {
-	MarkovModel *model = PG_GETARG_MARKOV_MODEL_P(0);
+	MarkovModel *model = CachedModel(fcinfo, 0);
 	PathChannel *channels = NULL;
 	int			room = 0;
 	int			touches = PathChannels(PG_GETARG_VARLENA_PP(1), &channels, &room, CurrentMemoryContext);
@@ -526,7 +569,7 @@ crm_markov_credit(PG_FUNCTION_ARGS)
 		InitMaterializedSRF(fcinfo, 0);
 		return (Datum) 0;
 	}
-	model = PG_GETARG_MARKOV_MODEL_P(2);
+	model = CachedModel(fcinfo, 2);
 	journey = CreditJourney(fcinfo, &range);
 	if (range.count > 0)
 	{
