@@ -140,7 +140,7 @@ ltv_discounted_orders_gradient(LtvProcess process, const double parameters[4],
 	double		value = ltv_discounted_orders(process, parameters, x, t_x, t, horizon, delta);
 
 	gradient[0] = gradient[1] = gradient[2] = gradient[3] = 0;
-	if (horizon == 0 || isinf(value))
+	if (value == 0 || isinf(value))
 		return value;
 	survivor_of(process, parameters, x, t, survivor);
 	if (process == LTV_PARETO_NBD)
