@@ -3,7 +3,7 @@
  *		The module: its magic block and what is done when it is loaded.
  */
 #include "clock.h"
-#include "ltv.h"
+#include "crm_ltv.h"
 
 PG_MODULE_MAGIC;
 

@@ -85,24 +85,21 @@ extern const char *ltv_from_wire(const unsigned char *wire, size_t length, LtvMo
 #define LTV_SORTED_X		1023
 #define LTV_MAX_ROWS		UINT32_MAX
 
-/* Called between two steps of some milliseconds; it may not return. */
-typedef void (*LtvInterrupt) (void);
-
 /* scratch space of a row, in bytes */
 #define LTV_FOLD_SCRATCH	16
 extern size_t ltv_fold_customers(const LtvCustomer *rows, size_t n, LtvCustomer *folded,
-								 void *scratch, LtvInterrupt interrupt);
+								 void *scratch);
 extern size_t ltv_fold_spenders(const LtvSpender *rows, size_t n, LtvSpender *folded,
-								void *scratch, LtvInterrupt interrupt);
+								void *scratch);
 /* folded rows on their way from one process to another */
 extern size_t ltv_pack_customers(const LtvCustomer *rows, size_t n, char *packed);
 extern size_t ltv_pack_spenders(const LtvSpender *rows, size_t n, char *packed);
 extern size_t ltv_merge_customers(const LtvCustomer *rows, size_t n,
 								  const char *packed, size_t packed_count,
-								  LtvCustomer *folded, LtvInterrupt interrupt);
+								  LtvCustomer *folded);
 extern size_t ltv_merge_spenders(const LtvSpender *rows, size_t n,
 								 const char *packed, size_t packed_count,
-								 LtvSpender *folded, LtvInterrupt interrupt);
+								 LtvSpender *folded);
 
 /* What came of a fit. */
 typedef enum LtvOutcome
@@ -125,11 +122,7 @@ typedef struct LtvFit
 	int			steps;			/* on all rows */
 } LtvFit;
 
-extern void ltv_fit_process(LtvProcess process, const LtvCustomer *rows, size_t n,
-							LtvInterrupt interrupt, LtvFit *fit);
-extern void ltv_fit_spend(const LtvSpender *rows, size_t n,
-						  LtvInterrupt interrupt, LtvFit *fit);
-
-extern void LtvInit(void);
+extern void ltv_fit_process(LtvProcess process, const LtvCustomer *rows, size_t n, LtvFit *fit);
+extern void ltv_fit_spend(const LtvSpender *rows, size_t n, LtvFit *fit);
 
 #endif							/* CRM_LTV_H */

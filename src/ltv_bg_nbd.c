@@ -934,8 +934,7 @@ orders_by_places(const double parameters[4], const double *alpha, int alphas,
 
 	for (int i = 0; i < g.count; i++)
 	{
-		if (ltv_interrupt != NULL)
-			ltv_interrupt();
+		ltv_interrupt();
 		for (int j = 0; j < p.count; j++)
 		{
 			double		weight = g.weight[i] / g.total * g.place[i] * (p.weight[j] / p.total);
@@ -1002,8 +1001,7 @@ integral_of_rate(const double parameters[4], double horizon, double delta, bool 
 		int			points;
 
 		/* each panel takes an integral for each of its points */
-		if (ltv_interrupt != NULL)
-			ltv_interrupt();
+		ltv_interrupt();
 		for (;;)
 		{
 			drop = rate_drop(r, a, b, start, length) + scale * exp(start) * expm1(length);

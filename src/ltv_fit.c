@@ -51,7 +51,6 @@ typedef struct Problem
 	size_t		stride;			/* every so manyth row is looked at */
 	double		lower[MAX_SIZE];
 	double		upper[MAX_SIZE];
-	LtvInterrupt interrupt;
 } Problem;
 
 /* A point, and what is known there. */
@@ -126,7 +125,7 @@ evaluate(const Problem *problem, Point *point)
 		double		gradient[MAX_SIZE];
 		double		hessian[MAX_SIZE][MAX_SIZE];
 
-		problem->interrupt();
+		ltv_interrupt();
 		next = total;
 		ltv_add(next++, (problem->customers != NULL ? sum_of_customers : sum_of_spenders)
 				(problem, parameters, start, end, gradient, hessian));
@@ -577,8 +576,7 @@ maximise(Problem *problem, int starts, const double start[][MAX_SIZE], LtvFit *f
  * Fit a process to n folded rows, of which one at least has x > 0 and t > 0.
  */
 void
-ltv_fit_process(LtvProcess process, const LtvCustomer *rows, size_t n,
-				LtvInterrupt interrupt, LtvFit *fit)
+ltv_fit_process(LtvProcess process, const LtvCustomer *rows, size_t n, LtvFit *fit)
 {
 	Problem		problem = {0};
 	double		customers = 0;
@@ -600,7 +598,6 @@ ltv_fit_process(LtvProcess process, const LtvCustomer *rows, size_t n,
 	problem.process = process;
 	problem.customers = rows;
 	problem.rows = n;
-	problem.interrupt = interrupt;
 	for (int i = 0; i < LTV_PARAMETERS; i++)
 	{
 		/* alpha, and the beta of Pareto/NBD, are times */
@@ -636,7 +633,7 @@ ltv_fit_process(LtvProcess process, const LtvCustomer *rows, size_t n,
 
 /* Fit Gamma-Gamma to n folded rows. */
 void
-ltv_fit_spend(const LtvSpender *rows, size_t n, LtvInterrupt interrupt, LtvFit *fit)
+ltv_fit_spend(const LtvSpender *rows, size_t n, LtvFit *fit)
 {
 	Problem		problem = {0};
 	double		purchases = 0;
@@ -653,7 +650,6 @@ ltv_fit_spend(const LtvSpender *rows, size_t n, LtvInterrupt interrupt, LtvFit *
 	problem.size = LTV_SPEND_PARAMETERS;
 	problem.spenders = rows;
 	problem.rows = n;
-	problem.interrupt = interrupt;
 	for (int i = 0; i < LTV_SPEND_PARAMETERS; i++)
 	{
 		double		middle = i == 2 ? log(mean) : 0;

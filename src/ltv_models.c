@@ -11,7 +11,12 @@
 #include "ltv_pareto_nbd.h"
 #include "ltv_special.h"
 
-void		(*ltv_interrupt) (void) = NULL;
+static void
+no_interrupt(void)
+{
+}
+
+void		(*ltv_interrupt) (void) = no_interrupt;
 
 /* Log-likelihood of one customer. */
 double

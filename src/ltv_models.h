@@ -52,8 +52,8 @@ typedef enum LtvProcess
 #define LTV_SPEND_PARAMETERS	3	/* p, q, gamma */
 
 /*
- * If set, is called now and then by what takes long for parameters that no
- * model has, and need not return.
+ * Called every some milliseconds by what takes longer; does nothing unless set,
+ * and need not return.
  */
 extern void (*ltv_interrupt) (void);
 

@@ -64,8 +64,7 @@ compare_rows(const double *a, const double *b, int columns)
  * bytes a row.
  */
 static inline size_t
-fold(const double *rows, size_t n, int columns, double *folded, void *scratch,
-	 LtvInterrupt interrupt)
+fold(const double *rows, size_t n, int columns, double *folded, void *scratch)
 {
 	const int	width = columns + 1;
 	Pair	   *from = scratch;
@@ -80,7 +79,7 @@ fold(const double *rows, size_t n, int columns, double *folded, void *scratch,
 		uint32_t	key = key_of(rows + i * width, columns);
 
 		if (i % AT_ONCE == 0)
-			interrupt();
+			ltv_interrupt();
 		from[i].key = key;
 		from[i].index = (uint32_t) i;
 		counts[0][key % DIGITS]++;
@@ -103,7 +102,7 @@ fold(const double *rows, size_t n, int columns, double *folded, void *scratch,
 		for (size_t i = 0; i < n; i++)
 		{
 			if (i % AT_ONCE == 0)
-				interrupt();
+				ltv_interrupt();
 			to[counts[pass][(from[i].key >> shift) % DIGITS]++] = from[i];
 		}
 		from = to;
@@ -117,7 +116,7 @@ fold(const double *rows, size_t n, int columns, double *folded, void *scratch,
 		int			order = 1;
 
 		if (i % AT_ONCE == 0)
-			interrupt();
+			ltv_interrupt();
 		if (i + AHEAD < n)
 			__builtin_prefetch(rows + (size_t) from[i + AHEAD].index * width);
 		if (i > 0 && from[i].key != from[i - 1].key)
@@ -235,7 +234,7 @@ pack(const double *rows, size_t n, int columns, char *packed)
  */
 static inline size_t
 merge(const double *rows, size_t n, const char *packed, size_t packed_count, int columns,
-	  double *folded, LtvInterrupt interrupt)
+	  double *folded)
 {
 	const int	width = columns + 1;
 	const double *rows_end = n > 0 ? rows + n * width : rows;
@@ -270,7 +269,7 @@ merge(const double *rows, size_t n, const char *packed, size_t packed_count, int
 			end += width;
 		}
 		if (i % AT_ONCE == 0)
-			interrupt();
+			ltv_interrupt();
 	}
 	if (rows < rows_end)
 	{
@@ -283,17 +282,17 @@ merge(const double *rows, size_t n, const char *packed, size_t packed_count, int
 /* Fold rows of x, t_x, t; folded may not overlap them. */
 size_t
 ltv_fold_customers(const LtvCustomer *rows, size_t n, LtvCustomer *folded,
-				   void *scratch, LtvInterrupt interrupt)
+				   void *scratch)
 {
-	return fold(&rows->x, n, 3, &folded->x, scratch, interrupt);
+	return fold(&rows->x, n, 3, &folded->x, scratch);
 }
 
 /* Fold rows of x and mean value. */
 size_t
 ltv_fold_spenders(const LtvSpender *rows, size_t n, LtvSpender *folded,
-				  void *scratch, LtvInterrupt interrupt)
+				  void *scratch)
 {
-	return fold(&rows->x, n, 2, &folded->x, scratch, interrupt);
+	return fold(&rows->x, n, 2, &folded->x, scratch);
 }
 
 /* Pack folded rows; where packed is NULL, say how many bytes that takes. */
@@ -312,14 +311,14 @@ ltv_pack_spenders(const LtvSpender *rows, size_t n, char *packed)
 /* Merge folded rows with packed ones; rows and folded may not overlap. */
 size_t
 ltv_merge_customers(const LtvCustomer *rows, size_t n, const char *packed, size_t packed_count,
-					LtvCustomer *folded, LtvInterrupt interrupt)
+					LtvCustomer *folded)
 {
-	return merge((const double *) rows, n, packed, packed_count, 3, &folded->x, interrupt);
+	return merge((const double *) rows, n, packed, packed_count, 3, &folded->x);
 }
 
 size_t
 ltv_merge_spenders(const LtvSpender *rows, size_t n, const char *packed, size_t packed_count,
-				   LtvSpender *folded, LtvInterrupt interrupt)
+				   LtvSpender *folded)
 {
-	return merge((const double *) rows, n, packed, packed_count, 2, &folded->x, interrupt);
+	return merge((const double *) rows, n, packed, packed_count, 2, &folded->x);
 }

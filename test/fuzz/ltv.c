@@ -27,11 +27,6 @@ const FuzzSeed fuzz_seeds[] = {
 	{NULL, 0}
 };
 
-static void
-no_interrupt(void)
-{
-}
-
 /* What must hold of every good model. */
 static void
 check_model(const LtvModel *model)
@@ -60,12 +55,12 @@ check_merge(const LtvCustomer *rows, size_t count, size_t split, const LtvCustom
 	char		packed[sizeof(b) + MAX_ROWS];
 	size_t		size;
 	char		scratch[MAX_ROWS * LTV_FOLD_SCRATCH] __attribute__((aligned(8)));
-	size_t		a_count = ltv_fold_customers(rows, split, a, scratch, no_interrupt);
-	size_t		b_count = ltv_fold_customers(rows + split, count - split, b, scratch, no_interrupt);
+	size_t		a_count = ltv_fold_customers(rows, split, a, scratch);
+	size_t		b_count = ltv_fold_customers(rows + split, count - split, b, scratch);
 
 	size = ltv_pack_customers(b, b_count, NULL);
 	CHECK(size <= sizeof(packed) && ltv_pack_customers(b, b_count, packed) == size);
-	CHECK(ltv_merge_customers(a, a_count, packed, b_count, merged, no_interrupt) == left);
+	CHECK(ltv_merge_customers(a, a_count, packed, b_count, merged) == left);
 	CHECK(memcmp(folded, merged, left * sizeof(LtvCustomer)) == 0);
 }
 
@@ -76,7 +71,7 @@ check_fold(const LtvCustomer *rows, size_t count, LtvCustomer *folded)
 	LtvCustomer backwards[MAX_ROWS];
 	LtvCustomer again[MAX_ROWS];
 	char		scratch[MAX_ROWS * LTV_FOLD_SCRATCH] __attribute__((aligned(8)));
-	size_t		left = ltv_fold_customers(rows, count, folded, scratch, no_interrupt);
+	size_t		left = ltv_fold_customers(rows, count, folded, scratch);
 
 	for (size_t i = 0; i < left; i++)
 	{
@@ -99,7 +94,7 @@ check_fold(const LtvCustomer *rows, size_t count, LtvCustomer *folded)
 		CHECK(found);
 		backwards[i] = rows[count - 1 - i];
 	}
-	CHECK(ltv_fold_customers(backwards, count, again, scratch, no_interrupt) == left);
+	CHECK(ltv_fold_customers(backwards, count, again, scratch) == left);
 	CHECK(memcmp(folded, again, left * sizeof(LtvCustomer)) == 0);
 	for (size_t split = 0; split <= count; split += 1 + count / 3)
 		check_merge(rows, count, split, folded, left);
@@ -154,15 +149,15 @@ try_fit(const uint8_t *data, size_t size)
 		return;
 	if (kind == 3)
 	{
-		count = ltv_fold_spenders(spenders, count, folded_spenders, scratch, no_interrupt);
-		ltv_fit_spend(folded_spenders, count, no_interrupt, &fit);
+		count = ltv_fold_spenders(spenders, count, folded_spenders, scratch);
+		ltv_fit_spend(folded_spenders, count, &fit);
 		check_fit(&fit, LTV_SPEND_PARAMETERS);
 		return;
 	}
 	count = check_fold(rows, count, folded);
 	if (orders == 0 || time == 0)
 		return;
-	ltv_fit_process((LtvProcess) kind, folded, count, no_interrupt, &fit);
+	ltv_fit_process((LtvProcess) kind, folded, count, &fit);
 	check_fit(&fit, LTV_PARAMETERS);
 	for (size_t i = 0; i < count; i++)
 	{

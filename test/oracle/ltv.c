@@ -262,7 +262,7 @@ can_be_left(void)
 	ltv_interrupt = interrupt;
 	if (setjmp(out_of_it) == 0)
 		ltv_discounted_orders(LTV_BG_NBD, parameters, 1, 400, 1400, 4, 0.0756);
-	ltv_interrupt = NULL;
+	ltv_interrupt = no_interrupt;
 	if (interrupts != 3)
 		printf("the sum of discounted orders cannot be interrupted\n");
 	return interrupts == 3;
@@ -300,7 +300,7 @@ is_bounded(void)
 			return 0;
 		}
 	}
-	ltv_interrupt = NULL;
+	ltv_interrupt = no_interrupt;
 	return 1;
 }
 
