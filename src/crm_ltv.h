@@ -47,7 +47,7 @@ CustomerFromPurchases(const Purchases *p, TimestampTz as_of, LtvCustomer *custom
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a customer's last purchase is later than as_of"),
 				 errdetail("The purchase is of %s, as_of is %s.",
-						   timestamptz_to_str(purchases_last(p)),
+						   pstrdup(timestamptz_to_str(purchases_last(p))),
 						   pstrdup(timestamptz_to_str(as_of))),
 				 errhint("Summarise with FILTER (WHERE ordered_at <= as_of), to know no more than was known then.")));
 	if (unlikely(p->orders > LTV_MAX_X))
