@@ -136,6 +136,8 @@ SELECT near(crm.expected_orders_error(m, 1000, 1, 2.25, 1e-9) / orders, length, 
 FROM known('bg_nbd', ARRAY[2, 0.5, 0.8, 3]) AS m, crm.expected_orders(m, 1000, 1, 2.25, 1e-9) AS orders,
 	LATERAL (SELECT sqrt((2 / 1002.0 - 2 * ln(2.75 / 1.5)) ^ 2 + (1002 * 0.5 * 1.25 / 1.5 / 2.75 - 0.5 / 2.75) ^ 2 + 1 + (3 / 1002.0) ^ 2) AS length) l;
 
+-- no probability is above 1, where there is next to no time to be lost in either
+SELECT crm.alive(crm.ltv_model('pareto_nbd', '{1, 0.001, 1e-8, 1000}'), 0, 0, 1e-6) AS alive;
 -- all the time to come, infinitely many orders, of one whose P(alive) is too small for a number
 SELECT model, crm.alive(known(model, parameters), 3910, 1, 365) AS alive, crm.expected_orders(known(model, parameters), 3910, 1, 365, 'Infinity') AS orders, crm.dert(known(model, parameters), 3910, 1, 365, 0) AS dert,
 	crm.expected_orders_error(known(model, parameters), 3910, 1, 365, 'Infinity') AS error, crm.expected_orders(known(model, parameters), 3910, 1, 365, 30) AS month

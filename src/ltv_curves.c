@@ -131,8 +131,9 @@ ltv_curves_alive(LtvCurves *curves, double x, double t_x, double t)
 		{
 			double		e = exp(log_e);
 
-			return e / (curve_value(curves, LTV_TAIL_CURVE, x, 1 + t_x / least) +
-						e * (1 - curve_value(curves, LTV_TAIL_CURVE, x, 1 + t / least)));
+			/* where there is next to no time to be lost in, rounding passes 1 */
+			return fmin(1, e / (curve_value(curves, LTV_TAIL_CURVE, x, 1 + t_x / least) +
+							   e * (1 - curve_value(curves, LTV_TAIL_CURVE, x, 1 + t / least))));
 		}
 	}
 	return ltv_alive(curves->process, p, x, t_x, t);
