@@ -122,6 +122,14 @@ FROM (SELECT '{"model": "bg_nbd", "parameters": [0.9, 30, 0.8, 2.5], "customers"
 CREATE FUNCTION known(model text, parameters float8[]) RETURNS crm.ltv_model LANGUAGE sql IMMUTABLE
 RETURN format('{"model": "%s", "parameters": [%s], "customers": 9, "repeat_purchases": 9, "log_likelihood": -9, "covariance": [1, 0, 1, 0, 0, 1, 0, 0, 0, 1], "spend": [1, 3, 2], "spend_customers": 9, "spend_log_likelihood": -9, "spend_covariance": [1, 0, 1, 0, 0, 1]}',
 	model, array_to_string(parameters, ', '))::crm.ltv_model;
+-- errors share what they found too: those of a call alone, to the last bit
+SELECT name, count(*), bool_and(of_orders = alone('SELECT crm.expected_orders_error($1, $2, $3, $4, $5)', m, x, t_x, t, horizon)) AS of_orders,
+	bool_and(of_ltv = alone('SELECT crm.ltv_error($1, $2, $3, $4, 20, $5, 0.01)', m, x, t_x, t, horizon)) AS of_ltv
+FROM (SELECT name, m, x, t_x, t, horizon, crm.expected_orders_error(m, x, t_x, t, horizon) AS of_orders, crm.ltv_error(m, x, t_x, t, 20, horizon, 0.01) AS of_ltv
+	FROM (SELECT name, known(name, ARRAY[0.9, 20 + alpha, 1.6, 200]) AS m FROM (VALUES ('bg_nbd'), ('mbg_nbd'), ('pareto_nbd')) n (name), generate_series(1, 10) alpha OFFSET 0) models,
+		(VALUES (0::float8, 0::float8, 90::float8), (3, 50, 90), (3, 50, 91), (40, 250, 300), (300, 250, 300)) customers (x, t_x, t), (VALUES (0), (1e-9), (30), (365), (1e9)) h (horizon)
+	ORDER BY x, t, horizon, m::text) v
+GROUP BY name ORDER BY name;
 -- lost with odds of a / b, which is less than a digit of 1
 SELECT near(crm.churn_risk(crm.ltv_model('bg_nbd', ARRAY[1, 2, 1e-20, 0.5]), 1, 3, 3), 2e-20) AS churn_risk,
 -- silent until t: ever since the first order (b / (a + b) of a coin, and a rate), or lost before a chance to order

@@ -21,6 +21,7 @@ typedef enum LtvCurve
 {
 	LTV_ORDERS_CURVE,
 	LTV_TAIL_CURVE,
+	LTV_DERIVATIVES_CURVE,		/* of the orders, by the logarithms of the parameters */
 	LTV_CURVES
 } LtvCurve;
 
@@ -28,7 +29,8 @@ typedef enum LtvCurve
  * Zeroed, but for the first fields, which say what the curves are of, and where
  * memory comes from.  Without a discount the horizon is not of the curves.
  * They take 512 bytes for each x, twice that for Pareto/NBD, and 112 for each
- * panel: some dozens of kilobytes for a shop, and at most 2 megabytes.
+ * panel: some dozens of kilobytes for a shop, and at most 2 megabytes.  With
+ * derivatives it is another 512 and 448.
  */
 typedef struct LtvCurves
 {
@@ -42,10 +44,13 @@ typedef struct LtvCurves
 	double	  **panels[LTV_CURVES][LTV_CURVES_X];
 } LtvCurves;
 
-/* As the functions of ltv_models.h; the last has the curves' horizon and delta. */
+/* As the functions of ltv_models.h; the third has the curves' horizon and delta. */
 extern double ltv_curves_alive(LtvCurves *curves, double x, double t_x, double t);
 extern double ltv_curves_orders(LtvCurves *curves, double x, double t_x, double t,
 								double horizon);
 extern double ltv_curves_discounted(LtvCurves *curves, double x, double t_x, double t);
+/* with the curves' delta and, unless that is 0, their horizon */
+extern double ltv_curves_gradient(LtvCurves *curves, double x, double t_x, double t,
+								  double horizon, double gradient[4]);
 
 #endif							/* CRM_LTV_CURVES_H */

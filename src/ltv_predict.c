@@ -371,13 +371,22 @@ crm_expected_orders_new(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, GetHorizonArg(fcinfo, 1), 0));
 }
 
+/* DiscountedOrders() with the gradient of its logarithm. */
+static inline double
+OrdersGradient(FunctionCallInfo fcinfo, const LtvModel *model, const LtvCustomer *c,
+			   double horizon, double delta, double *gradient)
+{
+	return ltv_curves_gradient(CurvesOf(fcinfo, model, horizon, delta), c->x, c->t_x, c->t,
+							   horizon, gradient);
+}
+
 /* Of what is infinite the error is too. */
 static Datum
-ExpectedOrdersError(const LtvModel *model, const LtvCustomer *c, double horizon)
+ExpectedOrdersError(FunctionCallInfo fcinfo, const LtvModel *model, const LtvCustomer *c,
+					double horizon)
 {
 	double		gradient[LTV_PARAMETERS];
-	double		orders = ltv_expected_orders_gradient(model->process, model->parameters,
-													  c->x, c->t_x, c->t, horizon, gradient);
+	double		orders = OrdersGradient(fcinfo, model, c, horizon, 0, gradient);
 
 	if (isinf(orders))
 		return Float8GetDatum(get_float8_infinity());
@@ -401,7 +410,7 @@ crm_expected_orders_error(PG_FUNCTION_ARGS)
 	if (!CustomerFromPurchases(PG_GETARG_PURCHASES_P(1), PG_GETARG_TIMESTAMPTZ(2), &c) ||
 		(model->flags & LTV_CONVERGED) == 0)
 		PG_RETURN_NULL();
-	return ExpectedOrdersError(model, &c, horizon);
+	return ExpectedOrdersError(fcinfo, model, &c, horizon);
 }
 
 /* expected_orders_error(ltv_model, x, t_x, t, horizon) returns float8 */
@@ -414,7 +423,7 @@ crm_expected_orders_error_raw(PG_FUNCTION_ARGS)
 
 	if ((model->flags & LTV_CONVERGED) == 0)
 		PG_RETURN_NULL();
-	return ExpectedOrdersError(model, &c, horizon);
+	return ExpectedOrdersError(fcinfo, model, &c, horizon);
 }
 
 /*
@@ -668,8 +677,7 @@ LtvError(FunctionCallInfo fcinfo, const LtvModel *model, const LtvCustomer *c,
 	CheckSpend(model);
 	if ((model->flags & LTV_CONVERGED) == 0 || (model->flags & LTV_SPEND_CONVERGED) == 0)
 		PG_RETURN_NULL();
-	orders = ltv_discounted_orders_gradient(model->process, model->parameters,
-											c->x, c->t_x, c->t, horizon, delta, by_process);
+	orders = OrdersGradient(fcinfo, model, c, horizon, delta, by_process);
 	value = ltv_expected_spend_gradient(model->spend, c->x, mean_value, by_spend);
 	if (isinf(value))
 		PG_RETURN_NULL();

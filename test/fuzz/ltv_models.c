@@ -43,6 +43,20 @@ near(double a, double b)
 	return fabs(a - b) <= 1e-10 * b + 1e-290;
 }
 
+/* Those of the logarithm of the same. */
+static bool
+near_gradient(const double a[4], const double b[4])
+{
+	double		most = 1e-2;
+
+	for (int i = 0; i < 4; i++)
+		most = fmax(most, fabs(b[i]));
+	for (int i = 0; i < 4; i++)
+		if (!(fabs(a[i] - b[i]) <= 1e-9 * most))
+			return false;
+	return true;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -103,6 +117,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(curves.parameters, p, sizeof(p));
 	CHECK(near(ltv_curves_alive(&curves, x, t_x, t), alive));
 	CHECK(near(ltv_curves_orders(&curves, x, t_x, t, horizon), expected));
+	CHECK(near(ltv_curves_gradient(&curves, x, t_x, t, horizon, again), expected));
+	CHECK(expected < 1e-290 || near_gradient(again, gradient));
 	if (data[0] % 8 == 0)
 	{
 		/* the slowest */
@@ -126,6 +142,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			curves.horizon = INFINITY;
 			curves.delta = delta;
 			CHECK(near(ltv_curves_discounted(&curves, x, t_x, t), all));
+			CHECK(near(ltv_curves_gradient(&curves, x, t_x, t, INFINITY, again), all));
+			CHECK(all < 1e-290 || near_gradient(again, gradient));
 		}
 	}
 

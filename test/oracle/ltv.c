@@ -133,6 +133,19 @@ by_curves(const char *function, LtvProcess process, const double *p,
 	return ltv_curves_discounted(&curves, x, t_x, t);
 }
 
+static void
+gradient_by_curves(LtvProcess process, const double *p, double x, double t_x, double t,
+				   double horizon, double delta, double gradient[4])
+{
+	size_t		used = 0;
+	LtvCurves	curves = {.process = process, .allocate = allocate, .context = &used};
+
+	memcpy(curves.parameters, p, sizeof(curves.parameters));
+	curves.horizon = delta == 0 ? 0 : horizon;
+	curves.delta = delta;
+	ltv_curves_gradient(&curves, x, t_x, t, horizon, gradient);
+}
+
 /* What the library says, how far it may be off, and the same by its other ways. */
 static double
 error_of_row(const Row *row)
@@ -195,6 +208,8 @@ error_of_row(const Row *row)
 	if (strcmp(row->function, "expected_orders_gradient") == 0 ||
 		strcmp(row->function, "discounted_orders_gradient") == 0)
 	{
+		double		again[4];
+
 		value = ltv_discounted_orders_gradient(process, p, row->x, row->t_x, row->t,
 											   row->horizon, row->delta, gradient);
 		/* 0 or infinite, or else the gradient is that of the logarithm */
@@ -202,7 +217,9 @@ error_of_row(const Row *row)
 			return 0;
 		for (int k = 0; k < 4; k++)
 			most = fmax(most, fabs(gradient[k]));
-		return error_of(value * gradient[row->component], row->value, value * most);
+		gradient_by_curves(process, p, row->x, row->t_x, row->t, row->horizon, row->delta, again);
+		return fmax(error_of(value * gradient[row->component], row->value, value * most),
+					error_of(value * again[row->component], row->value, value * most));
 	}
 	if (strcmp(row->function, "discounted_orders") == 0)
 		return fmax(error_of(ltv_discounted_orders(process, p, row->x, row->t_x, row->t,
