@@ -159,7 +159,7 @@ COMMENT ON FUNCTION @.holds(text, timestamptz, timestamptz, timestamptz) IS 'wha
 
 CREATE OR REPLACE FUNCTION @.orders_inserted() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
 	ids bigint[];
 BEGIN
@@ -198,7 +198,7 @@ END
 $function$;
 
 CREATE OR REPLACE FUNCTION @.check_decimals(currencies text[], decimals integer[], relation text) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $function$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
 	wrong record;
 BEGIN
@@ -241,7 +241,7 @@ COMMENT ON FUNCTION @.stock_waits() IS 'trigger: stock is not moved before this 
 -- Items that came (of a positive quantity) and went, which count by what their
 -- order held before; and orders that now hold more or less, with all their items.
 CREATE OR REPLACE FUNCTION @.settle_stock(orders bigint[], products bigint[], locations text[], quantities integer[], reserve integer[], ship integer[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
 	under_way CONSTANT text := 'crm_store.under_way_' || $r$@.orders$r$::regclass::oid;
 	waiting CONSTANT text := 'crm_store.waiting_' || $r$@.orders$r$::regclass::oid;
@@ -285,7 +285,7 @@ COMMENT ON FUNCTION @.settle_stock(bigint[], bigint[], text[], integer[], intege
 
 CREATE OR REPLACE FUNCTION @.orders_updated() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
 	orders bigint[];
 	products bigint[];
@@ -497,7 +497,7 @@ COMMENT ON FUNCTION @.check_orders(bigint[]) IS 'an error if one of these orders
 -- the sum is of all items there are, and the status the one that holds.
 CREATE OR REPLACE FUNCTION @.items_changed() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
 	ids bigint[];
 	found bigint;
@@ -576,7 +576,7 @@ CREATE OR REPLACE TRIGGER items_deleted AFTER DELETE ON @.order_items REFERENCIN
 
 CREATE OR REPLACE FUNCTION @.refunds_changed() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $function$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
 	ids bigint[];
 	found bigint;

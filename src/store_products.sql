@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS @.stock (
 -- All changes of stock by orders go through here: the rows that move are locked
 -- in the order of their key, then changed at once.
 CREATE OR REPLACE FUNCTION @.move_stock(products bigint[], locations text[], reserved integer[], on_hand integer[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $function$
 #variable_conflict use_column
 DECLARE
 	moving bigint[];
