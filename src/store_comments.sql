@@ -227,6 +227,7 @@ VALUES
 	('settings', 'cart_abandoned_after', 'a cart without an order for that long is abandoned'),
 	('settings', 'cart_recovered_within', 'an order that long after the last touch of the cart is still one of it'),
 	('settings', 'credit_method', 'rule of the credit of channels: tiers, or linear = conversion rate x (0.5 + revenue share)'),
+	('orders', 'day', 'of ordered_at, in the time zone of the store; kept by trigger'),
 	('orders', 'counts', 'neither test nor cancelled, and paid if settings want it; kept by trigger'),
 	('orders', 'net_base', 'what is left of it after refunds, in the base currency at the rate of its day; NULL: there is none; kept by trigger'),
 	('orders_lifecycle', NULL, 'what each customer has bought, and the stage as it was written last; kept by crm.track()'),

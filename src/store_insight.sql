@@ -218,7 +218,7 @@ FROM @.settings AS s
 CROSS JOIN LATERAL (
 	-- where there is something: one wrong year would be thousands of months
 	SELECT DISTINCT pg_catalog.date_trunc('month', d.day) AS month
-	FROM (SELECT o.ordered_at AT TIME ZONE s.time_zone AS day FROM @.orders AS o WHERE o.counts
+	FROM (SELECT o.day::timestamp AS day FROM @.orders AS o WHERE o.counts
 		UNION ALL SELECT t.touched_at AT TIME ZONE s.time_zone FROM @.touches AS t UNION ALL SELECT p.day::timestamp FROM @.spend AS p) AS d
 	WHERE d.day <= pg_catalog.now() AT TIME ZONE s.time_zone) AS m
 CROSS JOIN LATERAL @.channel_performance(m.month AT TIME ZONE s.time_zone, (m.month + interval '1 month') AT TIME ZONE s.time_zone) AS p
@@ -409,8 +409,8 @@ BEGIN ATOMIC
 	months AS (
 		SELECT m.month, pg_catalog.min(m.month) OVER (PARTITION BY m.customer_id) AS cohort
 		FROM (
-			SELECT DISTINCT o.customer_id, pg_catalog.date_trunc('month', o.ordered_at AT TIME ZONE s.time_zone)::date AS month
-			FROM @.orders AS o, s WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < as_of) AS m),
+			SELECT DISTINCT o.customer_id, pg_catalog.date_trunc('month', o.day::timestamp)::date AS month
+			FROM @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < as_of) AS m),
 	cells AS MATERIALIZED (
 		SELECT m.cohort, m.month, pg_catalog.count(*) AS n FROM months AS m, s
 		WHERE m.cohort::timestamp AT TIME ZONE s.time_zone >= from_at AND m.cohort::timestamp AT TIME ZONE s.time_zone < to_at GROUP BY 1, 2),
@@ -438,7 +438,7 @@ WITH s AS MATERIALIZED (SELECT time_zone, @.policy() AS policy, pg_catalog.now()
 o AS (
 	SELECT o.customer_id, o.ordered_at, o.order_id, o.month, crm.purchases(o.ordered_at, 0::numeric) OVER w AS p, pg_catalog.lead(o.month) OVER w AS next_month
 	FROM (
-		SELECT o.customer_id, o.ordered_at, o.order_id, pg_catalog.date_trunc('month', o.ordered_at AT TIME ZONE s.time_zone)::date AS month
+		SELECT o.customer_id, o.ordered_at, o.order_id, pg_catalog.date_trunc('month', o.day::timestamp)::date AS month
 		FROM s, @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < s.as_of) AS o
 	WINDOW w AS (PARTITION BY o.customer_id ORDER BY o.ordered_at, o.order_id)),
 -- the last order of each month, and until when it keeps the customer from being lost

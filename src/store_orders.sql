@@ -329,11 +329,13 @@ CREATE OR REPLACE TRIGGER stock_waits BEFORE UPDATE ON @.orders FOR EACH STATEME
 CREATE OR REPLACE TRIGGER orders_updated AFTER UPDATE ON @.orders REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.orders_updated();
 
--- Whether an order counts, and what is left of it in the base currency, depend
--- on the settings and the rates too: they are kept in the row, which is all
--- that crm.track looks at.
+-- Whether an order counts, its day, and what is left of it in the base currency,
+-- depend on the settings and the rates too: they are kept in the row, which is all
+-- that crm.track looks at.  Of days the planner knows how few there are; of what is
+-- computed from the times it would expect as many as there are times.
 ALTER TABLE @.orders ADD COLUMN IF NOT EXISTS counts boolean NOT NULL DEFAULT true;
 ALTER TABLE @.orders ADD COLUMN IF NOT EXISTS net_base numeric(18,4);
+ALTER TABLE @.orders ADD COLUMN IF NOT EXISTS day date;
 CREATE INDEX IF NOT EXISTS orders_without_rate_idx ON @.orders (customer_id) WHERE counts AND net_base IS NULL;
 
 CREATE OR REPLACE FUNCTION @.order_value() RETURNS trigger
@@ -344,6 +346,7 @@ DECLARE
 	counts_from text;
 BEGIN
 	SELECT s.base_currency, s.time_zone, s.counts_from INTO base, zone, counts_from FROM @.settings AS s;
+	NEW.day := (NEW.ordered_at AT TIME ZONE zone)::date;
 	NEW.counts := NOT NEW.test AND NOT @.is_cancelled(NEW.status, NEW.cancelled_at) AND (counts_from = 'placed' OR NEW.paid_at IS NOT NULL);
 	-- amount itself is generated later
 	NEW.net_base := NEW.items_amount - NEW.discount + NEW.shipping + CASE WHEN NEW.tax_included THEN 0 ELSE NEW.tax END - NEW.refunded_amount;
@@ -351,13 +354,13 @@ BEGIN
 		-- to_base(), at less cost
 		SELECT round(NEW.net_base * r.rate, c.decimals) INTO NEW.net_base
 		FROM @.rates AS r, @.currencies AS c
-		WHERE r.currency = NEW.currency AND r.day <= (NEW.ordered_at AT TIME ZONE zone)::date AND c.currency = base
+		WHERE r.currency = NEW.currency AND r.day <= NEW.day AND c.currency = base
 		ORDER BY r.day DESC LIMIT 1;
 	END IF;
 	RETURN NEW;
 END
 $function$;
-COMMENT ON FUNCTION @.order_value() IS 'trigger: whether an order counts, and what is left of it in the base currency';
+COMMENT ON FUNCTION @.order_value() IS 'trigger: the day of an order, whether it counts, and what is left of it in the base currency';
 
 -- The same for the orders that there are, of a period of days.
 CREATE OR REPLACE FUNCTION @.value_orders_between(currencies text[], from_day date, to_day date) RETURNS bigint
@@ -372,14 +375,14 @@ BEGIN
 	LOCK TABLE @.orders IN EXCLUSIVE MODE;
 	-- a day that begins twice, as clocks are set back, begins the day before
 	SELECT (from_day - 1)::timestamp AT TIME ZONE s.time_zone, (to_day + 1)::timestamp AT TIME ZONE s.time_zone INTO from_at, to_at FROM @.settings AS s;
-	UPDATE @.orders AS o SET counts = v.counts, net_base = v.net_base
+	UPDATE @.orders AS o SET day = v.day, counts = v.counts, net_base = v.net_base
 	FROM (
-		SELECT p.order_id, NOT p.test AND NOT @.is_cancelled(p.status, p.cancelled_at) AND (s.counts_from = 'placed' OR p.paid_at IS NOT NULL) AS counts,
+		SELECT p.order_id, (p.ordered_at AT TIME ZONE s.time_zone)::date AS day, NOT p.test AND NOT @.is_cancelled(p.status, p.cancelled_at) AND (s.counts_from = 'placed' OR p.paid_at IS NOT NULL) AS counts,
 			CASE WHEN p.currency = s.base_currency THEN p.amount - p.refunded_amount ELSE round((p.amount - p.refunded_amount) * (
 				SELECT r.rate FROM @.rates AS r WHERE r.currency = p.currency AND r.day <= (p.ordered_at AT TIME ZONE s.time_zone)::date ORDER BY r.day DESC LIMIT 1), b.decimals) END AS net_base
 		FROM @.orders AS p, @.settings AS s JOIN @.currencies AS b ON b.currency = s.base_currency
 		WHERE (currencies IS NULL OR p.currency = ANY (currencies)) AND p.ordered_at >= from_at AND p.ordered_at < to_at) AS v
-	WHERE o.order_id = v.order_id AND (o.counts, o.net_base) IS DISTINCT FROM (v.counts, v.net_base);
+	WHERE o.order_id = v.order_id AND (o.day, o.counts, o.net_base) IS DISTINCT FROM (v.day, v.counts, v.net_base);
 	GET DIAGNOSTICS changed = ROW_COUNT;
 	RETURN changed;
 END
@@ -392,15 +395,16 @@ BEGIN ATOMIC
 	SELECT @.value_orders_between(value_orders.currencies, value_orders.from_day, 'infinity');
 END;
 COMMENT ON FUNCTION @.value_orders(text[], date) IS 'values orders again, after a change of settings or rates; number of orders that changed';
-SELECT @.value_orders() WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $r$@.orders$r$::regclass AND tgname = 'order_value_update');
+SELECT @.value_orders() WHERE EXISTS (SELECT FROM @.orders WHERE day IS NULL) OR NOT EXISTS (
+	SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $r$@.orders$r$::regclass AND tgname = 'order_value_update');
 
 CREATE OR REPLACE TRIGGER order_value_insert BEFORE INSERT ON @.orders FOR EACH ROW EXECUTE FUNCTION @.order_value();
 -- after order_status, which may set paid_at
 CREATE OR REPLACE TRIGGER order_value_update BEFORE UPDATE ON @.orders FOR EACH ROW
 	WHEN ((OLD.test, OLD.status, OLD.paid_at, OLD.cancelled_at, OLD.ordered_at, OLD.currency, OLD.items_amount, OLD.discount, OLD.shipping, OLD.tax, OLD.tax_included,
-			OLD.refunded_amount, OLD.counts, OLD.net_base)
+			OLD.refunded_amount, OLD.counts, OLD.net_base, OLD.day)
 		IS DISTINCT FROM (NEW.test, NEW.status, NEW.paid_at, NEW.cancelled_at, NEW.ordered_at, NEW.currency, NEW.items_amount, NEW.discount, NEW.shipping, NEW.tax, NEW.tax_included,
-			NEW.refunded_amount, NEW.counts, NEW.net_base))
+			NEW.refunded_amount, NEW.counts, NEW.net_base, NEW.day))
 	EXECUTE FUNCTION @.order_value();
 
 CREATE OR REPLACE FUNCTION @.settings_changed() RETURNS trigger

@@ -31,7 +31,7 @@ FROM (VALUES
 	('merges', 'keep', 'merge_id keep absorb merged_at merged_by undone_at'),
 	('merge_rows', 'delete', '*'),
 	('orders', 'clear', 'visitor_id tracking_number city discount_code'),
-	('orders', 'keep', 'order_id customer_id source_system external_id channel currency status test ordered_at paid_at shipped_at promised_at delivered_at cancelled_at refunded_at carrier country region units items_amount discount shipping tax tax_included amount refunded_amount refunded_sales counts net_base'),
+	('orders', 'keep', 'order_id customer_id source_system external_id channel currency status test ordered_at paid_at shipped_at promised_at delivered_at cancelled_at refunded_at carrier country region units items_amount discount shipping tax tax_included amount refunded_amount refunded_sales counts net_base day'),
 	('order_items', 'keep', 'order_id line product_id quantity unit_price discount amount location'),
 	('refunds', 'clear', 'reason'),
 	('refunds', 'keep', 'refund_id order_id line quantity refunded_at amount shipping tax'),

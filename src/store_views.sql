@@ -11,7 +11,7 @@ CREATE FUNCTION crm.store_views() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN $ddl$
 
 CREATE OR REPLACE VIEW @.valid_orders AS
-SELECT order_id, customer_id, visitor_id, ordered_at, (ordered_at AT TIME ZONE (SELECT time_zone FROM @.settings))::date AS day, channel, currency, units,
+SELECT order_id, customer_id, visitor_id, ordered_at, day, channel, currency, units,
 	amount AS gross, refunded_amount AS refunded, (amount - refunded_amount)::numeric(18,4) AS net,
 	(items_amount - discount - CASE WHEN tax_included THEN tax ELSE 0 END - refunded_sales)::numeric(18,4) AS net_sales,
 	net_base, country, region, city
@@ -58,19 +58,19 @@ BEGIN
 		GROUP BY 1, s.currency ORDER BY 1, s.currency;
 	ELSIF by IN ('day', 'week', 'month', 'weekday', 'hour', 'channel', 'country', 'region', 'city') THEN
 		RETURN QUERY
-		SELECT CASE by WHEN 'day' THEN s.at::date::text WHEN 'week' THEN date_trunc('week', s.at)::date::text
-				WHEN 'month' THEN date_trunc('month', s.at)::date::text WHEN 'weekday' THEN extract(isodow FROM s.at)::text
+		SELECT CASE by WHEN 'day' THEN s.day::text WHEN 'week' THEN date_trunc('week', s.day::timestamp)::date::text
+				WHEN 'month' THEN date_trunc('month', s.day::timestamp)::date::text WHEN 'weekday' THEN extract(isodow FROM s.day)::text
 				WHEN 'hour' THEN to_char(s.at, 'HH24') WHEN 'channel' THEN s.channel
 				WHEN 'country' THEN s.country WHEN 'region' THEN s.region ELSE s.city END AS part, s.currency,
 			count(s.units), coalesce(sum(s.units), 0)::bigint, sum(s.gross)::numeric(20,4), sum(s.refunded)::numeric(20,4), (sum(s.gross) - sum(s.refunded))::numeric(20,4), sum(s.net_sales)::numeric(20,4)
 		FROM (
-			SELECT o.ordered_at AT TIME ZONE (SELECT z.time_zone FROM @.settings AS z) AS at, o.channel, o.country, o.region, o.city, o.currency, o.units, o.amount AS gross,
+			SELECT o.day, o.ordered_at AT TIME ZONE (SELECT z.time_zone FROM @.settings AS z) AS at, o.channel, o.country, o.region, o.city, o.currency, o.units, o.amount AS gross,
 				CASE WHEN refund_date = 'order' THEN o.refunded_amount ELSE 0 END AS refunded,
 				o.items_amount - o.discount - CASE WHEN o.tax_included THEN o.tax ELSE 0 END - CASE WHEN refund_date = 'order' THEN o.refunded_sales ELSE 0 END AS net_sales
 			FROM @.orders AS o
 			WHERE o.counts AND o.ordered_at >= from_at AND o.ordered_at < to_at
 			UNION ALL
-			SELECT f.refunded_at AT TIME ZONE (SELECT z.time_zone FROM @.settings AS z), o.channel, o.country, o.region, o.city, o.currency, NULL, 0, f.amount, -(f.amount - f.shipping - f.tax)
+			SELECT (f.refunded_at AT TIME ZONE (SELECT z.time_zone FROM @.settings AS z))::date, f.refunded_at AT TIME ZONE (SELECT z.time_zone FROM @.settings AS z), o.channel, o.country, o.region, o.city, o.currency, NULL, 0, f.amount, -(f.amount - f.shipping - f.tax)
 			FROM @.refunds AS f JOIN @.orders AS o USING (order_id)
 			WHERE refund_date = 'refund' AND o.counts AND f.refunded_at >= from_at AND f.refunded_at < to_at) AS s
 		GROUP BY 1, s.currency ORDER BY 1, s.currency;
