@@ -63,6 +63,12 @@ CALL pg_temp.try(7);
 CALL pg_temp.try(10000);
 SELECT line, reason, count(*) FROM result GROUP BY line, reason ORDER BY line;
 ROLLBACK;
+-- what is checked at the end of a transaction only is told with its line, too
+ALTER TABLE shop.products ADD UNIQUE (name) DEFERRABLE INITIALLY DEFERRED;
+SELECT shop.start_import('products', 'name');
+INSERT INTO pg_temp.import_products (name) VALUES ('cup'), ('tea'), ('pot'), ('cup');
+SELECT * FROM shop.finish_import('products', skip_bad => true);
+SELECT name FROM shop.products ORDER BY name;
 -- faults of whoever calls
 SELECT shop.start_import('nothing', 'x');
 SELECT shop.start_import('customers', 'x');

@@ -40,6 +40,7 @@ DECLARE
 	relation CONSTANT regclass := to_regclass(format('%s.%I', store, target));
 	source CONSTANT regclass := to_regclass(format('pg_temp.%I', 'import_' || target));
 	insert_them text;
+	check_now text;
 	lows bigint[];
 	highs bigint[];
 	low bigint;
@@ -69,6 +70,7 @@ BEGIN
 	LEFT JOIN pg_attrdef AS d ON d.adrelid = c.attrelid AND d.adnum = c.attnum
 	WHERE s.attrelid = source AND s.attnum > 2 AND NOT s.attisdropped;
 
+	check_now := @.check_deferred(relation);
 	EXECUTE format('UPDATE %s SET import_fault = NULL WHERE import_fault IS NOT NULL', source);
 	EXECUTE format('SELECT array_agg(l ORDER BY l DESC), array_agg(l + $1 - 1 ORDER BY l DESC)
 		FROM (SELECT min(import_line) AS low, max(import_line) AS high FROM %s) AS e, generate_series(low, high, $1) AS l', source) INTO lows, highs USING batch::bigint;
@@ -81,6 +83,9 @@ BEGIN
 		BEGIN
 			EXECUTE insert_them USING low, high;
 			GET DIAGNOSTICS number = ROW_COUNT;
+			IF check_now IS NOT NULL THEN
+				EXECUTE check_now;
+			END IF;
 			EXECUTE format('DELETE FROM %s WHERE import_line BETWEEN $1 AND $2', source) USING low, high;
 			good := good + number;
 		EXCEPTION WHEN OTHERS THEN

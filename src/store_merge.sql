@@ -122,6 +122,16 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION @.unmerged(jsonb, jsonb, jsonb) IS 'part of undo_merge: the columns of who was kept, without what the merge changed in them';
 
+-- What is checked at the end of a transaction is checked now, where a row that
+-- fails can be told from others.
+CREATE OR REPLACE FUNCTION @.check_deferred(relation regclass) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.format('SET CONSTRAINTS %1$s IMMEDIATE; SET CONSTRAINTS %1$s DEFERRED', pg_catalog.string_agg(DISTINCT pg_catalog.format('%s.%I', c.connamespace::pg_catalog.regnamespace, c.conname), ', '))
+	FROM pg_catalog.pg_constraint AS c WHERE relation IN (c.conrelid, c.confrelid) AND c.condeferred AND c.conparentid = 0 HAVING pg_catalog.count(*) > 0;
+END;
+COMMENT ON FUNCTION @.check_deferred(regclass) IS 'part of a merge and an import: the statements that check the deferred constraints of a table, if it has any';
+
 -- Rows of one customer become another's, but for those that a constraint wants
 -- where they are: both may have one of what each can have only once.  What fails
 -- is divided until the rows that can't be moved are alone.  A row is found by the
@@ -138,10 +148,7 @@ DECLARE
 			SELECT pg_catalog.count(*) > pg_catalog.count(DISTINCT key) FROM moved', relation, "column",
 			string_agg(format('t.%I = (m.key ->> %L)::%s', k.attname, k.attname, format_type(k.atttypid, k.atttypmod)), ' AND '))
 		FROM pg_attribute AS k WHERE k.attrelid = relation AND k.attname = ANY (names) AND k.attnum > 0);
-	-- what is checked at the end of a transaction unless told is checked with each part
-	check_now CONSTANT text := (
-		SELECT format('SET CONSTRAINTS %1$s IMMEDIATE; SET CONSTRAINTS %1$s DEFERRED', string_agg(DISTINCT format('%s.%I', c.connamespace::regnamespace, c.conname), ', '))
-		FROM pg_constraint AS c WHERE relation IN (c.conrelid, c.confrelid) AND c.condeferred AND c.conparentid = 0 HAVING count(*) > 0);
+	check_now CONSTANT text := @.check_deferred(relation);
 	ambiguous boolean;
 	lows integer[] := ARRAY[1];
 	highs integer[] := ARRAY[cardinality(keys)];

@@ -424,6 +424,10 @@ BEGIN
 		person := message.customer_id;
 		PERFORM FROM @.customers WHERE customer_id = person FOR KEY SHARE;
 	END LOOP;
+	-- so are addresses; who is no customer has no consent to withdraw
+	IF (event IN ('bounced', 'complained') OR event = 'unsubscribed' AND message.customer_id IS NULL) AND message.address IS NOT NULL THEN
+		PERFORM @.suppress(message.channel, message.address, event);
+	END IF;
 	SELECT * INTO message FROM @.outbox AS o WHERE o.message_id = record_event.message_id FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		RETURN false;
@@ -448,10 +452,6 @@ BEGIN
 		clicked_at = CASE WHEN event = 'clicked' THEN least(o.clicked_at, at) ELSE o.clicked_at END,
 		bounced_at = CASE WHEN event = 'bounced' THEN least(o.bounced_at, at) ELSE o.bounced_at END
 	WHERE o.message_id = record_event.message_id;
-	-- who is no customer has no consent to withdraw
-	IF (event IN ('bounced', 'complained') OR event = 'unsubscribed' AND message.customer_id IS NULL) AND message.address IS NOT NULL THEN
-		PERFORM @.suppress(message.channel, message.address, event);
-	END IF;
 	IF event IN ('complained', 'unsubscribed') AND message.customer_id IS NOT NULL THEN
 		UPDATE @.product_subscriptions AS s SET ended_at = record_event.at WHERE s.subscription_id = message.subscription_id AND s.ended_at IS NULL;
 	END IF;
