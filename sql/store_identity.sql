@@ -60,15 +60,24 @@ SELECT shop.forget_customer(3) IS NOT NULL AS forgotten;
 SELECT shop.undo_merge(:fourth);
 SELECT customer_id, merged_into, forgotten_at IS NOT NULL AS forgotten FROM shop.customers ORDER BY customer_id;
 
--- Who names somebody's address, or number, in a browser of his own and registers there then is somebody else; in the browser where they were first seen they are themselves
-SELECT setval('shop.customers_customer_id_seq', 5);
+-- Who names somebody's address, or number, in a browser of his own and registers there then is somebody else
+SELECT setval('shop.customers_customer_id_seq', 5000) > 0 AS apart;
 SELECT shop.identify(email => 'una@example.com', cookie => 'una') AS una, shop.identify(phone => '+351 912 345 678', cookie => 'vic') AS vic \gset
 SELECT shop.identify(email => 'una@example.com', cookie => 'thief') = :una AS named, shop.identify(phone => '+351 912 345 678', cookie => 'thief 2') = :vic AS named_2;
 SELECT shop.identify(system => 'web', external_id => 'thief', email => 'una@example.com', cookie => 'thief') <> :una AS somebody_else,
 	shop.identify(system => 'web', external_id => 'thief 2', email => 'thief@example.com', cookie => 'thief 2') <> :vic AS somebody_else_2;
-SELECT shop.identify(system => 'web', external_id => 'una', email => 'una@example.com', cookie => 'una') = :una AS herself,
-	shop.identify(system => 'web', external_id => 'vic', email => 'vic@example.com', cookie => 'vic') = :vic AS himself;
--- or where she has proved it
+-- nor does it help to be there before them
+SELECT shop.identify(email => 'xia@example.com', cookie => 'thief 3') AS xia, shop.identify(phone => '+351 912 345 679', cookie => 'thief 4') AS yan \gset
+SELECT shop.identify(email => 'xia@example.com', cookie => 'xia') = :xia AS herself, shop.identify(phone => '+351 912 345 679', cookie => 'yan') = :yan AS himself;
+SELECT shop.identify(system => 'web', external_id => 'thief 3', email => 'xia@example.com', cookie => 'thief 3') <> :xia AS somebody_else,
+	shop.identify(system => 'web', external_id => 'thief 4', email => 'thief4@example.com', cookie => 'thief 4') <> :yan AS somebody_else_2;
+-- she has her own as soon as the address is proved
+SELECT shop.identify(system => 'web', external_id => 'xia', email => 'xia@example.com', cookie => 'xia') AS new, shop.identify(system => 'web', external_id => 'xia', email => 'xia@example.com', verified => true) AS proved \gset
+SELECT :new = :proved AS the_same, shop.resolve(:xia) = :proved AS her_own;
+-- who was seen in one browser only, since the first time or since he proved his address there, is himself in it
+SELECT shop.identify(email => 'zoe@example.com', cookie => 'zoe') AS zoe, shop.identify(phone => '+351 912 345 680', cookie => 'abe') AS abe \gset
+SELECT shop.identify(system => 'web', external_id => 'zoe', email => 'zoe@example.com', cookie => 'zoe') = :zoe AS herself,
+	shop.identify(system => 'web', external_id => 'abe', email => 'abe@example.com', cookie => 'abe') = :abe AS himself;
 SELECT shop.identify(email => 'wim@example.com') AS wim \gset
 SELECT shop.identify(email => 'wim@example.com', cookie => 'wim') = :wim AS named, shop.identify(email => 'wim@example.com', cookie => 'wim', verified => true) = :wim AS proved;
 SELECT shop.identify(system => 'web', external_id => 'wim', email => 'wim@example.com', cookie => 'wim') = :wim AS himself;

@@ -401,7 +401,7 @@ DECLARE
 	by_phone bigint;
 	by_cookie bigint;
 	email_is_verified boolean;
-	cookie_is_verified boolean;
+	cookie_is_his boolean;
 	is_new boolean := false;
 	logged_in CONSTANT boolean := external_id IS NOT NULL OR handle IS NOT NULL;
 	person bigint;
@@ -435,14 +435,15 @@ BEGIN
 		SELECT customer_id INTO by_handle FROM @.identities WHERE kind = 'social' AND system = identify.network AND value = identify.handle;
 		SELECT customer_id, verified_at IS NOT NULL INTO by_email, email_is_verified FROM @.identities WHERE email = identify.email;
 		SELECT customer_id INTO by_phone FROM @.identities WHERE phone = identify.phone;
-		SELECT customer_id, verified_at IS NOT NULL INTO by_cookie, cookie_is_verified FROM @.identities WHERE kind = 'cookie' AND system = '' AND value = identify.cookie;
+		-- In another browser, or before he came himself, anybody may have named his address.
+		SELECT customer_id, verified_at IS NOT NULL AND NOT EXISTS (SELECT FROM @.identities AS o WHERE o.customer_id = i.customer_id AND o.kind = 'cookie' AND o.identity_id <> i.identity_id)
+		INTO by_cookie, cookie_is_his FROM @.identities AS i WHERE kind = 'cookie' AND system = '' AND value = identify.cookie;
 
 		person := coalesce(by_external, by_handle);
 		IF person IS NULL AND by_email IS NOT NULL AND (NOT logged_in
-			-- a new login under a known address: proof on both sides, or the browser in
-			-- which he was seen first, and no other login of that system.  In another
-			-- browser anybody may have named his address.
-			OR (verified AND (email_is_verified OR NOT @.is_identified(by_email)) OR by_cookie = by_email AND cookie_is_verified AND NOT @.is_identified(by_email))
+			-- a new login under a known address: proof on both sides, or the one browser
+			-- that he was seen in since the first time, and no other login of that system
+			OR (verified AND (email_is_verified OR NOT @.is_identified(by_email)) OR by_cookie = by_email AND cookie_is_his AND NOT @.is_identified(by_email))
 				AND NOT EXISTS (SELECT FROM @.identities WHERE customer_id = by_email
 					AND (kind = 'external' AND system = identify.system OR kind = 'social' AND system = identify.network)))
 		THEN
@@ -456,7 +457,7 @@ BEGIN
 		END IF;
 		-- someone of whom no more than the browser, or a number, was known so far
 		IF person IS NULL AND by_cookie IS NOT NULL AND NOT @.is_identified(by_cookie)
-			AND NOT EXISTS (SELECT FROM @.identities WHERE customer_id = by_cookie AND kind IN ('email', CASE WHEN identify.email IS NULL OR NOT cookie_is_verified THEN 'phone' END)) THEN
+			AND NOT EXISTS (SELECT FROM @.identities WHERE customer_id = by_cookie AND kind IN ('email', CASE WHEN identify.email IS NULL OR NOT cookie_is_his THEN 'phone' END)) THEN
 			person := by_cookie;
 		END IF;
 
