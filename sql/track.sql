@@ -1331,3 +1331,30 @@ SELECT * FROM crm.verify('orders');
 SELECT crm.untrack('orders');
 DROP TABLE orders;
 DROP FUNCTION say, note_other;
+
+-- More customers in a statement than there is room for in memory: those known before and new ones, with several orders each, in any order.
+CREATE TABLE orders (id int, customer int, at timestamptz, amount int);
+CREATE INDEX ON orders (customer);
+SELECT crm.track('orders', 'customer', 'at', 'amount');
+INSERT INTO orders SELECT i, 2 * i, now() - interval '2 days', 1 FROM generate_series(1, 1000) i;
+-- one whose row comes first has an order deleted of one whose orders are added later
+CREATE FUNCTION delete_last() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	DELETE FROM public.orders WHERE id IN (SELECT min(id) FROM public.orders WHERE customer IN (2000, 110000) GROUP BY customer);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER delete_last AFTER INSERT ON orders_lifecycle FOR EACH ROW WHEN (NEW.customer = 1) EXECUTE FUNCTION delete_last();
+INSERT INTO orders SELECT 10000 + i, 1 + (i * 7919::bigint) % 110000, now() - interval '1 day', 2 FROM generate_series(1, 130000) i;
+SELECT * FROM crm.verify('orders');
+SELECT count(*), min(crm.order_count(purchases)), max(crm.order_count(purchases)), sum(crm.revenue(purchases)) FROM orders_lifecycle;
+SELECT customer, crm.order_count(purchases) FROM orders_lifecycle WHERE customer IN (1, 2, 2000, 110000) ORDER BY 1;
+SELECT from_stage, cause, count(*), count(DISTINCT customer) FROM orders_lifecycle_history GROUP BY 1, 2 ORDER BY 1, 2;
+UPDATE orders SET customer = customer + 1, amount = CASE WHEN id % 2 = 0 THEN 3 ELSE amount END;
+SELECT * FROM crm.verify('orders');
+SELECT crm.untrack('orders');
+-- the same in the queue, if need be row by row
+SELECT crm.track('orders', 'customer', 'at', 'amount', counts_if => '1 / amount >= 0', mode => 'queued');
+UPDATE orders SET amount = CASE id WHEN 10001 THEN 0 ELSE amount + 1 END;
+SELECT count(DISTINCT customer) = (SELECT count(DISTINCT customer) FROM orders) AS all_of_them FROM orders_lifecycle_queue;
+SELECT crm.untrack('orders');
+DROP TABLE orders;
+DROP FUNCTION delete_last;

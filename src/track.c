@@ -1077,18 +1077,6 @@ AddOrder(TrackBatch *batch, const OrderRow *order, bool may_add)
 				 errmsg("sum of purchases out of range")));
 }
 
-/* An order that went away or changed: read the customer's orders again. */
-static void
-Recompute(TrackBatch *batch, Datum key, StageCause cause)
-{
-	bool		found;
-	TrackEntry *entry = TrackBatchFind(batch, key, &found);
-
-	entry->action = ENTRY_RECOMPUTE;
-	if (!found || cause > entry->cause)
-		entry->cause = cause;
-}
-
 /* Whether two rows are the same in all that the expressions read. */
 static bool
 SameAttributes(Track *track, TupleTableSlot *old, TupleTableSlot *new)
@@ -1374,9 +1362,9 @@ CollectRow(Statement *statement, RowReader *old_reader, RowReader *new_reader)
 		if (!same_key || !new.counts || track->mode == MODE_QUEUED ||
 			old.at != new.at || old.amount != new.amount || old.scale != new.scale)
 		{
-			Recompute(statement->batch, old.key, same_key && !new.counts ? CAUSE_REFUND : CAUSE_CORRECTION);
+			TrackBatchRecompute(statement->batch, old.key, same_key && !new.counts ? CAUSE_REFUND : CAUSE_CORRECTION);
 			if (new.known && !same_key)
-				Recompute(statement->batch, new.key, CAUSE_CORRECTION);
+				TrackBatchRecompute(statement->batch, new.key, CAUSE_CORRECTION);
 		}
 	}
 	else if (new.known)
@@ -1404,7 +1392,10 @@ Collect(void *argument)
 
 	OpenReaders(statement, &old_reader, &new_reader);
 	while (NextRow(statement))
+	{
 		CollectRow(statement, &old_reader, &new_reader);
+		TrackBatchMakeRoom(statement->batch);
+	}
 	FreeExecutorState(old_reader.estate);
 	FreeExecutorState(new_reader.estate);
 }
@@ -1435,7 +1426,7 @@ CollectCustomer(void *argument)
 	reader.context->ecxt_scantuple = statement->row;
 	result = ExecProject(reader.projection);
 	if (!result->tts_isnull[0])
-		Recompute(statement->batch, result->tts_values[0], CAUSE_CORRECTION);
+		TrackBatchRecompute(statement->batch, result->tts_values[0], CAUSE_CORRECTION);
 	FreeExecutorState(reader.estate);
 }
 
@@ -1489,7 +1480,7 @@ CollectForQueue(Statement *statement)
 	}
 	if (TrackTry(Collect, statement, false) == NULL)
 		return;
-	MemoryContextDelete(statement->batch->context);
+	TrackBatchFree(statement->batch);
 	statement->batch = TrackBatchCreate(track);
 	Rewind(statement);
 	/* an expression that fails leaves all that it allocated */
@@ -1500,6 +1491,7 @@ CollectForQueue(Statement *statement)
 
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(row_context);
+		TrackBatchMakeRoom(statement->batch);
 		if (!NextRow(statement))
 			break;
 		rows[0] = statement->old;
@@ -1680,11 +1672,8 @@ crm_track_orders(PG_FUNCTION_ARGS)
 		tuplestore_end(kept->new);
 		MemoryContextDelete(kept->context);
 	}
-	if (queued)
-		TrackEnqueue(statement.batch);
-	else
-		TrackBatchApply(statement.batch, false);
-	MemoryContextDelete(statement.batch->context);
+	TrackBatchFinish(statement.batch);
+	TrackBatchFree(statement.batch);
 	TrackLeave(&scope);
 	return PointerGetDatum(NULL);
 }
@@ -2377,7 +2366,7 @@ TrackRefresh(Track *track, Relation orders)
 		}
 		SPI_freetuptable(SPI_tuptable);
 		written += TrackBatchApply(batch, false);
-		MemoryContextDelete(batch->context);
+		TrackBatchFree(batch);
 	} while (fetched == REFRESH_BATCH);
 	SPI_cursor_close(portal);
 	SPI_freeplan(plan);

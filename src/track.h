@@ -12,6 +12,7 @@
 #include "nodes/pg_list.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
+#include "utils/tuplesort.h"
 #include "utils/typcache.h"
 
 #include "track_row.h"
@@ -135,12 +136,18 @@ typedef struct TrackEntry
 
 struct TrackTable_hash;
 
-/* The customers that a statement touched; 200 bytes each. */
+/* The customers that a statement touched. */
 typedef struct TrackBatch
 {
 	Track	   *track;
-	MemoryContext context;
+	MemoryContext whole;
+	MemoryContext context;		/* of the customers in memory, and of what is done with them */
 	struct TrackTable_hash *table;
+	int64		room;			/* for so many */
+	Tuplesortstate *sort;		/* of all, when they were more; or NULL */
+	TupleTableSlot *to_sort;
+	TupleTableSlot *sorted;		/* the last that came out of it */
+	bool		pending;		/* he is in no batch yet */
 } TrackBatch;
 
 /* A table of ours, open for writing. */
@@ -217,11 +224,19 @@ extern Node *TrackParse(Relation relation, TrackArgument which, const char *expr
 extern char *TrackDeparse(Relation relation, Node *expression);
 extern const char *const track_argument_names[];
 
-/* track_apply.c */
+/* track_batch.c */
 extern TrackBatch *TrackBatchCreate(Track *track);
+extern void TrackBatchFree(TrackBatch *batch);
 extern TrackEntry *TrackBatchFind(TrackBatch *batch, Datum key, bool *found);
+extern TrackEntry *TrackBatchLookUp(TrackBatch *batch, Datum key);
+extern void TrackBatchRecompute(TrackBatch *batch, Datum key, StageCause cause);
 extern TrackEntry **TrackBatchEntries(TrackBatch *batch, int *count);
-extern void TrackBatchInsert(TrackBatch *batch, bool *inserted);
+extern void TrackBatchMakeRoom(TrackBatch *batch);
+extern void TrackBatchFinish(TrackBatch *batch);
+
+/* track_apply.c */
+extern void TrackSortEntries(Track *track, TrackEntry **entries, int count);
+extern void TrackBatchInsert(TrackBatch *batch);
 extern int64 TrackBatchApply(TrackBatch *batch, bool skip_locked);
 extern void TrackTargetOpen(TrackTarget *target, Oid relid, Bitmapset *updated);
 extern void TrackTargetClose(TrackTarget *target);

@@ -32,7 +32,6 @@
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "commands/trigger.h"
-#include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -44,45 +43,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-
-/*
- * The customers of a batch, by key.
- */
-#define SH_PREFIX TrackTable
-#define SH_ELEMENT_TYPE TrackEntry
-#define SH_KEY_TYPE Datum
-#define SH_KEY key
-#define SH_HASH_KEY(tb, key) HashKey((tb)->private_data, key)
-#define SH_EQUAL(tb, a, b) EqualKey((tb)->private_data, a, b)
-#define SH_STORE_HASH
-#define SH_GET_HASH(tb, a) (a)->hash
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#include "lib/simplehash.h"
-
-static inline uint32
-HashKey(const Track *track, Datum key)
-{
-	return DatumGetUInt32(FunctionCall1Coll(&track->key->hash_proc_finfo, track->collation, key));
-}
-
-static inline bool
-EqualKey(const Track *track, Datum a, Datum b)
-{
-	return DatumGetBool(FunctionCall2Coll(&track->key->eq_opr_finfo, track->collation, a, b));
-}
-
-#define SH_PREFIX TrackTable
-#define SH_ELEMENT_TYPE TrackEntry
-#define SH_KEY_TYPE Datum
-#define SH_KEY key
-#define SH_HASH_KEY(tb, key) HashKey((tb)->private_data, key)
-#define SH_EQUAL(tb, a, b) EqualKey((tb)->private_data, a, b)
-#define SH_STORE_HASH
-#define SH_GET_HASH(tb, a) (a)->hash
-#define SH_SCOPE static inline
-#define SH_DEFINE
-#include "lib/simplehash.h"
 
 /* A change of a stage, to be logged. */
 typedef struct ChangeOf
@@ -148,55 +108,6 @@ TrackForbidAdding(void)
 	recomputed_transaction = GetCurrentTransactionStartTimestamp();
 }
 
-TrackBatch *
-TrackBatchCreate(Track *track)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crm track",
-												  ALLOCSET_DEFAULT_SIZES);
-	TrackBatch *batch = MemoryContextAllocZero(context, sizeof(TrackBatch));
-
-	batch->track = track;
-	batch->context = context;
-	batch->table = TrackTable_create(context, 8, track);
-	return batch;
-}
-
-/* The entry of a customer; a new one adds nothing. */
-TrackEntry *
-TrackBatchFind(TrackBatch *batch, Datum key, bool *found)
-{
-	TrackEntry *entry = TrackTable_insert(batch->table, key, found);
-
-	if (!*found)
-	{
-		MemoryContext previous = MemoryContextSwitchTo(batch->context);
-
-		entry->key = datumCopy(key, batch->track->key->typbyval, batch->track->key->typlen);
-		MemoryContextSwitchTo(previous);
-		entry->cause = CAUSE_ORDER;
-		entry->action = ENTRY_ADD;
-		entry->inserted = false;
-		entry->skipped = false;
-		purchases_init(&entry->purchases);
-	}
-	return entry;
-}
-
-/* All entries of a batch, in no particular order. */
-TrackEntry **
-TrackBatchEntries(TrackBatch *batch, int *count)
-{
-	TrackEntry **entries = MemoryContextAllocHuge(batch->context, sizeof(TrackEntry *) * Max(batch->table->members, 1));
-	TrackEntry *entry;
-	TrackTable_iterator iterator;
-
-	*count = 0;
-	TrackTable_start_iterate(batch->table, &iterator);
-	while ((entry = TrackTable_iterate(batch->table, &iterator)) != NULL)
-		entries[(*count)++] = entry;
-	return entries;
-}
-
 static int
 CompareEntries(const void *a, const void *b, void *arg)
 {
@@ -208,8 +119,8 @@ CompareEntries(const void *a, const void *b, void *arg)
 										   left->key, right->key));
 }
 
-static void
-SortEntries(Track *track, TrackEntry **entries, int count)
+void
+TrackSortEntries(Track *track, TrackEntry **entries, int count)
 {
 	if (count > 1)
 		qsort_arg(entries, count, sizeof(TrackEntry *), CompareEntries, track);
@@ -364,7 +275,7 @@ LockRow(Summary *summary, Datum key, LockWaitPolicy policy)
 				return TM_Ok;
 			/* another version: still the same customer? */
 			value = slot_getattr(summary->old, summary->track->columns[COLUMN_CUSTOMER], &isnull);
-			if (!isnull && EqualKey(summary->track, value, key))
+			if (!isnull && DatumGetBool(FunctionCall2Coll(&summary->track->key->eq_opr_finfo, summary->track->collation, value, key)))
 				return TM_Ok;
 		}
 		else if (result == TM_WouldBlock)
@@ -590,7 +501,7 @@ InsertRows(Summary *summary, TrackBatch *batch, TrackEntry **entries, int count,
 	{
 		bool		isnull;
 		Datum		key = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
-		TrackEntry *entry = TrackTable_lookup(batch->table, key);
+		TrackEntry *entry = TrackBatchLookUp(batch, key);
 
 		if (entry != NULL)
 			entry->inserted = true;
@@ -652,7 +563,7 @@ ReadOrdersOf(Track *track, TrackBatch *batch, Datum *keys, int count)
 		bool		isnull;
 		Datum		key = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
 		Datum		value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
-		TrackEntry *entry = TrackTable_lookup(batch->table, key);
+		TrackEntry *entry = TrackBatchLookUp(batch, key);
 
 		if (entry != NULL && !isnull)
 			memcpy(&entry->purchases, DatumGetPointer(value), sizeof(Purchases));
@@ -811,7 +722,7 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 	for (int i = 0; i < count; i++)
 		if (entries[i]->action == ENTRY_RECOMPUTE)
 			recompute = true;
-	SortEntries(track, entries, count);
+	TrackSortEntries(track, entries, count);
 
 	TrackEnter(track->owner, &scope);
 	/* what the statement did must be seen */
@@ -888,12 +799,9 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 	return summary.written;
 }
 
-/*
- * Only insert the rows that are missing, of customers who are to be recomputed;
- * tells of each, in the order of the key, whether it was.
- */
+/* Only insert the rows that are missing; their entries are marked. */
 void
-TrackBatchInsert(TrackBatch *batch, bool *inserted)
+TrackBatchInsert(TrackBatch *batch)
 {
 	Track	   *track = batch->track;
 	MemoryContext previous = MemoryContextSwitchTo(batch->context);
@@ -902,13 +810,12 @@ TrackBatchInsert(TrackBatch *batch, bool *inserted)
 	TrackScope	scope;
 	Summary		summary;
 
-	SortEntries(track, entries, count);
+	TrackSortEntries(track, entries, count);
 	TrackEnter(track->owner, &scope);
 	CommandCounterIncrement();
 	OpenSummary(track, &summary);
 	InsertMissing(&summary, batch, entries, count);
-	for (int i = 0; i < count; i++)
-		inserted[i] = entries[i]->inserted;
+	WriteChanges(&summary, GetCurrentTimestamp());
 	CloseSummary(&summary);
 	TrackLeave(&scope);
 	CommandCounterIncrement();

@@ -35,24 +35,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "utils/tuplesort.h"
 
 PG_FUNCTION_INFO_V1(crm_track_ddl);
-
-/*
- * Customers whose orders are to be read again, each once: some in memory, and
- * if they are more, all in a sort.
- */
-typedef struct Customers
-{
-	Track	   *track;
-	TrackBatch *batch;
-	int			count;			/* in the batch */
-	Tuplesortstate *sort;		/* or NULL */
-} Customers;
-
-/* how many in memory: 600 bytes each, while they are recomputed */
-#define CUSTOMERS_BATCH	100000
 
 /*
  * A tracked table that a command may change behind the triggers' back, from its
@@ -67,7 +51,7 @@ typedef struct Followed
 	const Node *command;
 	Oid			orders;
 	bool		changed;		/* its orders are to be read again */
-	Customers  *dropped;		/* with orders in partitions that are dropped */
+	TrackBatch *dropped;		/* with orders in partitions that are dropped */
 	bool		names;			/* the names are to be checked */
 	List	   *partitions;		/* of a command that may drop some */
 } Followed;
@@ -122,69 +106,9 @@ OpenTrackedRoot(Oid relid, LOCKMODE lockmode)
 	return root;
 }
 
-static Customers *
-CustomersCreate(Track *track)
-{
-	Customers  *customers = palloc0(sizeof(Customers));
-
-	customers->track = track;
-	customers->batch = TrackBatchCreate(track);
-	return customers;
-}
-
-/* Forget those in memory. */
-static void
-EmptyBatch(Customers *customers)
-{
-	MemoryContext previous = MemoryContextSwitchTo(MemoryContextGetParent(customers->batch->context));
-
-	MemoryContextDelete(customers->batch->context);
-	customers->batch = TrackBatchCreate(customers->track);
-	customers->count = 0;
-	MemoryContextSwitchTo(previous);
-}
-
-/* Add one, whose row may be one that was just inserted; NULL: is not. */
-static void
-AddCustomer(Customers *customers, Datum key, const bool *inserted)
-{
-	bool		found;
-	TrackEntry *entry = TrackBatchFind(customers->batch, key, &found);
-
-	if (found)
-		return;
-	entry->action = ENTRY_RECOMPUTE;
-	entry->cause = CAUSE_CORRECTION;
-	entry->inserted = inserted != NULL && *inserted;
-	customers->count++;
-}
-
-/* Move those in memory to the sort, in which some may be more than once. */
-static void
-SortCustomers(Customers *customers)
-{
-	const Track *track = customers->track;
-	int			count;
-	TrackEntry **entries = TrackBatchEntries(customers->batch, &count);
-
-	if (customers->sort == NULL)
-	{
-		MemoryContext previous = MemoryContextSwitchTo(MemoryContextGetParent(customers->batch->context));
-
-		customers->sort = tuplesort_begin_datum(track->key->type_id,
-												lookup_type_cache(track->key->type_id, TYPECACHE_LT_OPR)->lt_opr,
-												track->collation, false, work_mem, NULL,
-												TUPLESORT_RANDOMACCESS);
-		MemoryContextSwitchTo(previous);
-	}
-	for (int i = 0; i < count; i++)
-		tuplesort_putdatum(customers->sort, entries[i]->key, false);
-	EmptyBatch(customers);
-}
-
 /* Add the customers with orders in a table. */
 static void
-CollectCustomers(Customers *customers, Relation relation)
+CollectCustomers(TrackBatch *customers, Relation relation)
 {
 	const char *customer = customers->track->arguments[ARGUMENT_CUSTOMER];
 	EState	   *estate = CreateExecutorState();
@@ -204,9 +128,8 @@ CollectCustomers(Customers *customers, Relation relation)
 		key = ExecEvalExprSwitchContext(state, context, &isnull);
 		if (isnull)
 			continue;
-		AddCustomer(customers, key, NULL);
-		if (customers->count == CUSTOMERS_BATCH)
-			SortCustomers(customers);
+		TrackBatchRecompute(customers, key, CAUSE_CORRECTION);
+		TrackBatchMakeRoom(customers);
 	}
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
@@ -220,7 +143,7 @@ CollectCustomers(Customers *customers, Relation relation)
  * policies, not by its own name.
  */
 static void
-CollectOrdersOf(Customers *customers, Oid relid, LOCKMODE lockmode)
+CollectOrdersOf(TrackBatch *customers, Oid relid, LOCKMODE lockmode)
 {
 	TrackScope	scope;
 	ListCell   *cell;
@@ -240,80 +163,15 @@ CollectOrdersOf(Customers *customers, Oid relid, LOCKMODE lockmode)
 	TrackLeave(&scope);
 }
 
-/* The next of the sort, as the batch; false if there are none. */
-static bool
-NextBatch(Customers *customers, const bool *inserted)
-{
-	Datum		key;
-	bool		isnull;
-
-	EmptyBatch(customers);
-	while (customers->count < CUSTOMERS_BATCH && crm_tuplesort_getdatum(customers->sort, &key, &isnull))
-	{
-		CHECK_FOR_INTERRUPTS();
-		AddCustomer(customers, key, inserted == NULL ? NULL : &inserted[customers->count]);
-		if (!customers->track->key->typbyval)
-			pfree(DatumGetPointer(key));
-	}
-	return customers->count > 0;
-}
-
-/* Recompute those of the sort: as one batch would, all new rows first. */
-static void
-RecomputeSorted(Customers *customers)
-{
-	bool	   *inserted = palloc(CUSTOMERS_BATCH);
-	int64		done = 0;
-
-	while (NextBatch(customers, NULL))
-	{
-		inserted = repalloc_huge(inserted, done + CUSTOMERS_BATCH);
-		TrackBatchInsert(customers->batch, inserted + done);
-		done += customers->count;
-	}
-	tuplesort_rescan(customers->sort);
-	done = 0;
-	while (NextBatch(customers, inserted + done))
-	{
-		TrackBatchApply(customers->batch, false);
-		done += customers->count;
-	}
-	pfree(inserted);
-}
-
-/* Recompute the customers, or have that done. */
-static void
-Recompute(Customers *customers)
-{
-	bool		queued = customers->track->mode == MODE_QUEUED;
-
-	if (customers->sort != NULL)
-	{
-		SortCustomers(customers);
-		tuplesort_performsort(customers->sort);
-		if (queued)
-			while (NextBatch(customers, NULL))
-				TrackEnqueue(customers->batch);
-		else
-			RecomputeSorted(customers);
-		tuplesort_end(customers->sort);
-	}
-	else if (queued)
-		TrackEnqueue(customers->batch);
-	else
-		TrackBatchApply(customers->batch, false);
-	MemoryContextDelete(customers->batch->context);
-	pfree(customers);
-}
-
 /* Recompute the customers with orders in a table that came or went. */
 static void
 RecomputeOrdersOf(Track *track, Oid relid)
 {
-	Customers  *customers = CustomersCreate(track);
+	TrackBatch *customers = TrackBatchCreate(track);
 
 	CollectOrdersOf(customers, relid, AccessShareLock);
-	Recompute(customers);
+	TrackBatchFinish(customers);
+	TrackBatchFree(customers);
 }
 
 /*
@@ -511,7 +369,7 @@ FollowDropped(const Node *command, Oid relid)
 		if (followed->dropped == NULL)
 		{
 			previous = MemoryContextSwitchTo(CurTransactionContext);
-			followed->dropped = CustomersCreate(track);
+			followed->dropped = TrackBatchCreate(track);
 			MemoryContextSwitchTo(previous);
 		}
 		CollectOrdersOf(followed->dropped, relid, AccessExclusiveLock);
@@ -521,19 +379,12 @@ FollowDropped(const Node *command, Oid relid)
 
 /* The partitions are gone: recompute those who had orders there. */
 static void
-RecomputeDropped(Relation orders, Customers *dropped)
+RecomputeDropped(Relation orders, TrackBatch *dropped)
 {
 	/* what was known of the orders before may be so no more */
-	Customers  *customers = CustomersCreate(TrackOpen(orders));
-	int			count;
-	TrackEntry **entries = TrackBatchEntries(dropped->batch, &count);
-
-	for (int i = 0; i < count; i++)
-		AddCustomer(customers, entries[i]->key, NULL);
-	customers->sort = dropped->sort;
-	MemoryContextDelete(dropped->batch->context);
-	pfree(dropped);
-	Recompute(customers);
+	dropped->track = TrackOpen(orders);
+	TrackBatchFinish(dropped);
+	TrackBatchFree(dropped);
 }
 
 /* Whether a column that the expressions read may have values of an enum. */

@@ -271,7 +271,7 @@ CallApply(void *argument)
 	call->applied = 0;
 	for (int i = 0; i < count; i++)
 		call->applied += !entries[i]->skipped;
-	MemoryContextDelete(batch->context);
+	TrackBatchFree(batch);
 }
 
 /*
