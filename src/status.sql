@@ -52,13 +52,13 @@ BEGIN ATOMIC
 		SELECT r.oid AS root, r.oid AS relid, r.relkind = 'r' AS plain FROM roots AS r WHERE r.has_triggers
 		UNION
 		SELECT r.oid, p.relid, false FROM roots AS r, pg_catalog.pg_partition_tree(r.oid) AS p WHERE r.has_triggers AND r.relkind = 'p'),
-	-- updates of a plain table have a trigger of the rows instead
+	-- updates of a plain table have a trigger of the rows instead; one before TRUNCATE of a partition only saves time
 	wanted AS (
 		SELECT b.root, b.relid, e.event, t.tgname, t.tgenabled
 		FROM tables AS b
 		JOIN (VALUES ('insert', 4, 0), ('delete', 8, 0), ('update', 16, 0), ('truncate', 32, 0), ('update of a row', 16, 1)) AS e (event, bit, each_row)
 			ON CASE WHEN b.plain THEN e.event <> 'update' ELSE e.each_row = 0 END
-		LEFT JOIN triggers AS t ON t.tgrelid = b.relid AND t.tgtype & e.bit <> 0 AND t.tgtype & 1 = e.each_row),
+		LEFT JOIN triggers AS t ON t.tgrelid = b.relid AND t.tgtype & e.bit <> 0 AND t.tgtype & 1 = e.each_row AND t.tgtype & 2 = 0),
 	problems AS (
 		SELECT w.root,
 			pg_catalog.array_agg(pg_catalog.format('%s on %s', w.event, w.relid::pg_catalog.regclass) ORDER BY w.relid, w.event)

@@ -1171,6 +1171,7 @@ typedef struct TrackUpdates
 	MemoryContext context;
 	Tuplestorestate *old;
 	Tuplestorestate *new;
+	TrackBatch *truncated;		/* of a TRUNCATE: see KeepTruncated() */
 } TrackUpdates;
 
 static TrackUpdates *updates = NULL;
@@ -1209,21 +1210,13 @@ CreateUpdates(Oid relid)
 {
 	MemoryContext context = AllocSetContextCreate(CurTransactionContext, "crm track updates",
 												  ALLOCSET_SMALL_SIZES);
-	MemoryContext previous = MemoryContextSwitchTo(context);
-	ResourceOwner owner = CurrentResourceOwner;
-	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
-	TrackUpdates *kept = palloc(sizeof(TrackUpdates));
+	MemoryContextCallback *callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
+	TrackUpdates *kept = MemoryContextAllocZero(context, sizeof(TrackUpdates));
 
 	kept->relid = relid;
 	kept->subtransaction = GetCurrentSubTransactionId();
 	kept->depth = TriggerDepth();
 	kept->context = context;
-	/* their files live as long as the memory */
-	CurrentResourceOwner = CurTransactionResourceOwner;
-	kept->old = tuplestore_begin_heap(false, false, work_mem);
-	kept->new = tuplestore_begin_heap(false, false, work_mem);
-	CurrentResourceOwner = owner;
-	MemoryContextSwitchTo(previous);
 
 	callback->func = UnlinkUpdates;
 	callback->arg = kept;
@@ -1282,16 +1275,75 @@ TrackUpdatedRow(Track *track, TriggerData *data)
 	if (SameAttributes(track, data->tg_trigslot, data->tg_newslot))
 		return;
 	kept = FindUpdates(track->relid);
+	if (kept == NULL && !FireAfterRows(data->tg_relation))
+		return;
+	/* their files live as long as the memory */
+	CurrentResourceOwner = CurTransactionResourceOwner;
 	if (kept == NULL)
 	{
-		if (!FireAfterRows(data->tg_relation))
-			return;
+		MemoryContext previous;
+
 		kept = CreateUpdates(track->relid);
+		previous = MemoryContextSwitchTo(kept->context);
+		kept->old = tuplestore_begin_heap(false, false, work_mem);
+		kept->new = tuplestore_begin_heap(false, false, work_mem);
+		MemoryContextSwitchTo(previous);
 	}
-	CurrentResourceOwner = CurTransactionResourceOwner;
 	tuplestore_puttupleslot(kept->old, data->tg_trigslot);
 	tuplestore_puttupleslot(kept->new, data->tg_newslot);
 	CurrentResourceOwner = owner;
+}
+
+/*
+ * BEFORE TRUNCATE of a partition: keep whose orders it has, as later nobody can
+ * tell.  Nobody else can write to it any more.  Not if all orders go; nor if who
+ * queues might find an expression that fails.
+ */
+static void
+KeepTruncated(Track *track, Relation relation)
+{
+	TrackUpdates *kept = FindUpdates(RelationGetRelid(relation));
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext previous;
+
+	if (CheckRelationOidLockedByMe(track->orders, AccessExclusiveLock, false) ||
+		(track->mode == MODE_QUEUED && !track->safe))
+		return;
+	if (kept == NULL)
+		kept = CreateUpdates(RelationGetRelid(relation));
+	previous = MemoryContextSwitchTo(kept->context);
+	CurrentResourceOwner = CurTransactionResourceOwner;
+	if (kept->truncated == NULL)
+		kept->truncated = TrackBatchCreate(track);
+	MemoryContextSwitchTo(previous);
+	/* the partitions of a partition have triggers of their own */
+	if (relation->rd_rel->relkind == RELKIND_RELATION)
+		TrackCollectOrders(kept->truncated, RelationGetRelid(relation), NoLock);
+	CurrentResourceOwner = owner;
+}
+
+/* AFTER TRUNCATE: read the orders of these again, or else of everybody. */
+static void
+TrackTruncated(Track *track, Relation relation, TrackUpdates *kept)
+{
+	bool		queued = track->mode == MODE_QUEUED;
+	Relation	orders;
+
+	if (kept != NULL)
+	{
+		kept->truncated->track = track;
+		TrackBatchFinish(kept->truncated);
+		TrackBatchFree(kept->truncated);
+		MemoryContextDelete(kept->context);
+		return;
+	}
+	orders = table_open(track->orders, queued ? AccessShareLock : ShareRowExclusiveLock);
+	track = TrackOpen(orders);
+	if (queued)
+		TrackEnqueueAll(track, false);
+	else
+		TrackRefresh(track, orders);
+	table_close(orders, NoLock);
 }
 
 /*
@@ -1559,7 +1611,7 @@ IsQueued(Relation relation)
 /*
  * track_orders() returns trigger: AFTER each STATEMENT, with both transition
  * tables as there are; of updates of a plain table AFTER UPDATE of each ROW
- * instead.  Works as the owner of the orders.
+ * instead; of a partition BEFORE TRUNCATE too.  Works as the owner of the orders.
  */
 Datum
 crm_track_orders(PG_FUNCTION_ARGS)
@@ -1572,6 +1624,7 @@ crm_track_orders(PG_FUNCTION_ARGS)
 	TrackScope	scope;
 	TrackUpdates *kept = NULL;
 	bool		complete;
+	bool		before;
 	bool		queued;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
@@ -1580,7 +1633,8 @@ crm_track_orders(PG_FUNCTION_ARGS)
 				 errmsg("crm.track_orders() must be called as a trigger")));
 	relation = data->tg_relation;
 	trigger = data->tg_trigger;
-	if (!TRIGGER_FIRED_AFTER(data->tg_event) ||
+	before = TRIGGER_FIRED_BEFORE(data->tg_event);
+	if (!(before ? TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) : TRIGGER_FIRED_AFTER(data->tg_event)) ||
 		(TRIGGER_FIRED_FOR_ROW(data->tg_event) && !TRIGGER_FIRED_BY_UPDATE(data->tg_event)))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -1599,7 +1653,7 @@ crm_track_orders(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 
 	/* what triggers update meanwhile is kept anew */
-	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) && !before)
 	{
 		kept = FindUpdates(RelationGetRelid(relation));
 		if (kept != NULL)
@@ -1620,16 +1674,14 @@ crm_track_orders(PG_FUNCTION_ARGS)
 	if (track == NULL)
 		return PointerGetDatum(NULL);
 	queued = track->mode == MODE_QUEUED;
-	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) && kept == NULL)
+	if (before)
 	{
-		Relation	orders = table_open(track->orders, queued ? AccessShareLock : ShareRowExclusiveLock);
-
-		track = TrackOpen(orders);
-		if (queued)
-			TrackEnqueueAll(track, false);
-		else
-			TrackRefresh(track, orders);
-		table_close(orders, NoLock);
+		KeepTruncated(track, relation);
+		return PointerGetDatum(NULL);
+	}
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) && (kept == NULL || kept->truncated != NULL))
+	{
+		TrackTruncated(track, relation, kept);
 		return PointerGetDatum(NULL);
 	}
 
@@ -1858,9 +1910,21 @@ CreateQueue(Oid schema, const char *name, const char *key_type)
 	Execute(psprintf("ALTER TABLE %s REPLICA IDENTITY FULL", errors));
 }
 
+/* Whether a relation has a trigger of ours of this event and timing, for statements. */
+static bool
+HasTrigger(Relation relation, int16 type)
+{
+	Oid			function = TrackFunction();
+
+	for (int i = 0; relation->trigdesc != NULL && i < relation->trigdesc->numtriggers; i++)
+		if (relation->trigdesc->triggers[i].tgfoid == function && relation->trigdesc->triggers[i].tgtype == type)
+			return true;
+	return false;
+}
+
 /*
- * Make the triggers of a table or partition.  One of them has the arguments:
- * each statement copies those of all triggers.
+ * Make the triggers of a table or partition that are not there.  One of them has
+ * the arguments: each statement copies those of all triggers.
  */
 static void
 CreateTriggers(Relation relation, bool partition, const char *const *arguments,
@@ -1869,22 +1933,25 @@ CreateTriggers(Relation relation, bool partition, const char *const *arguments,
 	static const struct
 	{
 		const char *name;
+		int16		type;
 		const char *event;
 		const char *tables;
 		bool		plain;			/* of tables without partitions too */
+		bool		root;			/* of tables that are no partitions */
 	}			triggers[] = {
-		{"insert", "INSERT", "REFERENCING NEW TABLE AS new_orders ", true},
-		{"update", "UPDATE", "REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders ", false},
-		{"delete", "DELETE", "REFERENCING OLD TABLE AS old_orders ", true},
-		{"truncate", "TRUNCATE", "", true}
+		{"insert", TRIGGER_TYPE_INSERT, "AFTER INSERT", "REFERENCING NEW TABLE AS new_orders ", true, true},
+		{"update", TRIGGER_TYPE_UPDATE, "AFTER UPDATE", "REFERENCING OLD TABLE AS old_orders NEW TABLE AS new_orders ", false, true},
+		{"delete", TRIGGER_TYPE_DELETE, "AFTER DELETE", "REFERENCING OLD TABLE AS old_orders ", true, true},
+		{"truncate", TRIGGER_TYPE_TRUNCATE, "AFTER TRUNCATE", "", true, true},
+		{"before_truncate", TRIGGER_TYPE_TRUNCATE | TRIGGER_TYPE_BEFORE, "BEFORE TRUNCATE", "", false, false}
 	};
 	bool		plain = !partition && relation->rd_rel->relkind == RELKIND_RELATION;
 	const char *name = QuotedRelation(relation);
 	const char *list = ArgumentList(arguments);
 
 	for (int i = 0; i < lengthof(triggers); i++)
-		if (triggers[i].plain || !plain)
-			ExecuteAsSuperuser(psprintf("CREATE TRIGGER %s%s AFTER %s ON %s %sFOR EACH STATEMENT "
+		if ((triggers[i].plain || !plain) && (triggers[i].root || partition) && !HasTrigger(relation, triggers[i].type))
+			ExecuteAsSuperuser(psprintf("CREATE TRIGGER %s%s %s ON %s %sFOR EACH STATEMENT "
 										"EXECUTE FUNCTION crm.track_orders(%s)",
 										partition ? PARTITION_PREFIX : TRIGGER_PREFIX, triggers[i].name,
 										triggers[i].event, name, triggers[i].tables, i == 0 ? list : ""));
@@ -1987,8 +2054,8 @@ TrackFollowUpdates(Oid relid, bool all_columns, bool make)
 }
 
 /*
- * Lock all partitions below a table, itself if it is one, and make the triggers
- * of those that have none.
+ * Lock all partitions below a table, itself if it is one, and make what triggers
+ * they lack.
  */
 void
 TrackPartitions(Oid relid, const char *const *arguments, LOCKMODE lockmode)
@@ -2008,8 +2075,7 @@ TrackPartitions(Oid relid, const char *const *arguments, LOCKMODE lockmode)
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("partition \"%s\" is a foreign table", RelationGetRelationName(partition)),
 					 errdetail("Foreign tables have no transition tables.")));
-		if (!TrackIsTracked(partition))
-			CreateTriggers(partition, true, arguments, NULL);
+		CreateTriggers(partition, true, arguments, NULL);
 		table_close(partition, NoLock);
 	}
 }

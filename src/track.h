@@ -224,6 +224,9 @@ extern Node *TrackParse(Relation relation, TrackArgument which, const char *expr
 extern char *TrackDeparse(Relation relation, Node *expression);
 extern const char *const track_argument_names[];
 
+/* track_event.c */
+extern void TrackCollectOrders(TrackBatch *customers, Oid relid, LOCKMODE lockmode);
+
 /* track_batch.c */
 extern TrackBatch *TrackBatchCreate(Track *track);
 extern void TrackBatchFree(TrackBatch *batch);

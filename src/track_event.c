@@ -142,8 +142,8 @@ CollectCustomers(TrackBatch *customers, Relation relation)
  * partitions through these, but one that belongs to somebody else, or has
  * policies, not by its own name.
  */
-static void
-CollectOrdersOf(TrackBatch *customers, Oid relid, LOCKMODE lockmode)
+void
+TrackCollectOrders(TrackBatch *customers, Oid relid, LOCKMODE lockmode)
 {
 	TrackScope	scope;
 	ListCell   *cell;
@@ -169,7 +169,7 @@ RecomputeOrdersOf(Track *track, Oid relid)
 {
 	TrackBatch *customers = TrackBatchCreate(track);
 
-	CollectOrdersOf(customers, relid, AccessShareLock);
+	TrackCollectOrders(customers, relid, AccessShareLock);
 	TrackBatchFinish(customers);
 	TrackBatchFree(customers);
 }
@@ -372,7 +372,7 @@ FollowDropped(const Node *command, Oid relid)
 			followed->dropped = TrackBatchCreate(track);
 			MemoryContextSwitchTo(previous);
 		}
-		CollectOrdersOf(followed->dropped, relid, AccessExclusiveLock);
+		TrackCollectOrders(followed->dropped, relid, AccessExclusiveLock);
 	}
 	relation_close(root, NoLock);
 }
