@@ -2368,6 +2368,55 @@ RefreshCause(Track *track, const Purchases *stored, const Purchases *found)
 }
 
 /*
+ * Write the rows of the customers that a query tells, in the order of the key,
+ * with what purchases they have and what is stored of them.  Returns how many
+ * were written.
+ */
+static int64
+WriteRows(Track *track, const char *query, bool judge)
+{
+	SPIPlanPtr	plan = SPI_prepare(query, 0, NULL);
+	Portal		portal;
+	int64		written = 0;
+	uint64		fetched;
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	do
+	{
+		TrackBatch *batch;
+
+		CHECK_FOR_INTERRUPTS();
+		SPI_cursor_fetch(portal, true, REFRESH_BATCH);
+		fetched = SPI_processed;
+		batch = TrackBatchCreate(track);
+		for (uint64 i = 0; i < fetched; i++)
+		{
+			bool		isnull;
+			bool		found;
+			Datum		value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+			TrackEntry *entry = TrackBatchFind(batch, value, &found);
+
+			entry->action = judge ? ENTRY_JUDGE : ENTRY_SET;
+			value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
+			if (!isnull)
+				memcpy(&entry->purchases, DatumGetPointer(value), sizeof(Purchases));
+			entry->cause = CAUSE_CORRECTION;
+			value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 3, &isnull);
+			if (!isnull)
+				entry->cause = RefreshCause(track, (Purchases *) DatumGetPointer(value), &entry->purchases);
+		}
+		SPI_freetuptable(SPI_tuptable);
+		written += TrackBatchApply(batch, false);
+		TrackBatchFree(batch);
+	} while (fetched == REFRESH_BATCH);
+	SPI_cursor_close(portal);
+	SPI_freeplan(plan);
+	return written;
+}
+
+/*
  * Calculate all rows of the summary from the orders.  If their writers bring
  * the summary up to date, they must be locked out; if they queue, who is in the
  * queue of the same snapshot is done with, and who comes later stays there.
@@ -2377,10 +2426,7 @@ int64
 TrackRefresh(Track *track, Relation orders)
 {
 	TrackScope	scope;
-	Portal		portal;
-	SPIPlanPtr	plan;
-	int64		written = 0;
-	uint64		fetched;
+	int64		written;
 
 	/* partitions that came without our notice, and writers into partitions */
 	TrackEnter(track->owner, &scope);
@@ -2400,44 +2446,33 @@ TrackRefresh(Track *track, Relation orders)
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (track->mode == MODE_QUEUED)
 		TrackEmptyQueue(track, GetActiveSnapshot());
-	plan = SPI_prepare(psprintf("SELECT coalesce(o.customer, s.customer), o.purchases, s.purchases "
-								"FROM (%s) o FULL JOIN %s s ON o.customer %s s.customer ORDER BY 1",
-								TrackTruth(track, ""), track->summary_name, track->key_equal), 0, NULL);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
-	do
-	{
-		TrackBatch *batch;
-
-		CHECK_FOR_INTERRUPTS();
-		SPI_cursor_fetch(portal, true, REFRESH_BATCH);
-		fetched = SPI_processed;
-		batch = TrackBatchCreate(track);
-		for (uint64 i = 0; i < fetched; i++)
-		{
-			bool		isnull;
-			bool		found;
-			Datum		value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
-			TrackEntry *entry = TrackBatchFind(batch, value, &found);
-
-			entry->action = ENTRY_SET;
-			value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
-			if (!isnull)
-				memcpy(&entry->purchases, DatumGetPointer(value), sizeof(Purchases));
-			entry->cause = CAUSE_CORRECTION;
-			value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 3, &isnull);
-			if (!isnull)
-				entry->cause = RefreshCause(track, (Purchases *) DatumGetPointer(value), &entry->purchases);
-		}
-		SPI_freetuptable(SPI_tuptable);
-		written += TrackBatchApply(batch, false);
-		TrackBatchFree(batch);
-	} while (fetched == REFRESH_BATCH);
-	SPI_cursor_close(portal);
-	SPI_freeplan(plan);
+	written = WriteRows(track,
+						psprintf("SELECT coalesce(o.customer, s.customer), o.purchases, s.purchases "
+								 "FROM (%s) o FULL JOIN %s s ON o.customer %s s.customer ORDER BY 1",
+								 TrackTruth(track, ""), track->summary_name, track->key_equal), false);
 	PopActiveSnapshot();
 	TrackForbidAdding();
+	SPI_finish();
+	TrackLeave(&scope);
+	return written;
+}
+
+/*
+ * Judge all rows of the summary anew, by the policy that is in force now; the
+ * orders are not read.  Returns the number of rows that were written.
+ */
+int64
+TrackJudge(Track *track)
+{
+	TrackScope	scope;
+	int64		written;
+
+	TrackEnter(track->owner, &scope);
+	SPI_connect();
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	written = WriteRows(track, psprintf("SELECT customer, purchases, purchases FROM %s ORDER BY 1", track->summary_name), true);
+	PopActiveSnapshot();
 	SPI_finish();
 	TrackLeave(&scope);
 	return written;

@@ -127,7 +127,8 @@ typedef struct TrackEntry
 	{
 		ENTRY_ADD,				/* purchases are to be added */
 		ENTRY_RECOMPUTE,		/* to be read from orders */
-		ENTRY_SET				/* purchases are all there is */
+		ENTRY_SET,				/* purchases are all there is */
+		ENTRY_JUDGE				/* those of the row are; by another policy, perhaps */
 	}			action;
 	bool		inserted;		/* has one of ours now */
 	bool		skipped;		/* somebody else has the row locked */
@@ -206,6 +207,7 @@ extern bool TrackIsTracked(Relation relation);
 extern bool TrackIsPartition(Relation relation);
 extern Oid	TrackRoot(Oid relid);
 extern int64 TrackRefresh(Track *track, Relation orders);
+extern int64 TrackJudge(Track *track);
 extern void TrackPartitions(Oid relid, const char *const *arguments, LOCKMODE lockmode);
 extern const char *TrackTruth(Track *track, const char *condition);
 extern void TrackDropTriggers(Oid relid);

@@ -618,7 +618,7 @@ UpdateEntry(Summary *summary, TrackEntry *entry, TimestampTz now)
 					 errmsg("sum of purchases out of range")));
 	}
 	else
-		purchases = entry->purchases;
+		purchases = entry->action == ENTRY_JUDGE ? row.purchases : entry->purchases;
 	count = track_row_set(&row, !entry->inserted, &purchases, entry->cause, now,
 						  &summary->track->policy, changes);
 	if (memcmp(&row, &before, sizeof(row)) == 0 || WriteRow(summary, &row))

@@ -107,7 +107,7 @@ crm_set_policy(PG_FUNCTION_ARGS)
 	CommandCounterIncrement();
 
 	track = TrackOpen(orders);
-	written = TrackRefresh(track, orders);
+	written = TrackJudge(track);
 	table_close(orders, NoLock);
 	PG_RETURN_INT64(written);
 }
