@@ -718,6 +718,33 @@ LoadExpressions(Track *track, Relation relation)
 	}
 }
 
+static void
+ParsePolicy(Track *track, const char *policy)
+{
+	const char *wrong = policy_parse(policy, &track->policy);
+
+	if (wrong != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("invalid life cycle policy in a trigger of %s", track->orders_name),
+				 errdetail("The policy can't be: %s.", wrong)));
+}
+
+/*
+ * The policy may be another one than when this was looked up: whoever sets one
+ * locks the summary against those who write to it.
+ */
+void
+TrackReadPolicy(Track *track)
+{
+	Relation	relation = table_open(track->relid, AccessShareLock);
+	char	  **arguments = FindArguments(relation);
+
+	if (arguments != NULL)
+		ParsePolicy(track, arguments[ARGUMENT_POLICY]);
+	table_close(relation, NoLock);
+}
+
 /* What is known of a table already, and still true; or NULL. */
 static Track *
 Cached(Relation relation)
@@ -782,15 +809,7 @@ LookUp(Relation relation)
 		psprintf("ONLY %s", track->orders_name) : track->orders_name;
 
 	TrackEnter(track->owner, &scope);
-	{
-		const char *wrong = policy_parse(track->arguments[ARGUMENT_POLICY], &track->policy);
-
-		if (wrong != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-					 errmsg("invalid life cycle policy in a trigger of %s", track->orders_name),
-					 errdetail("The policy can't be: %s.", wrong)));
-	}
+	ParsePolicy(track, track->arguments[ARGUMENT_POLICY]);
 	track->notify = strcmp(track->arguments[ARGUMENT_NOTIFY], "notify") == 0;
 	track->purchases_array = get_array_type(PurchasesType());
 	{

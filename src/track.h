@@ -200,6 +200,7 @@ extern bool TrackIsUnfinished(Relation orders);
 extern Track *TrackCheckNames(Relation orders);
 extern Oid	TrackCheckErrors(Track *track);
 extern Oid	TrackSummaryIndex(Relation summary, AttrNumber customer);
+extern void TrackReadPolicy(Track *track);
 extern Track *TrackOpen(Relation relation);
 extern Track *TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation);
 extern Track *TrackOpenIfTracked(Relation relation);

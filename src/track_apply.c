@@ -200,9 +200,11 @@ OpenSummary(Track *track, Summary *summary)
 	TrackTargetOpen(&summary->target, track->summary, updated);
 	summary->relation = summary->target.relation;
 	/*
-	 * The key may have another index since the statement began: it can have
-	 * taken long, and waited for the lock.
+	 * The key may have another index since the statement began, and customers
+	 * another policy: it can have taken long, and waited for the lock.
 	 */
+	if (!track->valid)
+		TrackReadPolicy(track);
 	summary->index = index_open(track->valid ? track->summary_index :
 								TrackSummaryIndex(summary->relation, track->columns[COLUMN_CUSTOMER]),
 								RowExclusiveLock);

@@ -95,6 +95,8 @@ crm_set_policy(PG_FUNCTION_ARGS)
 		table_close(orders, NoLock);
 		PG_RETURN_INT64(0);
 	}
+	/* nobody judges by the old one from now on: see OpenSummary() */
+	LockRelationOid(track->summary, ShareRowExclusiveLock);
 	round.as_of = GetCurrentTransactionStartTimestamp();
 	round.limit = round.tries = PG_INT64_MAX;
 	TrackAdvance(track, &round);
