@@ -13,11 +13,7 @@
 
 #include "lib/stringinfo.h"
 
-/*
- * The aggregate's state: only states and transitions that a path has are kept,
- * in hash tables, so that memory grows with what was seen, not with a power of
- * the number of channels.
- */
+/* What began and ended in a state. */
 typedef struct StateSum
 {
 	int64		starts;
@@ -36,6 +32,11 @@ typedef struct EdgeSum
 	int64		count;			/* 0: a free slot */
 } EdgeSum;
 
+/*
+ * The aggregate's state: only states and transitions that a path has are kept,
+ * in hash tables, so that memory grows with what was seen, not with a power of
+ * the number of channels.
+ */
 typedef struct MarkovState
 {
 	MemoryContext context;

@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+/* An empty state, all of whose parts are in that context. */
 MarkovState *
 MarkovStateNew(MemoryContext context, int order)
 {
@@ -198,6 +199,7 @@ MarkovTotal(MarkovState *state, const MarkovEnd *end, int64 touches)
 	state->total.nulls += end->nulls;
 }
 
+/* Add so many customers who went a path; its channels are copied if they are new. */
 void
 MarkovAddPath(MarkovState *state, const PathRow *row)
 {
@@ -244,6 +246,7 @@ MarkovAddPath(MarkovState *state, const PathRow *row)
 	EndAdd(&state->sums[last].end, &end);
 }
 
+/* Add the paths of a model, which must be of the same order. */
 void
 MarkovAddModel(MarkovState *state, const MarkovModel *model)
 {

@@ -44,6 +44,7 @@ AppendEnd(StringInfo text, const MarkovEnd *end)
 	appendBinaryStringInfo(text, buffer, text_put_amount(buffer, end->value, AMOUNT_SCALE) - buffer);
 }
 
+/* Append the text form. */
 void
 MarkovPrint(const MarkovModel *model, StringInfo text)
 {
@@ -120,6 +121,10 @@ TakeShare(const char **s, double *share)
 	return text_take_double(s, share) && *share >= 0 && *share <= 1 && !signbit(*share);
 }
 
+/*
+ * Step over a part of the text form and add it to the state: NULL, or what is
+ * wrong.
+ */
 static const char *
 TakeChannels(const char **s, MarkovState *state)
 {
@@ -205,7 +210,10 @@ TakeEdges(const char **s, MarkovState *state)
 	return NULL;
 }
 
-/* Read the text form.  Returns NULL, or what is wrong with it. */
+/*
+ * Read the text form into a new state.  Returns NULL, or what is wrong with it, as
+ * the detail of an error message.
+ */
 const char *
 MarkovParse(const char *s, MarkovState **result)
 {
