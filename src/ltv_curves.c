@@ -219,8 +219,8 @@ ltv_curves_discounted(LtvCurves *curves, double x, double t_x, double t)
 }
 
 /*
- * Beyond that a single derivative may take long, and a panel fourteen times that
- * for what may be one customer.
+ * Whether a parameter is one that models have: for others a derivative may take
+ * long, and a panel fourteen times that, perhaps for a single customer.
  */
 static inline bool
 is_usual(double parameter)
