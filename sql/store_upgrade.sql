@@ -101,6 +101,10 @@ SELECT crm.create_store('My "Shop''s"');
 UPDATE :store.orders SET channel = 'web';
 ALTER TABLE :store.orders ALTER COLUMN channel SET NOT NULL;
 SELECT * FROM pg_temp.differ ORDER BY 1, 2;
+-- what is computed comes back with its values
+ALTER TABLE :store.orders DROP COLUMN day CASCADE;
+SELECT crm.create_store('My "Shop''s"');
+SELECT count(*) AS orders, count(*) FILTER (WHERE day = (ordered_at AT TIME ZONE (SELECT time_zone FROM :store.settings))::date) AS with_their_day FROM :store.orders;
 -- a later version's definition takes the place of what crm made, not of what its owner did
 UPDATE :store.crm_constraints SET definition = 'CHECK ((units >= ''-1''::integer))' WHERE name = 'orders_units_check';
 UPDATE :store.crm_constraints SET definition = 'CHECK ((rate > 0.5))' WHERE name = 'rates_rate_check';
