@@ -56,6 +56,9 @@ typedef enum TrackArgument
 
 #define TRACK_ARGUMENTS	8
 
+/* the names of a partition's triggers are set apart */
+#define TRACK_PARTITION_PREFIX	"crm_track_partition_"
+
 /* When the summary is brought up to date. */
 typedef enum TrackMode
 {
@@ -201,11 +204,14 @@ extern Track *TrackCheckNames(Relation orders);
 extern Oid	TrackCheckErrors(Track *track);
 extern Oid	TrackSummaryIndex(Relation summary, AttrNumber customer);
 extern void TrackReadPolicy(Track *track);
+extern Track *TrackCached(Relation relation);
+extern Track *TrackLookUp(Relation relation);
 extern Track *TrackOpen(Relation relation);
 extern Track *TrackOpenOrders(Oid orders, LOCKMODE lockmode, Relation *relation);
 extern Track *TrackOpenIfTracked(Relation relation);
 extern bool TrackIsTracked(Relation relation);
 extern bool TrackIsPartition(Relation relation);
+extern bool TrackIsQueued(Relation relation);
 extern Oid	TrackRoot(Oid relid);
 extern int64 TrackRefresh(Track *track, Relation orders);
 extern int64 TrackJudge(Track *track);
