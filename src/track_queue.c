@@ -282,18 +282,25 @@ static int
 ApplyRows(Track *track, QueueRow *rows, int count)
 {
 	ApplyCall	call = {track, rows, count, 0};
+	/* what fails leaves all that it allocated */
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crm apply", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
 	ErrorData  *error;
 
 	CHECK_FOR_INTERRUPTS();
 	error = TrackTry(CallApply, &call, true);
-	if (error == NULL)
-		return call.applied;
-	if (count > 1)
+	MemoryContextSwitchTo(previous);
+	if (error != NULL && count == 1)
+	{
+		rows->skipped = false;
+		TrackLogError(track, rows->key, false, error);
+		call.applied = 1;
+	}
+	MemoryContextDelete(context);
+	if (error != NULL && count > 1)
 		return ApplyRows(track, rows, count / 2) +
 			ApplyRows(track, rows + count / 2, count - count / 2);
-	rows->skipped = false;
-	TrackLogError(track, rows->key, false, error);
-	return 1;
+	return call.applied;
 }
 
 /* Take rows out of the queue. */
