@@ -52,6 +52,11 @@
 	} while (0)
 #endif
 
+/* 19 wants to be told that a description of rows is complete */
+#if PG_VERSION_NUM < 190000
+#define TupleDescFinalize(desc)	((void) 0)
+#endif
+
 /* 19's headers include fewer others */
 #if PG_VERSION_NUM >= 190000
 #include "access/htup_details.h"

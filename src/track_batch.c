@@ -174,6 +174,7 @@ BeginSort(TrackBatch *batch)
 	TupleDescInitEntry(desc, SORT_ACTION + 1, "action", INT4OID, -1, 0);
 	TupleDescInitEntry(desc, SORT_CAUSE + 1, "cause", INT4OID, -1, 0);
 	TupleDescInitEntry(desc, SORT_PURCHASES + 1, "purchases", get_element_type(track->purchases_array), -1, 0);
+	TupleDescFinalize(desc);
 	batch->sort = tuplesort_begin_heap(desc, 1, &column, &less, &collation, &nulls_first,
 									   work_mem, NULL, TUPLESORT_RANDOMACCESS);
 	batch->sorted = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
