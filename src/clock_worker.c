@@ -303,10 +303,12 @@ AdvanceTable(Oid orders, TrackRound *round)
 
 		HOLD_INTERRUPTS();
 		EmitErrorReport();
-		AbortCurrentTransaction();
+		/* before the transaction's memory goes, where an error raised again has names */
 		MemoryContextSwitchTo(TopMemoryContext);
 		error = CopyErrorData();
 		FlushErrorState();
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(TopMemoryContext);
 		StatusNoteError(name, error);
 		FreeErrorData(error);
 		RESUME_INTERRUPTS();
