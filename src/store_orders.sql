@@ -240,7 +240,8 @@ COMMENT ON FUNCTION @.stock_waits() IS 'trigger: stock is not moved before this 
 
 -- Items that came (of a positive quantity) and went, which count by what their
 -- order held before; and orders that now hold more or less, with all their items.
-CREATE OR REPLACE FUNCTION @.settle_stock(orders bigint[], products bigint[], locations text[], quantities integer[], reserve integer[], ship integer[]) RETURNS void
+CREATE OR REPLACE FUNCTION @.settle_stock(orders bigint[] DEFAULT NULL, products bigint[] DEFAULT NULL, locations text[] DEFAULT NULL, quantities integer[] DEFAULT NULL,
+	reserve integer[] DEFAULT NULL, ship integer[] DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
 	under_way CONSTANT text := 'crm_store.under_way_' || $r$@.orders$r$::regclass::oid;
@@ -288,15 +289,12 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
 	orders bigint[];
-	products bigint[];
-	locations text[];
-	quantities integer[];
 	reserve integer[];
 	ship integer[];
 BEGIN
 	-- the trigger fires for a statement that changes no row, too
 	IF NOT EXISTS (SELECT FROM changed) THEN
-		PERFORM @.settle_stock(orders, products, locations, quantities, reserve, ship);
+		PERFORM @.settle_stock();
 		RETURN NULL;
 	END IF;
 	PERFORM @.check_decimals(array_agg(currency), array_agg(d), 'orders')
@@ -320,7 +318,7 @@ BEGIN
 		FROM (SELECT true AS is_new, order_id, @.holds(status, shipped_at, delivered_at, cancelled_at) AS holds FROM changed
 			UNION ALL SELECT false, order_id, @.holds(status, shipped_at, delivered_at, cancelled_at) FROM old_rows) AS h
 		GROUP BY order_id HAVING min(holds) <> max(holds)) AS c;
-	PERFORM @.settle_stock(orders, products, locations, quantities, reserve, ship);
+	PERFORM @.settle_stock(orders, reserve => reserve, ship => ship);
 	RETURN NULL;
 END
 $function$;
@@ -510,8 +508,6 @@ DECLARE
 	products bigint[];
 	locations text[];
 	quantities integer[];
-	reserve integer[];
-	ship integer[];
 BEGIN
 	IF TG_OP = 'INSERT' THEN
 		ids := ARRAY(SELECT DISTINCT order_id FROM changed);
@@ -521,7 +517,7 @@ BEGIN
 		ids := ARRAY(SELECT order_id FROM changed UNION SELECT order_id FROM old_rows);
 	END IF;
 	IF ids = '{}' THEN
-		PERFORM @.settle_stock(orders, products, locations, quantities, reserve, ship);
+		PERFORM @.settle_stock();
 		RETURN NULL;
 	END IF;
 	PERFORM FROM @.orders WHERE order_id = ANY (ids) ORDER BY order_id FOR NO KEY UPDATE;
@@ -565,7 +561,7 @@ BEGIN
 			UNION ALL SELECT order_id, product_id, location, -quantity FROM old_rows) AS i
 		WHERE location IS NOT NULL;
 	END IF;
-	PERFORM @.settle_stock(orders, products, locations, quantities, reserve, ship);
+	PERFORM @.settle_stock(orders, products, locations, quantities);
 	RETURN NULL;
 END
 $function$;
