@@ -280,10 +280,12 @@ CREATE OR REPLACE FUNCTION @.hold_browsers() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET plan_cache_mode = force_generic_plan SET jit = off AS $function$
 DECLARE
-	visitors CONSTANT text[] := ARRAY(SELECT visitor_id FROM changed WHERE customer_id IS NULL AND visitor_id IS NOT NULL);
+	visitors CONSTANT text[] := ARRAY(SELECT DISTINCT visitor_id FROM changed WHERE customer_id IS NULL AND visitor_id IS NOT NULL ORDER BY visitor_id);
 BEGIN
+	-- one after the other: for = ANY (visitors) in their order, all cookies may be read
 	IF visitors <> '{}' THEN
-		PERFORM FROM @.identities WHERE kind = 'cookie' AND system = '' AND value = ANY (visitors) ORDER BY value FOR KEY SHARE;
+		PERFORM FROM unnest(visitors) AS v(value)
+		CROSS JOIN LATERAL (SELECT FROM @.identities AS i WHERE i.kind = 'cookie' AND i.system = '' AND i.value = v.value OFFSET 0 FOR KEY SHARE) AS i;
 	END IF;
 	RETURN NULL;
 END

@@ -33,6 +33,8 @@ sub too_much
 	# a part's own rows, those it passed over, and those that it joined and threw away
 	my $seen = ($node->{'Actual Loops'} // 0) * (($node->{'Actual Rows'} // 0) + ($node->{'Rows Removed by Filter'} // 0) + ($node->{'Rows Removed by Join Filter'} // 0)
 		+ ($node->{'Rows Removed by Index Recheck'} // 0));
+	# an array that a plan gets is gone through for each of them
+	$seen *= $rows if ($node->{Filter} // '') =~ /\bANY \(\$\d/;
 	push @found, join(' ', grep { defined } $node->{'Node Type'}, $node->{'Relation Name'} // $node->{'Tuplestore Name'}, "$seen rows, loops $node->{'Actual Loops'}:", $context) if $seen > $most;
 	push @found, too_much($_, $context) for @{ $node->{Plans} // [] };
 	return @found;
