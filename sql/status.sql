@@ -133,6 +133,7 @@ INSERT INTO status.cut VALUES (4, now(), 1);
 SELECT crm.apply_queue('status.cut');
 SELECT * FROM crm.verify('status.cut');
 SELECT customer, stage, crm.revenue(purchases) FROM status.cut_lifecycle ORDER BY 1;
+SELECT customer, stage, revenue FROM status.cut_lifecycle_now ORDER BY 1;
 SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'status' AND table_name = 'cut_lifecycle_history' ORDER BY 1;
 ROLLBACK;
 -- of another type, and a history of another name, it is not for SQL to mend
@@ -143,6 +144,18 @@ SELECT * FROM status.doctor();
 ALTER TABLE status.cut_lifecycle_history RENAME TO cut_before;
 SELECT severity, finding FROM status.doctor();
 ROLLBACK;
+-- the view
+DROP VIEW status.cut_lifecycle_now;
+SELECT * FROM status.doctor();
+SELECT value FROM crm.status() WHERE subject = 'orders status.cut' AND item = 'lacks';
+CALL status.mend();
+SELECT * FROM status.doctor();
+SELECT customer, stage, orders FROM status.cut_lifecycle_now ORDER BY 1;
+-- which another policy makes, too
+DROP VIEW status.cut_lifecycle_now;
+SELECT crm.set_policy('status.cut', crm.lifecycle_policy('10 days', '20 days', personal => false));
+SELECT * FROM status.doctor();
+SELECT customer, stage FROM status.cut_lifecycle_now ORDER BY 1;
 SELECT crm.untrack('status.cut');
 DROP TABLE status.cut;
 -- who is late

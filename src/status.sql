@@ -208,7 +208,7 @@ DECLARE
 	refresh CONSTANT text := format('SELECT crm.refresh(%L);', orders);
 	effect text;
 BEGIN
-	SELECT t.summary, t.arguments[7] AS mode, c.relnamespace, c.relname INTO tracked FROM crm.tracked() AS t JOIN pg_class AS c ON c.oid = t.summary
+	SELECT t.summary, t.arguments[6] AS policy, t.arguments[7] AS mode, c.relnamespace, c.relname INTO tracked FROM crm.tracked() AS t JOIN pg_class AS c ON c.oid = t.summary
 	WHERE t.orders = summary_findings.orders;
 	effect := CASE tracked.mode WHEN 'immediate' THEN 'nothing can be written to the orders' WHEN 'queued' THEN 'nothing that is written to the orders is counted'
 		ELSE 'it can''t be refreshed' END;
@@ -249,14 +249,19 @@ BEGIN
 		FROM missing HAVING count(*) > 0
 	LOOP
 		RETURN NEXT;
-		RETURN;
 	END LOOP;
-	-- it is gone with the column, too, if that was dropped and made again
-	IF EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = tracked.summary AND a.attname = 'check_at'
+	-- with a column that is missing it comes back; it is gone with the column, too, if that was dropped and made again
+	IF NOT FOUND AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = tracked.summary AND a.attname = 'check_at'
 			AND NOT EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum)) THEN
 		severity := 'warning';
 		finding := format('summary %s has no index on check_at: the clock reads all of it, and moves nobody if the column was made anew', tracked.summary);
 		remedy := format('CREATE INDEX ON %s (check_at); ', tracked.summary) || refresh;
+		RETURN NEXT;
+	END IF;
+	IF tracked.summary IS NOT NULL AND NOT EXISTS (SELECT FROM pg_class AS v WHERE v.relnamespace = tracked.relnamespace AND v.relname = tracked.relname || '_now') THEN
+		severity := 'warning';
+		finding := format('view %I, the stages as of now, does not exist', tracked.relname || '_now');
+		remedy := format('SELECT crm.set_policy(%L, %L);', orders, tracked.policy);
 		RETURN NEXT;
 	END IF;
 END

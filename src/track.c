@@ -1104,9 +1104,12 @@ CreateView(const char *create, const char *view, const char *summary, const char
 					 literal, literal, literal, literal, literal, literal, literal, summary));
 }
 
-/* Make the view of a tracked table anew, by another policy; if it is there. */
+/*
+ * Make the view of a tracked table if it is gone; and, if replace is told, anew
+ * by another policy.
+ */
 void
-TrackCreateView(Track *track, const char *policy)
+TrackCreateView(Track *track, const char *policy, bool replace)
 {
 	char	   *name;
 	Oid			schema = SummaryName(track, get_rel_namespace(track->orders), &name);
@@ -1114,13 +1117,18 @@ TrackCreateView(Track *track, const char *policy)
 	Oid			relid = get_relname_relid(psprintf("%s_now", name), schema);
 	TrackScope	scope;
 
-	if (!OidIsValid(relid))
+	if (OidIsValid(relid) && !replace)
 		return;
 	TrackEnter(track->owner, &scope);
 	SPI_connect();
-	Execute(psprintf("SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = %u", relid));
-	CreateView("CREATE OR REPLACE VIEW", view, track->summary_name, policy,
-			   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+	if (OidIsValid(relid))
+	{
+		Execute(psprintf("SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = %u", relid));
+		CreateView("CREATE OR REPLACE VIEW", view, track->summary_name, policy,
+				   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+	}
+	else
+		CreateView("CREATE VIEW", view, track->summary_name, policy, NULL);
 	SPI_finish();
 	TrackLeave(&scope);
 }

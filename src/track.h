@@ -219,7 +219,7 @@ extern void TrackPartitions(Oid relid, const char *const *arguments, LOCKMODE lo
 extern const char *TrackTruth(Track *track, const char *condition);
 extern void TrackDropTriggers(Oid relid);
 extern void TrackFollowUpdates(Oid relid, bool all_columns, bool make);
-extern void TrackCreateView(Track *track, const char *policy);
+extern void TrackCreateView(Track *track, const char *policy, bool replace);
 extern Oid	TrackFunction(void);
 extern char **TrackTriggerArguments(HeapTuple tuple, TupleDesc desc);
 extern List *TrackAll(void);

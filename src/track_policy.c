@@ -73,8 +73,9 @@ WritePolicy(Oid relid, const char *policy)
  * set_policy(orders regclass, policy lifecycle_policy) returns bigint: from now
  * on that is the policy.  What time has changed until now is judged by the old
  * one, every customer by the new one; those whose stage it changes get a
- * correction in the history.  Returns the number of rows of the summary that
- * were written.
+ * correction in the history.  The view of the stages of now, which has the
+ * policy too, is made if it is gone.  Returns the number of rows of the summary
+ * that were written.
  */
 Datum
 crm_set_policy(PG_FUNCTION_ARGS)
@@ -92,6 +93,7 @@ crm_set_policy(PG_FUNCTION_ARGS)
 	relations = find_all_inheritors(track->orders, ShareRowExclusiveLock, NULL);
 	if (strcmp(track->arguments[ARGUMENT_POLICY], policy) == 0)
 	{
+		TrackCreateView(track, policy, false);
 		table_close(orders, NoLock);
 		PG_RETURN_INT64(0);
 	}
@@ -105,7 +107,7 @@ crm_set_policy(PG_FUNCTION_ARGS)
 		WritePolicy(lfirst_oid(cell), policy);
 	/* of orders without triggers, the summary has the arguments */
 	WritePolicy(track->summary, policy);
-	TrackCreateView(track, policy);
+	TrackCreateView(track, policy, true);
 	CommandCounterIncrement();
 
 	track = TrackOpen(orders);
