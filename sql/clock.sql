@@ -137,6 +137,43 @@ SELECT crm.untrack('full_page');
 DROP TABLE full_page;
 DROP FUNCTION refuse;
 DROP TABLE bad;
+-- whatever a trigger says, be it what else would be so for all customers: it is for this one only; of a queue as well
+CREATE TABLE few (customer int, at timestamptz, amount int);
+CREATE INDEX ON few (customer);
+INSERT INTO few SELECT i, now() - interval '80 days', 1 FROM generate_series(1, 5) i;
+CREATE TABLE few_queued (LIKE few INCLUDING ALL);
+SELECT crm.track('few', 'customer', 'at', 'amount'), crm.track('few_queued', 'customer', 'at', 'amount', mode => 'queued');
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF NEW.customer = 3 THEN PERFORM FROM public.nowhere; END IF;
+	RAISE 'not this one' USING ERRCODE = CASE NEW.customer WHEN 2 THEN '42501' WHEN 4 THEN '55006' ELSE TG_ARGV[0] END;
+END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON few_lifecycle FOR EACH ROW WHEN (OLD.customer BETWEEN 2 AND 4) EXECUTE FUNCTION refuse();
+CREATE TRIGGER refuse AFTER UPDATE ON few_queued_lifecycle FOR EACH ROW WHEN (OLD.customer BETWEEN 2 AND 4) EXECUTE FUNCTION refuse();
+INSERT INTO few_queued SELECT i, now(), 1 FROM generate_series(1, 5) i;
+\set VERBOSITY terse
+SELECT crm.advance_stages(now() + interval '15 days', 'few'), crm.apply_queue('few_queued');
+\set VERBOSITY default
+SELECT customer, stage FROM few_lifecycle ORDER BY 1;
+SELECT customer, sqlstate, message FROM few_queued_lifecycle_errors ORDER BY 1;
+SELECT customer, crm.order_count(purchases) FROM few_queued_lifecycle ORDER BY 1;
+-- but a lock that it does not get nobody will, and a table that is not as it was made is so for all
+CREATE TRIGGER refuse_lock BEFORE UPDATE ON few_queued_lifecycle FOR EACH ROW WHEN (OLD.customer = 5) EXECUTE FUNCTION refuse('55P03');
+INSERT INTO few_queued SELECT i, now(), 1 FROM generate_series(4, 5) i;
+\set VERBOSITY terse
+SELECT crm.apply_queue('few_queued');
+DROP TRIGGER refuse_lock ON few_queued_lifecycle;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+ALTER TABLE few_queued_lifecycle_history DROP COLUMN cause;
+SET LOCAL session_replication_role = origin;
+INSERT INTO few_queued VALUES (6, now(), 1);
+SELECT crm.apply_queue('few_queued');
+ROLLBACK;
+\set VERBOSITY default
+SELECT customer FROM few_queued_lifecycle_queue ORDER BY 1;
+SELECT crm.untrack('few'), crm.untrack('few_queued');
+DROP TABLE few, few_queued;
+DROP FUNCTION refuse;
 -- wrong arguments
 SELECT crm.advance_stages('infinity');
 SELECT crm.advance_stages(NULL) IS NULL AS nothing;

@@ -259,6 +259,9 @@ extern int64 TrackAdvance(Track *track, TrackRound *round);
 extern bool TrackMayAdd(void);
 extern void TrackForbidAdding(void);
 
+/* track_trigger.c */
+extern int	TrackTriggerDepth(void);
+
 /* track_queue.c */
 extern ErrorData *TrackTry(void (*function) (void *), void *argument, bool applying);
 extern bool TrackLockQueue(Track *track, bool wait);

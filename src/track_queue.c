@@ -33,13 +33,31 @@
 /* how many rows of the queue are applied at a time */
 #define APPLY_BATCH		1000
 
+/* What is tried: whether an error was raised by a trigger that it fired. */
+typedef struct Trial
+{
+	int			depth;			/* of triggers, where it began */
+	bool		in_trigger;
+} Trial;
+
+/* Called for each message, while what raised it is still being executed. */
+static void
+NoteTrigger(void *arg)
+{
+	Trial	   *trial = arg;
+
+	trial->in_trigger = TrackTriggerDepth() > trial->depth;
+}
+
 /*
  * Whether an error is to be blamed on a function's data.  The server, a
  * deadlock or a user who cancels are not; and of an apply neither a lock nor a
- * definition, which would be so for every customer.
+ * definition, which would be so for every customer.  A trigger of the user's
+ * may raise what it likes for one customer; but where one waits for a lock in
+ * vain, so would all.
  */
 static bool
-IsOfData(const ErrorData *error, bool applying)
+IsOfData(const ErrorData *error, bool applying, const Trial *trial)
 {
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
@@ -50,7 +68,7 @@ IsOfData(const ErrorData *error, bool applying)
 			return false;
 		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
 		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
-			return !applying;
+			return !applying || (trial->in_trigger && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE);
 		default:
 			return true;
 	}
@@ -68,12 +86,20 @@ TrackTry(void (*function) (void *), void *argument, bool applying)
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData  *volatile error = NULL;
+	Trial		trial = {TrackTriggerDepth(), false};
+	ErrorContextCallback callback;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
+	callback.callback = NoteTrigger;
+	callback.arg = &trial;
+	callback.previous = error_context_stack;
 	PG_TRY();
 	{
+		/* an error takes it off again */
+		error_context_stack = &callback;
 		function(argument);
+		error_context_stack = callback.previous;
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -86,7 +112,7 @@ TrackTry(void (*function) (void *), void *argument, bool applying)
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
-	if (error != NULL && !IsOfData(error, applying))
+	if (error != NULL && !IsOfData(error, applying, &trial))
 		ReThrowError(error);
 	return error;
 }

@@ -225,8 +225,8 @@ typedef struct TrackUpdates
 static TrackUpdates *updates = NULL;
 
 /* How many triggers are being executed, one in the other. */
-static int
-TriggerDepth(void)
+int
+TrackTriggerDepth(void)
 {
 	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
 }
@@ -237,7 +237,7 @@ FindUpdates(Oid relid)
 {
 	for (TrackUpdates *kept = updates; kept != NULL; kept = kept->next)
 		if (kept->relid == relid && kept->subtransaction == GetCurrentSubTransactionId() &&
-			kept->depth == TriggerDepth())
+			kept->depth == TrackTriggerDepth())
 			return kept;
 	return NULL;
 }
@@ -263,7 +263,7 @@ CreateUpdates(Oid relid)
 
 	kept->relid = relid;
 	kept->subtransaction = GetCurrentSubTransactionId();
-	kept->depth = TriggerDepth();
+	kept->depth = TrackTriggerDepth();
 	kept->context = context;
 
 	callback->func = UnlinkUpdates;
