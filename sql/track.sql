@@ -1394,6 +1394,18 @@ BEGIN;
 TRUNCATE orders;
 SELECT * FROM summary();
 ROLLBACK;
+-- what a trigger of the user's writes after they were noted goes with them, or stays
+BEGIN;
+CREATE FUNCTION write_more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	INSERT INTO public.orders VALUES (101, 7, now(), 5);
+	INSERT INTO public.orders_1 VALUES (5, 8, now(), 5);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER write_more BEFORE TRUNCATE ON orders_2_1 EXECUTE FUNCTION write_more();
+TRUNCATE orders_2_1;
+SELECT customer, orders, revenue FROM summary() WHERE customer IN (7, 8);
+SELECT * FROM crm.verify('orders');
+ROLLBACK;
 ALTER TABLE orders_2_1 DISABLE TRIGGER crm_track_partition_before_truncate;
 TRUNCATE orders_2_1;
 SELECT * FROM crm.verify('orders');

@@ -220,6 +220,7 @@ typedef struct TrackUpdates
 	Tuplestorestate *old;
 	Tuplestorestate *new;
 	TrackBatch *truncated;		/* of a TRUNCATE: see KeepTruncated() */
+	bool		written;		/* since that was kept, to any of the orders */
 } TrackUpdates;
 
 static TrackUpdates *updates = NULL;
@@ -370,6 +371,18 @@ KeepTruncated(Track *track, Relation relation)
 	CurrentResourceOwner = owner;
 }
 
+/*
+ * Orders are written.  If it is by a trigger BEFORE TRUNCATE, after KeepTruncated(),
+ * they may go with the others, of whom they are not.
+ */
+static void
+NoteWritten(const Track *track)
+{
+	for (TrackUpdates *kept = updates; kept != NULL; kept = kept->next)
+		if (kept->truncated != NULL && kept->truncated->track->orders == track->orders)
+			kept->written = true;
+}
+
 /* AFTER TRUNCATE: read the orders of these again, or else of everybody. */
 static void
 TrackTruncated(Track *track, Relation relation, TrackUpdates *kept)
@@ -379,11 +392,15 @@ TrackTruncated(Track *track, Relation relation, TrackUpdates *kept)
 
 	if (kept != NULL)
 	{
+		bool		all = kept->written && !queued;
+
 		kept->truncated->track = track;
-		TrackBatchFinish(kept->truncated);
+		if (!all)
+			TrackBatchFinish(kept->truncated);
 		TrackBatchFree(kept->truncated);
 		MemoryContextDelete(kept->context);
-		return;
+		if (!all)
+			return;
 	}
 	orders = table_open(track->orders, queued ? AccessShareLock : ShareRowExclusiveLock);
 	track = TrackOpen(orders);
@@ -744,6 +761,7 @@ crm_track_orders(PG_FUNCTION_ARGS)
 		statement.new_table = data->tg_newtable;
 	}
 
+	NoteWritten(track);
 	/* expressions may call functions: of the owner's, as the owner */
 	TrackEnter(track->owner, &scope);
 	statement.batch = TrackBatchCreate(track);
