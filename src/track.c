@@ -35,6 +35,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -684,6 +685,42 @@ QualifiedOperator(Oid operator)
 	return result;
 }
 
+/*
+ * A row that is inserted through a partitioned table may have nulls in the
+ * transition table where the partition has generated columns: PostgreSQL keeps
+ * it as it was before these were calculated, if it is laid out otherwise in the
+ * partition.  Where an expression reads null there, it reads what generates
+ * the column.
+ */
+static Node *
+FillGenerated(Node *node, void *context)
+{
+	Relation	relation = context;
+
+	if (node != NULL && IsA(node, Var))
+	{
+		Var		   *var = (Var *) node;
+		Bitmapset  *reads = NULL;
+		CoalesceExpr *filled;
+		Node	   *generated;
+
+		if (TupleDescAttr(RelationGetDescr(relation), var->varattno - 1)->attgenerated == '\0')
+			return node;
+		generated = build_column_default(relation, var->varattno);
+		pull_varattnos(generated, 1, &reads);
+		/* the table that a row is in, which a transition table does not know */
+		if (bms_next_member(reads, -1) + FirstLowInvalidHeapAttributeNumber < 0)
+			return node;
+		filled = makeNode(CoalesceExpr);
+		filled->coalescetype = var->vartype;
+		filled->coalescecollid = var->varcollid;
+		filled->args = list_make2(var, generated);
+		filled->location = -1;
+		return (Node *) filled;
+	}
+	return expression_tree_mutator(node, FillGenerated, context);
+}
+
 /* Prepare the expressions over a row of the relation. */
 static void
 LoadExpressions(Track *track, Relation relation)
@@ -715,6 +752,8 @@ LoadExpressions(Track *track, Relation relation)
 		else if (i == ARGUMENT_AMOUNT)
 			track->amount_type = type;
 		pull_varattnos(node, 1, &track->attributes);
+		if (relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+			node = FillGenerated(node, relation);
 		*targets = lappend(*targets, makeTargetEntry(expression_planner((Expr *) node),
 													 list_length(*targets) + 1, NULL, false));
 	}
