@@ -413,6 +413,11 @@ SELECT customer FROM parted_queued_lifecycle_queue;
 UPDATE parted SET at = '2025-10-01', customer = 2, tax = 3 WHERE id = 1;
 SELECT customer, crm.order_count(purchases), crm.revenue(purchases) FROM parted_lifecycle ORDER BY 1;
 SELECT * FROM crm.verify('parted');
+-- a MERGE tells of a row that its UPDATE moves as of one deleted and one inserted, if it has these actions
+MERGE INTO parted p USING (VALUES (1), (2)) AS v (id) ON p.id = v.id WHEN MATCHED AND false THEN DELETE
+WHEN MATCHED THEN UPDATE SET at = '2025-03-01', customer = 3 WHEN NOT MATCHED AND false THEN INSERT DEFAULT VALUES;
+SELECT customer, crm.order_count(purchases), crm.revenue(purchases) FROM parted_lifecycle ORDER BY 1;
+SELECT * FROM crm.verify('parted');
 SELECT crm.untrack('parted'), crm.untrack('parted_queued');
 DROP TABLE parted, parted_queued;
 -- a table with a summary of its own is no partition
