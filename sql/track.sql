@@ -1355,9 +1355,40 @@ DELETE FROM orders WHERE id IN (1, 2);
 SELECT crm.advance_stages(now() + interval '100 days', 'orders');
 SELECT customer, stage, crm.order_count(purchases), note FROM orders_lifecycle ORDER BY 1;
 SELECT * FROM crm.verify('orders');
+-- and one that writes orders of another customer of the statement, as a row is changed or made
+DROP TRIGGER note_other ON orders_lifecycle;
+DROP TRIGGER of_stage ON orders_lifecycle;
+CREATE FUNCTION give() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF NEW.customer <= 0 THEN INSERT INTO public.orders VALUES (100, 1, now() - interval '1 day', 100); END IF;
+	RETURN NEW;
+END $$;
+CREATE FUNCTION take() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF NEW.customer <= 0 THEN DELETE FROM public.orders WHERE customer = 1 AND id = (SELECT min(id) FROM public.orders WHERE customer = 1); END IF;
+	RETURN NEW;
+END $$;
+CREATE VIEW totals AS SELECT customer, crm.order_count(purchases), crm.revenue(purchases) FROM orders_lifecycle ORDER BY 1;
+CREATE TRIGGER writes BEFORE INSERT OR UPDATE ON orders_lifecycle FOR EACH ROW EXECUTE FUNCTION give();
+UPDATE orders SET amount = 2;
+INSERT INTO orders SELECT 30 + i, i % 2, now() - interval '1 day', 1 FROM generate_series(1, 2) i;
+INSERT INTO orders SELECT 32 + i, i - 2, now() - interval '1 day', 1 FROM generate_series(1, 3) i;
+TABLE totals;
+SELECT * FROM crm.verify('orders');
+CREATE OR REPLACE TRIGGER writes BEFORE UPDATE ON orders_lifecycle FOR EACH ROW EXECUTE FUNCTION take();
+UPDATE orders SET amount = 3;
+SELECT * FROM crm.verify('orders');
+INSERT INTO orders SELECT 40 + i, i - 2, now() - interval '1 day', 1 FROM generate_series(1, 3) i;
+SELECT * FROM crm.verify('orders');
+CREATE OR REPLACE TRIGGER writes AFTER INSERT ON orders_lifecycle FOR EACH ROW EXECUTE FUNCTION take();
+INSERT INTO orders SELECT 50 + i, i - 4, now() - interval '1 day', 1 FROM generate_series(1, 5) i;
+SELECT * FROM crm.verify('orders');
+MERGE INTO orders o USING (SELECT 55 + i AS id, i - 10 AS customer FROM generate_series(1, 4) i UNION ALL VALUES (41, -1), (60, 1)) AS n ON o.id = n.id WHEN MATCHED THEN UPDATE SET amount = 4
+WHEN NOT MATCHED THEN INSERT VALUES (n.id, n.customer, now() - interval '1 day', 1);
+TABLE totals;
+SELECT * FROM crm.verify('orders');
+DROP VIEW totals;
 SELECT crm.untrack('orders');
 DROP TABLE orders;
-DROP FUNCTION say, note_other;
+DROP FUNCTION say, note_other, give, take;
 
 -- More customers in a statement than there is room for in memory: those known before and new ones, with several orders each, in any order.
 CREATE TABLE orders (id int, customer int, at timestamptz, amount int);

@@ -81,6 +81,9 @@ typedef struct Summary
 /* of how many customers the orders are read at a time: without an index, that means all orders */
 #define READ_BATCH		1000000
 
+/* How often rows of summaries were brought up to date, in this session. */
+static uint64 applications = 0;
+
 /* The command as of which orders were last read again, and its transaction. */
 static CommandId recomputed_command = FirstCommandId;
 static TimestampTz recomputed_transaction = DT_NOBEGIN;
@@ -599,6 +602,25 @@ ReadOrders(Track *track, TrackBatch *batch, TrackEntry **entries, int count)
 	pfree(keys);
 }
 
+/*
+ * Read the orders of a customer again, whose row is to be written next, if a
+ * trigger of the user's on a row that was written before has brought something
+ * up to date: it may have written orders of this customer since they were read,
+ * or have had those read that are to be added.  Returns whether they were read.
+ */
+static bool
+ReadDisturbed(Track *track, TrackBatch *batch, TrackEntry *entry, uint64 application)
+{
+	if (application == applications)
+		return false;
+	if (entry->action == ENTRY_ADD && !TrackMayAdd())
+		entry->action = ENTRY_RECOMPUTE;
+	if (entry->action != ENTRY_RECOMPUTE)
+		return false;
+	ReadOrders(track, batch, &entry, 1);
+	return true;
+}
+
 /* Write the row of an entry, if that is there; it must be locked before. */
 static void
 UpdateEntry(Summary *summary, TrackEntry *entry, TimestampTz now)
@@ -713,6 +735,8 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 	TrackScope	scope;
 	Summary		summary;
 	bool		recompute = false;
+	bool		read;
+	uint64		application = ++applications;
 	int			n = 0;
 	TimestampTz now;
 
@@ -724,6 +748,7 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 	for (int i = 0; i < count; i++)
 		if (entries[i]->action == ENTRY_RECOMPUTE)
 			recompute = true;
+	read = recompute;
 	TrackSortEntries(track, entries, count);
 
 	TrackEnter(track->owner, &scope);
@@ -769,12 +794,20 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 					 errdetail("A row was deleted from it at the same time."),
 					 errhint("The transaction might succeed if retried.")));
 		entries[n++] = entry;
-		if (!recompute)
-			UpdateEntry(&summary, entry, GetCurrentTimestamp());
+		if (recompute)
+			continue;
+		if (ReadDisturbed(track, batch, entry, application))
+			read = true;
+		UpdateEntry(&summary, entry, GetCurrentTimestamp());
 	}
 	if (recompute)
 	{
+		/* a trigger of the user's on a new row may have had those read that are to be added */
+		for (int i = 0; i < n; i++)
+			if (entries[i]->action == ENTRY_ADD && !TrackMayAdd())
+				entries[i]->action = ENTRY_RECOMPUTE;
 		ReadOrders(track, batch, entries, n);
+		application = applications;
 		for (int i = 0; i < n; i++)
 		{
 			/* a trigger of the user's on one row may have updated another */
@@ -786,6 +819,7 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 			UnregisterSnapshot(snapshot);
 			if (!found)
 				elog(ERROR, "a locked row of %s is gone", track->summary_name);
+			ReadDisturbed(track, batch, entries[i], application);
 			UpdateEntry(&summary, entries[i], GetCurrentTimestamp());
 		}
 	}
@@ -795,7 +829,7 @@ TrackBatchApply(TrackBatch *batch, bool skip_locked)
 	CloseSummary(&summary);
 	TrackLeave(&scope);
 	CommandCounterIncrement();
-	if (recompute)
+	if (read)
 		TrackForbidAdding();
 	MemoryContextSwitchTo(previous);
 	return summary.written;
