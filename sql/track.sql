@@ -1451,6 +1451,10 @@ SELECT customer, problem FROM crm.verify('orders') WHERE problem = 'purchases';
 BEGIN;
 TRUNCATE orders;
 SELECT * FROM summary();
+INSERT INTO orders VALUES (1, 1, now(), 1), (101, 3, now(), 1);
+TRUNCATE orders;
+INSERT INTO orders VALUES (1, 1, now(), 1);
+SELECT * FROM summary();
 ROLLBACK;
 -- what a trigger of the user's writes after they were noted goes with them, or stays
 BEGIN;
@@ -1471,6 +1475,23 @@ SELECT crm.untrack('orders');
 SELECT crm.track('orders', 'customer', 'at', 'amount', mode => 'queued');
 INSERT INTO orders VALUES (154, 5, now(), 1), (101, 6, now(), 1);
 SELECT crm.apply_queue();
+-- all are read, or queued, once, however many partitions there are
+BEGIN;
+TRUNCATE orders;
+SELECT customer, cause FROM orders_lifecycle_queue ORDER BY 1;
+ROLLBACK;
+BEGIN;
+DO $$ BEGIN
+	TRUNCATE orders;
+	RAISE 'no';
+EXCEPTION WHEN raise_exception THEN
+	TRUNCATE orders;
+	INSERT INTO orders VALUES (154, 5, now(), 1);
+	TRUNCATE orders;
+	INSERT INTO orders VALUES (154, 5, now(), 1), (101, 6, now(), 1);
+END $$;
+SELECT customer, count(*) FROM orders_lifecycle_queue GROUP BY 1 ORDER BY 1;
+ROLLBACK;
 TRUNCATE orders_2_2;
 SELECT customer, cause FROM orders_lifecycle_queue ORDER BY 1;
 SELECT crm.apply_queue();

@@ -383,10 +383,17 @@ NoteWritten(const Track *track)
 			kept->written = true;
 }
 
-/* AFTER TRUNCATE: read the orders of these again, or else of everybody. */
+/*
+ * AFTER TRUNCATE: read the orders of these again, or else of everybody.  Of
+ * everybody once a statement, however many partitions it empties, unless
+ * something is written between.
+ */
 static void
 TrackTruncated(Track *track, Relation relation, TrackUpdates *kept)
 {
+	static Oid	read_orders = InvalidOid;
+	static TransactionId read_transaction = InvalidTransactionId;
+	static CommandId read_command = FirstCommandId;
 	bool		queued = track->mode == MODE_QUEUED;
 	Relation	orders;
 
@@ -402,6 +409,9 @@ TrackTruncated(Track *track, Relation relation, TrackUpdates *kept)
 		if (!all)
 			return;
 	}
+	if (read_orders == track->orders && read_transaction == GetTopTransactionId() &&
+		read_command == GetCurrentCommandId(false))
+		return;
 	orders = table_open(track->orders, queued ? AccessShareLock : ShareRowExclusiveLock);
 	track = TrackOpen(orders);
 	if (queued)
@@ -409,6 +419,9 @@ TrackTruncated(Track *track, Relation relation, TrackUpdates *kept)
 	else
 		TrackRefresh(track, orders);
 	table_close(orders, NoLock);
+	read_orders = track->orders;
+	read_transaction = GetTopTransactionId();
+	read_command = GetCurrentCommandId(false);
 }
 
 /*
