@@ -1254,6 +1254,23 @@ SELECT crm.verify('parted');
 SELECT crm.untrack('parted');
 DROP TABLE parted;
 
+-- The key of a customer may be kept out of the row, in a wide one, and goes with its table
+CREATE TABLE parted (customer text, at date, amount int, wide text) PARTITION BY RANGE (at);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+ALTER TABLE parted_1 ALTER customer SET STORAGE EXTERNAL, ALTER wide SET STORAGE PLAIN;
+ALTER TABLE parted_2 ALTER customer SET STORAGE EXTERNAL, ALTER wide SET STORAGE PLAIN;
+CREATE INDEX ON parted (customer);
+SELECT crm.track('parted', 'customer', 'at', 'amount');
+INSERT INTO parted SELECT 'somebody whose name is rather long, number ' || i, d, 1, repeat('w', 2000) FROM generate_series(1, 3) i, unnest('{2025-06-01,2026-06-01}'::date[]) d WHERE d < '2026-01-01' OR i > 1;
+SELECT bool_and(pg_relation_size(reltoastrelid) > 0) AS kept_elsewhere FROM pg_class WHERE relname IN ('parted_1', 'parted_2');
+TRUNCATE parted_1;
+SELECT right(customer, 1) AS customer, crm.order_count(purchases) FROM parted_lifecycle ORDER BY 1;
+DROP TABLE parted_2;
+SELECT right(customer, 1) AS customer, crm.order_count(purchases) FROM parted_lifecycle ORDER BY 1;
+SELECT crm.untrack('parted');
+DROP TABLE parted;
+
 -- More customers in a partition than are recomputed at a time: those that are new are new, and the others are known
 CREATE TABLE parted (customer text, at timestamptz, amount numeric) PARTITION BY RANGE (at);
 CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
