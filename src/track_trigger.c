@@ -220,7 +220,7 @@ typedef struct TrackUpdates
 	Tuplestorestate *old;
 	Tuplestorestate *new;
 	TrackBatch *truncated;		/* of a TRUNCATE: see KeepTruncated() */
-	bool		written;		/* since that was kept, to any of the orders */
+	bool		all;			/* of whom more is written meanwhile than can be kept */
 } TrackUpdates;
 
 static TrackUpdates *updates = NULL;
@@ -372,18 +372,6 @@ KeepTruncated(Track *track, Relation relation)
 }
 
 /*
- * Orders are written.  If it is by a trigger BEFORE TRUNCATE, after KeepTruncated(),
- * they may go with the others, of whom they are not.
- */
-static void
-NoteWritten(const Track *track)
-{
-	for (TrackUpdates *kept = updates; kept != NULL; kept = kept->next)
-		if (kept->truncated != NULL && kept->truncated->track->orders == track->orders)
-			kept->written = true;
-}
-
-/*
  * AFTER TRUNCATE: read the orders of these again, or else of everybody.  Of
  * everybody once a statement, however many partitions it empties, unless
  * something is written between.
@@ -399,7 +387,7 @@ TrackTruncated(Track *track, Relation relation, TrackUpdates *kept)
 
 	if (kept != NULL)
 	{
-		bool		all = kept->written && !queued;
+		bool		all = kept->all;
 
 		kept->truncated->track = track;
 		if (!all)
@@ -542,6 +530,28 @@ CollectOne(void *argument)
 	CollectRow(statement, &old_reader, &new_reader);
 	FreeExecutorState(old_reader.estate);
 	FreeExecutorState(new_reader.estate);
+}
+
+/*
+ * Orders were written.  If it is by a trigger BEFORE TRUNCATE, after
+ * KeepTruncated(), they may go with the others: keep whose they are, too.
+ */
+static void
+KeepWritten(TrackBatch *batch)
+{
+	int			count;
+	TrackEntry **entries;
+
+	for (TrackUpdates *kept = updates; kept != NULL; kept = kept->next)
+	{
+		if (kept->truncated == NULL || kept->truncated->track->orders != batch->track->orders)
+			continue;
+		/* of those on disk too many; who queued them has them read anyway */
+		kept->all |= batch->sort != NULL;
+		entries = TrackBatchEntries(batch, &count);
+		for (int i = 0; i < count; i++)
+			TrackBatchRecompute(kept->truncated, entries[i]->key, CAUSE_CORRECTION);
+	}
 }
 
 /* The customer of statement->row, whether the order counts or not. */
@@ -774,7 +784,6 @@ crm_track_orders(PG_FUNCTION_ARGS)
 		statement.new_table = data->tg_newtable;
 	}
 
-	NoteWritten(track);
 	/* expressions may call functions: of the owner's, as the owner */
 	TrackEnter(track->owner, &scope);
 	statement.batch = TrackBatchCreate(track);
@@ -786,6 +795,7 @@ crm_track_orders(PG_FUNCTION_ARGS)
 		CollectForQueue(&statement);
 	else
 		Collect(&statement);
+	KeepWritten(statement.batch);
 	ExecDropSingleTupleTableSlot(statement.old);
 	ExecDropSingleTupleTableSlot(statement.new);
 	if (kept != NULL)
