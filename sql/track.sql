@@ -1402,6 +1402,16 @@ MERGE INTO orders o USING (SELECT 55 + i AS id, i - 10 AS customer FROM generate
 WHEN NOT MATCHED THEN INSERT VALUES (n.id, n.customer, now() - interval '1 day', 1);
 TABLE totals;
 SELECT * FROM crm.verify('orders');
+-- while all are read, too
+CREATE OR REPLACE TRIGGER writes BEFORE UPDATE ON orders_lifecycle FOR EACH ROW EXECUTE FUNCTION give();
+ALTER TABLE orders DISABLE TRIGGER crm_track_insert;
+INSERT INTO orders SELECT 70 + i, i - 3, now() - interval '1 day', 1 FROM generate_series(1, 4) i;
+ALTER TABLE orders ENABLE TRIGGER crm_track_insert;
+SELECT crm.refresh('orders');
+SELECT * FROM crm.verify('orders');
+TRUNCATE orders;
+SELECT * FROM totals WHERE customer = 1;
+SELECT * FROM crm.verify('orders');
 DROP VIEW totals;
 SELECT crm.untrack('orders');
 DROP TABLE orders;

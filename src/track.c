@@ -1691,6 +1691,7 @@ WriteRows(Track *track, const char *query, bool judge)
 	Portal		portal;
 	int64		written = 0;
 	uint64		fetched;
+	uint64		applications = TrackApplications();
 
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
@@ -1710,7 +1711,8 @@ WriteRows(Track *track, const char *query, bool judge)
 			Datum		value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
 			TrackEntry *entry = TrackBatchFind(batch, value, &found);
 
-			entry->action = judge ? ENTRY_JUDGE : ENTRY_SET;
+			/* what was found may be so no more: triggers of the user's on rows of the summary wrote orders */
+			entry->action = judge ? ENTRY_JUDGE : TrackApplications() == applications ? ENTRY_SET : ENTRY_RECOMPUTE;
 			value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
 			if (!isnull)
 				memcpy(&entry->purchases, DatumGetPointer(value), sizeof(Purchases));
@@ -1721,6 +1723,7 @@ WriteRows(Track *track, const char *query, bool judge)
 		}
 		SPI_freetuptable(SPI_tuptable);
 		written += TrackBatchApply(batch, false);
+		applications++;
 		TrackBatchFree(batch);
 	} while (fetched == REFRESH_BATCH);
 	SPI_cursor_close(portal);

@@ -256,6 +256,7 @@ extern SPIPlanPtr TrackKeepPlan(SPIPlanPtr *plan, const char *query, int nargs, 
 extern void TrackCheckSpi(int result, const char *what);
 extern Datum TrackKeyArray(const Track *track, Datum *keys, int count);
 extern int64 TrackAdvance(Track *track, TrackRound *round);
+extern uint64 TrackApplications(void);
 extern bool TrackMayAdd(void);
 extern void TrackForbidAdding(void);
 

@@ -88,6 +88,12 @@ static uint64 applications = 0;
 static CommandId recomputed_command = FirstCommandId;
 static TimestampTz recomputed_transaction = DT_NOBEGIN;
 
+uint64
+TrackApplications(void)
+{
+	return applications;
+}
+
 /*
  * Whether what a statement inserted, whose trigger is being executed, may be
  * added.  Not if orders were read again after it began: that has seen what was
@@ -613,7 +619,7 @@ ReadDisturbed(Track *track, TrackBatch *batch, TrackEntry *entry, uint64 applica
 {
 	if (application == applications)
 		return false;
-	if (entry->action == ENTRY_ADD && !TrackMayAdd())
+	if (entry->action == ENTRY_SET || (entry->action == ENTRY_ADD && !TrackMayAdd()))
 		entry->action = ENTRY_RECOMPUTE;
 	if (entry->action != ENTRY_RECOMPUTE)
 		return false;
