@@ -82,6 +82,16 @@ SELECT shop.identify(email => 'wim@example.com') AS wim \gset
 SELECT shop.identify(email => 'wim@example.com', cookie => 'wim') = :wim AS named, shop.identify(email => 'wim@example.com', cookie => 'wim', verified => true) = :wim AS proved;
 SELECT shop.identify(system => 'web', external_id => 'wim', email => 'wim@example.com', cookie => 'wim') = :wim AS himself;
 
+-- Who names the address of one who has an account, or has proved it, adds no number to him; of a guest the first that comes is taken, as the address was
+SELECT shop.identify(system => 'web', external_id => 'kim', email => 'kim@example.com', verified => true) AS kim, shop.identify(email => 'lea@example.com', verified => true, cookie => 'lea') AS lea, shop.identify(email => 'max@example.com') AS max \gset
+SELECT shop.identify(email => 'kim@example.com', phone => '+351 912 345 681', cookie => 'thief 5') = :kim AS kim, shop.identify(email => 'lea@example.com', phone => '+351 912 345 681') = :lea AS lea, shop.identify(email => 'max@example.com', phone => '+351 912 345 682') = :max AS max;
+SELECT phone FROM shop.customers WHERE customer_id IN (:kim, :lea, :max) ORDER BY customer_id;
+-- with the next call from her one browser, her login or a proof it is taken
+SELECT shop.identify(email => 'lea@example.com', phone => '+351 912 345 683', cookie => 'lea') = :lea AS lea, shop.identify(system => 'web', external_id => 'kim', phone => '+351 912 345 684') = :kim AS kim;
+SELECT phone, phone_verified_at FROM shop.customers WHERE customer_id IN (:kim, :lea, :max) ORDER BY customer_id;
+SELECT shop.identify(system => 'web', external_id => 'noa', email => 'noa@example.com', verified => true) = shop.identify(email => 'noa@example.com', phone => '+351 912 345 685', verified => true) AS noa;
+SELECT phone, phone_verified_at IS NOT NULL AS verified FROM shop.customers WHERE email = 'noa@example.com';
+
 -- Messages to his address and orders in his browser that no customer is named in are his as well
 SELECT setval('shop.customers_customer_id_seq', 10);
 SELECT shop.identify(email => 'Zed@example.com', phone => '+44 7700 900123', cookie => 'zed') AS zed \gset

@@ -491,6 +491,11 @@ BEGIN
 					message = format('customer %s is forgotten', (SELECT min(customer_id) FROM @.customers WHERE customer_id IN (person, by_email) AND forgotten_at IS NOT NULL)),
 					detail = 'What identifies him was written after that.', hint = 'Delete his rows of identities.';
 			END IF;
+			-- Anybody may name an address: to whom has proved it, or has an account, he
+			-- adds no number of his.
+			IF by_email IS NOT NULL AND NOT verified AND NOT logged_in AND (email_is_verified OR @.is_identified(person)) AND (by_cookie = by_email AND cookie_is_his) IS NOT TRUE THEN
+				phone := NULL;
+			END IF;
 			UPDATE @.customers SET email = coalesce(email, identify.email), phone = coalesce(phone, identify.phone),
 				email_verified_at = coalesce(email_verified_at, CASE WHEN verified AND coalesce(email, identify.email) = identify.email THEN seen_at END),
 				phone_verified_at = coalesce(phone_verified_at, CASE WHEN verified AND coalesce(phone, identify.phone) = identify.phone THEN seen_at END),
