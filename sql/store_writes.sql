@@ -247,6 +247,37 @@ UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 3;
 SELECT on_hand, reserved FROM shop.stock;
 ROLLBACK;
 
+-- Refunds that are deleted with the items that they were of, in one statement, in either order and by a foreign key, are no more than what is left
+CREATE FUNCTION pg_temp.totals_after(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	TRUNCATE shop.refunds, shop.order_items, shop.orders CASCADE;
+	INSERT INTO shop.orders (order_id, channel, currency, shipping) VALUES (1, 'web', 'EUR', 1);
+	INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price) VALUES (1, 1, 2, 2, 5), (1, 2, 2, 1, 5);
+	INSERT INTO shop.refunds (order_id, line, quantity, amount) VALUES (1, 1, 2, 10), (1, 2, 1, 4), (1, NULL, NULL, 1);
+	EXECUTE statement;
+	RETURN (SELECT format('%s, of it %s refunded%s', o.amount, o.refunded_amount,
+			CASE WHEN NOT (o.items_amount, o.refunded_amount) = (SELECT coalesce(sum(i.amount), 0), (SELECT coalesce(sum(r.amount), 0) FROM shop.refunds AS r) FROM shop.order_items AS i) THEN ', wrong totals' ELSE '' END)
+		FROM shop.orders AS o);
+EXCEPTION WHEN check_violation THEN
+	RETURN SQLERRM;
+END
+$$;
+BEGIN;
+SELECT pg_temp.totals_after('WITH r AS (DELETE FROM shop.refunds WHERE line = 1) DELETE FROM shop.order_items WHERE line = 1') AS a_line,
+	pg_temp.totals_after('WITH i AS (DELETE FROM shop.order_items WHERE line = 1) DELETE FROM shop.refunds WHERE line = 1') AS the_other_way;
+SELECT pg_temp.totals_after('WITH r AS (DELETE FROM shop.refunds) DELETE FROM shop.order_items') AS all_of_it,
+	pg_temp.totals_after('WITH i AS (DELETE FROM shop.order_items) DELETE FROM shop.refunds') AS the_other_way;
+SELECT pg_temp.totals_after('WITH i AS (UPDATE shop.order_items SET unit_price = 0 RETURNING order_id) DELETE FROM shop.refunds WHERE order_id IN (SELECT order_id FROM i)') AS made_a_gift;
+SELECT pg_temp.totals_after('WITH r AS (DELETE FROM shop.refunds WHERE line = 1) UPDATE shop.order_items SET unit_price = 1') AS too_little_left;
+SELECT pg_temp.totals_after('WITH r AS (DELETE FROM shop.refunds), i AS (DELETE FROM shop.order_items) DELETE FROM shop.orders') AS without_locations;
+ALTER TABLE shop.refunds DROP CONSTRAINT refunds_order_id_line_fkey, ADD FOREIGN KEY (order_id, line) REFERENCES shop.order_items ON DELETE CASCADE;
+SELECT pg_temp.totals_after('DELETE FROM shop.order_items') AS all_items, pg_temp.totals_after('DELETE FROM shop.order_items WHERE line = 1') AS one;
+ALTER TABLE shop.order_items DROP CONSTRAINT order_items_order_id_fkey, ADD FOREIGN KEY (order_id) REFERENCES shop.orders ON DELETE CASCADE;
+ALTER TABLE shop.refunds DROP CONSTRAINT refunds_order_id_fkey, ADD FOREIGN KEY (order_id) REFERENCES shop.orders ON DELETE CASCADE;
+SELECT pg_temp.totals_after('DELETE FROM shop.orders') AS the_order;
+SELECT count(*) FROM shop.order_items;
+ROLLBACK;
+
 -- What is too long for an index is told by its column, where it comes in. A store that has such rows keeps them, as they are small when compressed
 SELECT repeat('x', 2001) AS long \gset
 INSERT INTO shop.touches (visitor_id, kind, channel) VALUES (:'long', 'visit', 'web');
