@@ -240,6 +240,14 @@ SELECT pg_temp.stock_after($$UPDATE shop.orders SET status = 'shipped'$$, 'UPDAT
 SELECT pg_temp.stock_after($$UPDATE shop.orders SET status = 'shipped'$$, 'UPDATE OF status ON shop.orders',
 	:'add' || $$ SELECT NEW.order_id, 9, 2, 1, 0, 'main' WHERE NEW.status = 'shipped'; UPDATE shop.orders SET status = 'delivered' WHERE order_id = NEW.order_id AND status = 'shipped' AND order_id > 1;
 	UPDATE shop.orders SET status = 'cancelled' WHERE order_id = NEW.order_id AND status = 'delivered' AND order_id > 2$$) AS changed_on;
+-- of many rows, too, what waits is right, and none of it is written anew for each of them
+CREATE FUNCTION pg_temp.longest() RETURNS integer LANGUAGE sql AS $$
+	SELECT max(octet_length(current_setting(format('crm_store.waiting_%s_%s', 'shop.orders'::regclass::oid, n), true))) FROM generate_series(1, 100) AS n
+$$;
+SELECT pg_temp.stock_after($$INSERT INTO shop.orders (order_id, channel, currency) SELECT n, 'web', 'EUR' FROM generate_series(101, 700) AS n; UPDATE shop.stock SET on_hand = on_hand + 1000; $$
+	|| :'add' || $$ SELECT n, 1, 2, 1, 5, 'main' FROM generate_series(101, 700) AS n; UPDATE shop.stock SET on_hand = on_hand - 1000$$, 'INSERT ON shop.order_items',
+	$$UPDATE shop.orders SET status = 'shipped' WHERE order_id = NEW.order_id; PERFORM set_config('mine.longest', greatest(pg_temp.longest(), nullif(current_setting('mine.longest', true), '')::integer)::text, true)$$) AS many;
+SELECT current_setting('mine.longest')::integer BETWEEN 10000 AND 21000 AS in_pieces;
 -- an error leaves nothing waiting
 SELECT pg_temp.stock_after('SELECT 1') AS as_ever;
 DO $$ BEGIN UPDATE shop.orders SET status = CASE order_id WHEN 1 THEN 'cancelled' ELSE 'lost' END; EXCEPTION WHEN check_violation THEN NULL; END $$;

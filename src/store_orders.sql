@@ -247,18 +247,28 @@ DECLARE
 	under_way CONSTANT text := 'crm_store.under_way_' || $r$@.orders$r$::regclass::oid;
 	waiting CONSTANT text := 'crm_store.waiting_' || $r$@.orders$r$::regclass::oid;
 	others CONSTANT integer := coalesce(nullif(current_setting(under_way, true), ''), '1')::integer - 1;
-	kept CONSTANT jsonb := nullif(current_setting(waiting, true), '');
+	pieces integer := coalesce(nullif(current_setting(waiting, true), ''), '0')::integer;
+	last text := nullif(current_setting(waiting || '_' || pieces, true), '');
+	kept jsonb;
 	reserved integer[];
 	on_hand integer[];
 BEGIN
 	PERFORM set_config(under_way, greatest(others, 0)::text, true);
-	IF orders IS NULL AND (others > 0 OR kept IS NULL) THEN
+	IF orders IS NULL AND (others > 0 OR pieces = 0) THEN
 		RETURN;
 	ELSIF others > 0 THEN
-		PERFORM set_config(waiting, (coalesce(kept, '[]') || jsonb_agg(to_jsonb(u)))::text, true)
+		-- in pieces, as the one that more is added to is written anew
+		IF pieces = 0 OR octet_length(last) > 20000 THEN
+			pieces := pieces + 1;
+			last := NULL;
+			PERFORM set_config(waiting, pieces::text, true);
+		END IF;
+		PERFORM set_config(waiting || '_' || pieces, concat_ws(',', last, string_agg(to_jsonb(u)::text, ',')), true)
 		FROM unnest(orders, products, locations, quantities, reserve, ship) AS u(order_id, product_id, location, quantity, reserve, ship);
 		RETURN;
-	ELSIF kept IS NOT NULL THEN
+	ELSIF pieces > 0 THEN
+		SELECT ('[' || string_agg(current_setting(waiting || '_' || n), ',') || ']')::jsonb INTO kept FROM generate_series(1, pieces) AS n;
+		PERFORM set_config(waiting || '_' || n, '', true) FROM generate_series(1, pieces) AS n;
 		PERFORM set_config(waiting, '', true);
 	END IF;
 	WITH news AS (
