@@ -549,6 +549,18 @@ SELECT DISTINCT v AS view, f AS calls FROM unnest('{channel_attribution, campaig
 -- and who a customer is whose address or number an agent has, as the view shows them
 SELECT k, i LIKE 'customers_%_text_idx' AS found_by_it FROM unnest('{email, phone}'::text[]) AS k, LATERAL (
 	SELECT i FROM pg_temp.indexes(format('SELECT * FROM shop.customer_360 WHERE %I = ''none''', k)) AS i WHERE i ~ 'customers_.*text|Seq Scan on customers') AS i;
+-- and orders by what he is told of them, once there are many
+CREATE FUNCTION pg_temp.read_by(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN ' || query LOOP
+		IF line ~ 'Scan' THEN
+			RETURN substring(line FROM '(?:using|Index Scan on|Seq Scan on) (\w+)') || CASE WHEN substring(line FROM '\.\.([0-9.]+)')::numeric > 20 THEN ', all of it' ELSE '' END;
+		END IF;
+	END LOOP;
+END $$;
+ANALYZE shop.orders;
+SELECT k, pg_temp.read_by(format('SELECT * FROM shop.order_tracking WHERE %I = ''1''', k)) FROM unnest('{order_id, external_id, tracking_number}'::text[]) AS k;
 SELECT v AS view, pg_temp.differ(format('SELECT t.touch_id, t.customer_id, t.visitor_id, t.touched_at, t.kind, t.channel, t.campaign, t.product_id, t.country FROM shop.%I AS t', v), $$SELECT t.touch_id,
 	coalesce(t.customer_id, (SELECT i.customer_id FROM shop.identities AS i WHERE i.kind = 'cookie' AND i.value = t.visitor_id)), t.visitor_id, t.touched_at, t.kind, t.channel, t.campaign, t.product_id, t.country
 	FROM shop.touches AS t$$) AS whose

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS @.orders (
 	cancelled_at timestamptz,
 	refunded_at timestamptz,
 	carrier text,
-	tracking_number text,
+	tracking_number text CONSTRAINT orders_tracking_number_length CHECK (pg_catalog.octet_length(tracking_number) <= 2000),
 	country text,
 	region text,
 	city text,
@@ -47,18 +47,20 @@ CREATE TABLE IF NOT EXISTS @.orders (
 	-- a discount is written before the items that it is taken off
 	CONSTRAINT orders_refunded_at_most_paid CHECK (refunded_amount = 0 OR refunded_amount <= amount)
 );
--- orders that are parted by their numbers can't be unique by anything else
+-- Who looks for an order by what the customer reads to him need not know its system.
+-- Orders that are parted by their numbers can't be unique by anything else.
 DO $do$
 BEGIN
 	IF (SELECT relkind FROM pg_catalog.pg_class WHERE oid = $r$@.orders$r$::regclass) = 'p' THEN
-		CREATE INDEX IF NOT EXISTS orders_external_id_key ON @.orders (source_system, external_id) WHERE external_id IS NOT NULL;
+		CREATE INDEX IF NOT EXISTS orders_external_id_key ON @.orders (external_id, source_system) WHERE external_id IS NOT NULL;
 	ELSE
-		CREATE UNIQUE INDEX IF NOT EXISTS orders_external_id_key ON @.orders (source_system, external_id) WHERE external_id IS NOT NULL;
+		CREATE UNIQUE INDEX IF NOT EXISTS orders_external_id_key ON @.orders (external_id, source_system) WHERE external_id IS NOT NULL;
 	END IF;
 END
 $do$;
 CREATE INDEX IF NOT EXISTS orders_customer_id_idx ON @.orders (customer_id, ordered_at);
 CREATE INDEX IF NOT EXISTS orders_ordered_at_idx ON @.orders (ordered_at);
+CREATE INDEX IF NOT EXISTS orders_tracking_number_idx ON @.orders (tracking_number) WHERE tracking_number IS NOT NULL;
 CREATE INDEX IF NOT EXISTS orders_visitor_id_idx ON @.orders (visitor_id) WHERE customer_id IS NULL AND visitor_id IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS @.order_items (
