@@ -640,6 +640,24 @@ CREATE OR REPLACE TRIGGER refunds_updated AFTER UPDATE ON @.refunds REFERENCING 
 CREATE OR REPLACE TRIGGER refunds_deleted AFTER DELETE ON @.refunds REFERENCING OLD TABLE AS old_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION @.refunds_changed();
 
+-- A program that saves a row saves all of it, with the totals that it has read
+-- before the items came: what items and refunds say holds.  Orders of history have
+-- none.  It fires between order_status and order_value_update.
+CREATE OR REPLACE FUNCTION @.order_totals() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $function$
+BEGIN
+	SELECT coalesce(sum(i.quantity), NEW.units), coalesce(sum(i.amount), NEW.items_amount) INTO NEW.units, NEW.items_amount
+	FROM @.order_items AS i WHERE i.order_id = NEW.order_id;
+	SELECT coalesce(sum(f.amount), NEW.refunded_amount), coalesce(sum(f.amount - f.shipping - f.tax), NEW.refunded_sales) INTO NEW.refunded_amount, NEW.refunded_sales
+	FROM @.refunds AS f WHERE f.order_id = NEW.order_id;
+	RETURN NEW;
+END
+$function$;
+COMMENT ON FUNCTION @.order_totals() IS 'trigger: who writes an order''s totals himself does not change what its items and refunds come to';
+CREATE OR REPLACE TRIGGER order_totals BEFORE UPDATE ON @.orders FOR EACH ROW
+	WHEN (pg_catalog.pg_trigger_depth() = 0 AND (OLD.units, OLD.items_amount, OLD.refunded_amount, OLD.refunded_sales) IS DISTINCT FROM (NEW.units, NEW.items_amount, NEW.refunded_amount, NEW.refunded_sales))
+	EXECUTE FUNCTION @.order_totals();
+
 $ddl$;
 COMMENT ON FUNCTION crm.store_orders() IS 'DDL of a store: orders, items, refunds, history';
 
