@@ -293,6 +293,12 @@ ROLLBACK TO s;
 INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price, location) VALUES (14, 1, 1, 1, 5, 'main');
 INSERT INTO shop.refunds (order_id, amount) VALUES (14, 1);
 SELECT order_id, amount, refunded_amount FROM shop.orders ORDER BY order_id;
+-- refunds that he does not see are not taken for none
+RESET ROLE;
+ALTER TABLE shop.refunds ENABLE ROW LEVEL SECURITY;
+SET ROLE regress_crm_clerk;
+UPDATE shop.order_items SET unit_price = 6 WHERE order_id = 14;
+SELECT order_id, amount, refunded_amount FROM shop.orders WHERE order_id = 14;
 ROLLBACK;
 -- one pot too many, of a product that has no stock yet and of one that has
 INSERT INTO shop.orders (order_id, channel, currency) VALUES (3, 'web', 'EUR');
