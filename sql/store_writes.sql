@@ -428,7 +428,10 @@ SELECT * FROM crm.verify('shop.orders');
 -- A program that saves a whole row, as it was when it began, changes no total of what has items or refunds; of what has none it does
 UPDATE shop.orders SET units = 0, items_amount = 0, refunded_amount = 0, refunded_sales = 0, counts = true, net_base = 0, day = NULL, city = 'Porto' WHERE order_id IN (40, 41);
 UPDATE shop.orders SET units = 2, items_amount = 12 WHERE order_id = 30;
-SELECT order_id, units, amount, refunded_amount, refunded_sales, net_base, day = (ordered_at AT TIME ZONE 'UTC')::date AS day, city FROM shop.orders WHERE order_id IN (30, 40, 41) ORDER BY order_id;
+INSERT INTO shop.orders (order_id, channel, currency, units, items_amount, refunded_amount) VALUES (42, 'web', 'EUR', 1, 5, 4);
+INSERT INTO shop.order_items (order_id, line, product_id, quantity, unit_price) VALUES (42, 1, 1, 1, 5);
+UPDATE shop.order_items SET unit_price = 6 WHERE order_id = 42;
+SELECT order_id, units, amount, refunded_amount, refunded_sales, net_base, day = (ordered_at AT TIME ZONE 'UTC')::date AS day, city FROM shop.orders WHERE order_id IN (30, 40, 41, 42) ORDER BY order_id;
 SELECT * FROM crm.verify('shop.orders');
 
 DROP SCHEMA shop CASCADE;

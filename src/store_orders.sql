@@ -557,18 +557,15 @@ BEGIN
 		PERFORM @.check_refunds(ids);
 	END IF;
 
-	IF TG_OP = 'INSERT' OR row_security_active($r$@.refunds$r$::regclass) THEN
-		UPDATE @.orders AS o SET (units, items_amount) = (SELECT coalesce(sum(i.quantity), 0), coalesce(sum(i.amount), 0) FROM @.order_items AS i WHERE i.order_id = o.order_id)
-		WHERE order_id = ANY (ids) AND (
-			SELECT (o.units, o.items_amount) IS DISTINCT FROM (coalesce(sum(i.quantity), 0), coalesce(sum(i.amount), 0)) FROM @.order_items AS i WHERE i.order_id = o.order_id);
-	ELSE
-		-- refunds that the same statement has deleted are not to be more than what is left
-		UPDATE @.orders AS o SET (units, items_amount) = (SELECT coalesce(sum(i.quantity), 0), coalesce(sum(i.amount), 0) FROM @.order_items AS i WHERE i.order_id = o.order_id),
-			(refunded_amount, refunded_sales) = (SELECT coalesce(sum(f.amount), 0), coalesce(sum(f.amount - f.shipping - f.tax), 0) FROM @.refunds AS f WHERE f.order_id = o.order_id)
-		WHERE order_id = ANY (ids) AND ((
-			SELECT (o.units, o.items_amount) IS DISTINCT FROM (coalesce(sum(i.quantity), 0), coalesce(sum(i.amount), 0)) FROM @.order_items AS i WHERE i.order_id = o.order_id) OR (
-			SELECT (o.refunded_amount, o.refunded_sales) IS DISTINCT FROM (coalesce(sum(f.amount), 0), coalesce(sum(f.amount - f.shipping - f.tax), 0)) FROM @.refunds AS f WHERE f.order_id = o.order_id));
+	-- refunds that the same statement has deleted are not to be more than what is left
+	IF TG_OP <> 'INSERT' AND NOT row_security_active($r$@.refunds$r$::regclass) THEN
+		UPDATE @.orders AS o SET (refunded_amount, refunded_sales) = (SELECT coalesce(sum(f.amount), 0), coalesce(sum(f.amount - f.shipping - f.tax), 0) FROM @.refunds AS f WHERE f.order_id = o.order_id)
+		WHERE order_id = ANY (ids) AND refunded_amount > 0 AND refunded_amount > o.amount - o.items_amount + (
+			SELECT coalesce(sum(i.amount), 0) FROM @.order_items AS i WHERE i.order_id = o.order_id);
 	END IF;
+	UPDATE @.orders AS o SET (units, items_amount) = (SELECT coalesce(sum(i.quantity), 0), coalesce(sum(i.amount), 0) FROM @.order_items AS i WHERE i.order_id = o.order_id)
+	WHERE order_id = ANY (ids) AND (
+		SELECT (o.units, o.items_amount) IS DISTINCT FROM (coalesce(sum(i.quantity), 0), coalesce(sum(i.amount), 0)) FROM @.order_items AS i WHERE i.order_id = o.order_id);
 
 	IF TG_OP = 'INSERT' THEN
 		SELECT array_agg(order_id), array_agg(product_id), array_agg(location), array_agg(quantity) INTO orders, products, locations, quantities
