@@ -122,7 +122,7 @@ WHERE relnamespace = 'shop'::regnamespace AND relkind = 'v' AND NOT (atttypid = 
 	OR atttypid = 'numeric'::regtype AND atttypmod <> -1);
 -- functions: none but triggers that lock rows run with their owner's rights, each has a pinned search_path or a parsed body
 SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'shop'::regnamespace
-AND (prosecdef OR prosqlbody IS NULL AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false));
+AND (prosecdef OR prosqlbody IS NULL AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false)) ORDER BY oid;
 SELECT proname FROM pg_proc WHERE pronamespace = 'shop'::regnamespace AND NOT has_function_privilege('public', oid, 'EXECUTE') ORDER BY proname COLLATE "C";
 -- nothing of it belongs to the extension
 SELECT count(*) FROM pg_depend WHERE deptype = 'e' AND (classid, objid) IN (
