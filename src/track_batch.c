@@ -103,23 +103,6 @@ TrackBatchFree(TrackBatch *batch)
 	MemoryContextDelete(batch->whole);
 }
 
-/*
- * A copy of a customer's key.  Not of a reference to where the table keeps a
- * long value: the table may go before the customer is dealt with.
- */
-static Datum
-CopyKey(const Track *track, Datum key)
-{
-	if (track->key->typlen == -1)
-	{
-		Datum		plain = PointerGetDatum(PG_DETOAST_DATUM_PACKED(key));
-
-		if (plain != key)
-			return plain;
-	}
-	return datumCopy(key, track->key->typbyval, track->key->typlen);
-}
-
 /* The entry of a customer; a new one adds nothing. */
 TrackEntry *
 TrackBatchFind(TrackBatch *batch, Datum key, bool *found)
@@ -130,7 +113,9 @@ TrackBatchFind(TrackBatch *batch, Datum key, bool *found)
 	{
 		MemoryContext previous = MemoryContextSwitchTo(batch->context);
 
-		entry->key = CopyKey(batch->track, key);
+		/* not a reference to where the table keeps a long value: it may go before the customer is dealt with */
+		entry->key = batch->track->key->typlen == -1 ? PointerGetDatum(PG_DETOAST_DATUM_COPY(key)) :
+			datumCopy(key, batch->track->key->typbyval, batch->track->key->typlen);
 		MemoryContextSwitchTo(previous);
 		entry->cause = CAUSE_ORDER;
 		entry->action = ENTRY_ADD;
