@@ -34,12 +34,25 @@ SELECT crm.track('orders', 'customer', 'at', 'amount', policy => $policy);
 SQL
 }
 
+# SQL that belongs into the transaction of customers' first orders: they are new
+# at its end, however long the machine has taken to write them.
+sub as_new
+{
+	my ($summary, $condition) = @_;
+	return <<SQL;
+UPDATE $summary SET stage = 'new', stage_since = crm.first_order(purchases), stage_until = crm.stage_until(purchases, $policy), check_at = crm.stage_until(purchases, $policy)
+	WHERE stage <> 'new' AND $condition;
+UPDATE ${summary}_history SET to_stage = 'new', at = (SELECT s.stage_since FROM $summary AS s WHERE s.customer = ${summary}_history.customer)
+	WHERE to_stage <> 'new' AND $condition;
+SQL
+}
+
 # A new customer's order; he is lost without anybody doing anything.
 sub buy
 {
 	my ($server, $database) = @_;
 	$order++;
-	$server->safe_psql($database, "INSERT INTO orders VALUES ($order, clock_timestamp(), 1)");
+	$server->safe_psql($database, "BEGIN; INSERT INTO orders VALUES ($order, clock_timestamp(), 1); " . as_new('orders_lifecycle', "customer = $order") . 'COMMIT');
 	return $order;
 }
 
@@ -73,12 +86,15 @@ is($node->safe_psql('other', "SELECT count(*) FROM pg_namespace WHERE nspname = 
 
 # A customer for whom a trigger raises an error is reported; the others of the
 # table go on.
-$node->safe_psql('shop1', <<SQL);
+$node->safe_psql('shop1', <<SQL . as_new('partly_lifecycle', 'true') . <<'SQL');
+BEGIN;
 CREATE TABLE partly (customer int PRIMARY KEY, at timestamptz, amount int);
 SELECT crm.track('partly', 'customer', 'at', 'amount', policy => $policy);
+INSERT INTO partly SELECT i, now(), 1 FROM generate_series(1, 10) i;
+SQL
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not this one''; END';
 CREATE TRIGGER refuse BEFORE UPDATE ON partly_lifecycle FOR EACH ROW WHEN (OLD.customer = 7) EXECUTE FUNCTION refuse();
-INSERT INTO partly SELECT i, now(), 1 FROM generate_series(1, 10) i;
+COMMIT;
 SQL
 ok($node->poll_query_until('shop1', "SELECT count(*) = 9 FROM partly_lifecycle WHERE stage = 'lost'"), 'the others are moved');
 $node->wait_for_log(qr/WARNING: .* could not move a customer of public\.partly\n.*customer 7: not this one/);
@@ -89,15 +105,18 @@ $node->safe_psql('shop1', "SELECT crm.untrack('partly')");
 
 # More of them than are looked at in a transaction, who are due before all others:
 # rows that a trigger keeps, and such as it raises an error for.
-$node->safe_psql('shop1', <<SQL);
+$node->safe_psql('shop1', <<SQL . as_new('stuck_lifecycle', 'true') . <<'SQL');
+BEGIN;
 CREATE TABLE stuck (customer int PRIMARY KEY, at timestamptz, amount int);
 SELECT crm.track('stuck', 'customer', 'at', 'amount', policy => $policy);
+INSERT INTO stuck SELECT i, now() - interval '1 s' + i * interval '1 microsecond', 1 FROM generate_series(1, 12500) i;
+SQL
 CREATE FUNCTION stick() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
 	IF NEW.customer > 12000 THEN RETURN NEW; END IF;
 	IF NEW.customer <= 1000 THEN RAISE ''not these''; END IF;
 	RETURN CASE WHEN NEW.customer % 2 = 0 THEN OLD END; END';
 CREATE TRIGGER stick BEFORE UPDATE ON stuck_lifecycle FOR EACH ROW EXECUTE FUNCTION stick();
-INSERT INTO stuck SELECT i, now() - interval '1 s' + i * interval '1 microsecond', 1 FROM generate_series(1, 12500) i;
+COMMIT;
 SQL
 ok($node->poll_query_until('shop1', "SELECT count(*) = 500 FROM stuck_lifecycle WHERE stage = 'lost'"), 'those who are due after them are moved');
 is($node->safe_psql('shop1', "SELECT min(customer) FROM stuck_lifecycle_history WHERE to_stage = 'lost'"), '12001', 'and only these');
@@ -120,12 +139,15 @@ SELECT crm.track(t::regclass, 'customer', 'at', 'amount', policy => $policy) FRO
 CREATE TABLE mine.workers (orders text, who text);
 CREATE FUNCTION mine.fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''out of order''; END';
 CREATE FUNCTION mine.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO mine.workers VALUES (TG_TABLE_NAME, current_user); RETURN NEW; END';
-CREATE TRIGGER fail BEFORE UPDATE ON mine.broken_lifecycle FOR EACH ROW EXECUTE FUNCTION mine.fail();
-CREATE TRIGGER note BEFORE UPDATE ON mine.good_lifecycle FOR EACH ROW EXECUTE FUNCTION mine.note();
-CREATE CONSTRAINT TRIGGER note AFTER UPDATE ON mine.sly_lifecycle DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mine.note();
+BEGIN;
 INSERT INTO mine.broken VALUES (1, now(), 1);
 INSERT INTO mine.sly VALUES (1, now(), 1);
 INSERT INTO mine.good VALUES (1, now(), 1);
+@{[map { as_new("mine.${_}_lifecycle", 'true') } qw(broken sly good)]}
+CREATE TRIGGER fail BEFORE UPDATE ON mine.broken_lifecycle FOR EACH ROW EXECUTE FUNCTION mine.fail();
+CREATE TRIGGER note BEFORE UPDATE ON mine.good_lifecycle FOR EACH ROW EXECUTE FUNCTION mine.note();
+CREATE CONSTRAINT TRIGGER note AFTER UPDATE ON mine.sly_lifecycle DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mine.note();
+COMMIT;
 SQL
 ok($node->poll_query_until('shop1', "SELECT stage = 'lost' FROM mine.good_lifecycle"), 'a table after a broken one is done');
 $node->wait_for_log(qr/ERROR: .* out of order\n(.*\n)*?.*crm clock moving customers of mine\.broken/);
@@ -156,11 +178,14 @@ ok(1, 'databases are copied and dropped while the clock runs');
 
 # ... even of a database where a batch takes longer than they wait for a session
 make_shop('slow');
-$node->safe_psql('slow', <<'SQL');
+$node->safe_psql('slow', <<'SQL' . as_new('orders_lifecycle', 'true') . <<'SQL');
 CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(7); RETURN NEW; END';
 ALTER TABLE orders_lifecycle DISABLE TRIGGER USER;
-CREATE TRIGGER sleep BEFORE UPDATE ON orders_lifecycle FOR EACH ROW WHEN (OLD.customer = 1) EXECUTE FUNCTION sleep();
+BEGIN;
 INSERT INTO orders SELECT i, clock_timestamp(), 1 FROM generate_series(1, 10500) i;
+SQL
+CREATE TRIGGER sleep BEFORE UPDATE ON orders_lifecycle FOR EACH ROW WHEN (OLD.customer = 1) EXECUTE FUNCTION sleep();
+COMMIT;
 SQL
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'crm clock' AND datname = 'slow' AND wait_event = 'PgSleep'"), 'a worker is at work');
 like($node->safe_psql('postgres', "SELECT query FROM pg_stat_activity WHERE backend_type = 'crm clock'"), qr/^(crm clock: public\.orders)?$/, 'and tells at what');
