@@ -122,6 +122,12 @@ INSERT INTO shop.orders (order_id, customer_id, visitor_id, channel, currency) S
 SELECT count(*) AS touches, count(visitor_id) AS cookies FROM shop.touches WHERE touched_at = now();
 SELECT count(*) AS orders, count(visitor_id) AS cookies FROM shop.orders WHERE ordered_at = now();
 SELECT count(*) AS identities, shop.identify(cookie => 'browser 1') AS who FROM shop.identities WHERE value LIKE 'browser%';
+-- nor by an update: of one who saves what he had read before, or moves an order
+UPDATE shop.orders SET visitor_id = 'browser 3' WHERE order_id = 1000000;
+INSERT INTO shop.orders (order_id, customer_id, visitor_id, channel, currency) SELECT 1000001, 2, 'browser 4', min(channel), 'EUR' FROM shop.channels;
+SELECT order_id, customer_id, visitor_id FROM shop.orders WHERE ordered_at = now() ORDER BY order_id;
+UPDATE shop.orders SET customer_id = 1 WHERE order_id = 1000001;
+SELECT order_id, customer_id, visitor_id FROM shop.orders WHERE ordered_at = now() ORDER BY order_id;
 ROLLBACK;
 -- nobody writes to her again, under whatever number she comes, unless she wants it
 SELECT channel, address, shop.is_suppressed(channel, address) FROM (VALUES ('email', 'ZORAIDE@example.com'), ('email', 'Zoraide2@example.com'), ('email', 'Zoraide3@example.com'), ('email', 'Zoraide4@example.com'),

@@ -264,7 +264,7 @@ PeriodFromInterval(const Interval *interval, int64 *period)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("period must be a positive number of months, or of days and time"),
-					 errdetail("A month has no fixed length: the two can't be mixed.")));
+					 errdetail("A month has no fixed length: the two cannot be mixed.")));
 		*period = interval->month;
 		return PURCHASES_MONTHS;
 	}

@@ -127,7 +127,7 @@ crm_lifecycle_policy(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid life cycle policy"),
-				 errdetail("The policy can't be: %s.", wrong)));
+				 errdetail("The policy cannot be: %s.", wrong)));
 	if (!PG_GETARG_BOOL(5))
 		result->at_risk_gaps = result->lost_gaps = 0;
 	PG_RETURN_POINTER(result);

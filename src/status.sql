@@ -211,7 +211,7 @@ BEGIN
 	SELECT t.summary, t.arguments[6] AS policy, t.arguments[7] AS mode, c.relnamespace, c.relname INTO tracked FROM crm.tracked() AS t JOIN pg_class AS c ON c.oid = t.summary
 	WHERE t.orders = summary_findings.orders;
 	effect := CASE tracked.mode WHEN 'immediate' THEN 'nothing can be written to the orders' WHEN 'queued' THEN 'nothing that is written to the orders is counted'
-		ELSE 'it can''t be refreshed' END;
+		ELSE 'it cannot be refreshed' END;
 	severity := 'error';
 	FOR finding, remedy IN
 		WITH columns (suffix, number, name, type, definition) AS (VALUES

@@ -140,14 +140,14 @@ BEGIN
 					ELSE regexp_replace(wanted.definition, '^FOREIGN KEY \((.*?)\) REFERENCES (.*)\((.*?)\).*$',
 						'(\1) IS NOT NULL AND (\1) NOT IN (SELECT \3 FROM \2)') END;
 				EXECUTE format('SELECT count(*) FROM %s WHERE %s', wanted."table", violating) INTO wrong;
-				RAISE WARNING USING message = format('rows of %s that violate a constraint, which holds for new ones only: %s', wanted."table", wrong),
+				RAISE WARNING USING message = format('rows of %s violate a constraint, which therefore holds for new rows only: %s', wanted."table", wrong),
 					detail = wanted.definition,
-					hint = format('SELECT * FROM %s WHERE %s; finds them. Mend them, and call crm.create_store() again.', wanted."table", violating);
+					hint = format('SELECT * FROM %s WHERE %s; finds them. Correct them, and call crm.create_store() again.', wanted."table", violating);
 			END;
 		EXCEPTION WHEN unique_violation OR not_null_violation OR invalid_table_definition OR invalid_foreign_key OR feature_not_supported OR wrong_object_type
 			OR duplicate_table OR undefined_column
 		THEN
-			RAISE WARNING USING message = format('a constraint can''t be added to %s: %s', wanted."table", SQLERRM), detail = wanted.definition;
+			RAISE WARNING USING message = format('could not add a constraint to %s: %s', wanted."table", SQLERRM), detail = wanted.definition;
 		END;
 	END LOOP;
 END
@@ -182,14 +182,14 @@ BEGIN
 			message = CASE WHEN store IS NULL THEN 'the name of a store must not be null' ELSE 'base currency and time zone must not be null' END;
 	ELSIF store = '' OR octet_length(store) > 63 OR strpos(store, '$') > 0 OR starts_with(store, 'pg_') OR store IN ('crm', 'information_schema') THEN
 		RAISE EXCEPTION USING errcode = 'invalid_schema_name',
-			message = format('"%s" can''t be the name of a store', store),
+			message = format('invalid name for a store: "%s"', store),
 			detail = 'It is a schema''s name of up to 63 bytes, not one of the system''s or of the extension, and without a dollar sign.';
 	END IF;
 
 	/* +2 is east of Greenwich for some, and west of it for POSIX, and here */
 	IF time_zone !~ '^[[:alpha:]]' THEN
-		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('"%s" can''t be the time zone of a store', time_zone),
-			hint = 'Take a name, such as Europe/Lisbon; the view pg_timezone_names has them.';
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('invalid time zone for a store: "%s"', time_zone),
+			hint = 'Use a name such as Europe/Lisbon; the view pg_timezone_names lists them.';
 	END IF;
 
 	/* two sessions that create the same store: one after the other */
@@ -204,14 +204,14 @@ BEGIN
 		AND EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(ident)) THEN
 		RAISE EXCEPTION USING errcode = 'duplicate_schema',
 			message = format('schema "%s" exists and is not a store', store),
-			hint = 'Choose another name; an empty schema will do.';
+			hint = 'Choose another name. An empty schema can become a store.';
 	END IF;
 
 	/* what is added would belong to another than the rest of it */
 	SELECT relowner INTO owner FROM pg_class WHERE oid = to_regclass(ident || '.settings') AND relowner <> current_user::regrole;
 	IF FOUND THEN
 		RAISE EXCEPTION USING errcode = 'insufficient_privilege',
-			message = format('store "%s" is brought up to date by its owner only', store),
+			message = format('must be owner of store "%s" to upgrade it', store),
 			hint = format('SET ROLE %s.', owner);
 	END IF;
 
@@ -240,7 +240,7 @@ BEGIN
 			EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
 				IF clock_timestamp() > begun + (CASE WHEN lock_timeout = '0' THEN '1 minute' ELSE lock_timeout END)::interval THEN
 					RAISE EXCEPTION USING errcode = 'lock_not_available', message = format('tables and views of store "%s" are in use', store),
-						hint = 'Wait longer, with lock_timeout, or try again when less goes on. pg_stat_activity shows who is busy.';
+						hint = 'Set a longer lock_timeout, or try again when the store is less busy. pg_stat_activity shows what is running.';
 				END IF;
 				PERFORM pg_sleep(0.1 * random());
 			END;
@@ -274,8 +274,8 @@ BEGIN
 			EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', lost."table") INTO is_empty;
 			EXECUTE format('ALTER TABLE %s ADD COLUMN %s%s', lost."table", lost.definition, CASE WHEN lost.not_null AND (lost.filled OR is_empty) THEN ' NOT NULL' END);
 			IF lost.not_null AND NOT (lost.filled OR is_empty) THEN
-				RAISE WARNING USING message = format('column "%s" of %s has come back empty', lost.name, lost."table"),
-					hint = format('Fill it, and then: ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', lost."table", lost.name);
+				RAISE WARNING USING message = format('column "%s" of %s was missing, and is empty now', lost.name, lost."table"),
+					hint = format('Fill it, and then run ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', lost."table", lost.name);
 			END IF;
 		END LOOP;
 		PERFORM crm.mend_constraints(store, constraints, made, '{p,u,c}');
@@ -288,9 +288,9 @@ BEGIN
 		EXCEPTION WHEN invalid_table_definition OR invalid_function_definition OR wrong_object_type OR undefined_column OR undefined_table THEN
 			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
 			RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
-				message = format('store "%s" can''t be brought up to date', store),
-				detail = format('A view, function or table of it is no longer as crm made it: %s.', problem),
-				hint = 'Rename what you changed, and mend or drop what is missing; create_store makes its own again.';
+				message = format('could not upgrade store "%s"', store),
+				detail = format('A view, function or table is no longer as crm made it: %s.', problem),
+				hint = 'Rename what you changed, and repair or drop what is broken; create_store makes its own again.';
 		WHEN OTHERS THEN
 			/* the same, without pages of statements as its context */
 			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
@@ -330,9 +330,9 @@ BEGIN
 			END IF;
 			EXECUTE format('DROP VIEW IF EXISTS %1$I.crm_old_lifecycle_now; DROP TABLE IF EXISTS %1$I.crm_old_lifecycle, %1$I.crm_old_lifecycle_history, %1$I.crm_old_lifecycle_queue, %1$I.crm_old_lifecycle_errors', store);
 		EXCEPTION WHEN dependent_objects_still_exist THEN
-			RAISE WARNING USING message = format('stages of customers in store "%s" are tracked anew', store),
-				detail = 'Something of yours is in the tables of before or reads them. They are called crm_old_lifecycle and crm_old_lifecycle_history now.',
-				hint = 'Take it over to orders_lifecycle and orders_lifecycle_history, and drop the others.';
+			RAISE WARNING USING message = format('stages of customers in store "%s" are tracked again', store),
+				detail = 'Objects of yours depend on the former tables or are in them. These are now called crm_old_lifecycle and crm_old_lifecycle_history.',
+				hint = 'Move them to orders_lifecycle and orders_lifecycle_history, and drop the former tables.';
 		END;
 	END IF;
 
@@ -344,8 +344,8 @@ BEGIN
 	EXECUTE format('SELECT $1 WHERE NOT EXISTS (SELECT FROM %1$I.settings) AND NOT EXISTS (SELECT FROM %1$I.currencies WHERE currency = $1)', store)
 		INTO problem USING base_currency;
 	IF problem IS NOT NULL THEN
-		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('the currency "%s" is not known', base_currency),
-			hint = 'It goes by three capital letters, as ISO 4217 has it.';
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('unknown currency "%s"', base_currency),
+			hint = 'A currency is three capital letters, as in ISO 4217.';
 	END IF;
 	EXECUTE format('INSERT INTO %I.settings (base_currency, time_zone) VALUES ($1, $2) ON CONFLICT DO NOTHING', store)
 		USING base_currency, time_zone;

@@ -17,7 +17,7 @@ DECLARE
 	wrong text;
 BEGIN
 	IF relation IS NULL THEN
-		RAISE EXCEPTION USING errcode = 'undefined_table', message = format('the store has no table "%s"', target);
+		RAISE EXCEPTION USING errcode = 'undefined_table', message = format('table "%s" does not exist in the store', target);
 	END IF;
 	SELECT c INTO wrong FROM unnest(columns) AS c
 	WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = c AND attnum > 0 AND NOT attisdropped AND attgenerated = '');
@@ -58,7 +58,7 @@ BEGIN
 		RAISE EXCEPTION USING errcode = 'undefined_table', message = format('no import into "%s" was started in this session', target);
 	END IF;
 	IF batch IS NULL OR batch < 1 THEN
-		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = 'a batch has at least one row';
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = 'batch must be at least 1';
 	END IF;
 	-- what is empty gets the column's default, if it has one
 	SELECT format('INSERT INTO %s (%s) SELECT %s FROM %s AS i WHERE i.import_line BETWEEN $1 AND $2 ORDER BY i.import_line', relation,
@@ -109,8 +109,8 @@ BEGIN
 	EXECUTE format('SELECT count(*), string_agg(format(''line %%s: %%s'', import_line, import_fault), e''\n'' ORDER BY import_line) FILTER (WHERE place <= 20)
 		FROM (SELECT *, row_number() OVER (ORDER BY import_line) AS place FROM %s) AS i', source) INTO bad, more;
 	IF bad > 0 AND NOT coalesce(skip_bad, false) THEN
-		RAISE EXCEPTION USING errcode = 'data_exception', message = format('%s of %s rows can''t be imported into "%s"', bad, good + bad, target), detail = more,
-			hint = 'Nothing was. With skip_bad => true the others are.';
+		RAISE EXCEPTION USING errcode = 'data_exception', message = format('cannot import %s of %s rows into "%s"', bad, good + bad, target), detail = more,
+			hint = 'No row was imported. With skip_bad => true the others are.';
 	END IF;
 	FOR sequence IN
 		SELECT pg_get_serial_sequence(relation::text, c.attname)::regclass AS id, c.attname FROM pg_attribute AS s JOIN pg_attribute AS c ON c.attrelid = relation AND c.attname = s.attname

@@ -683,7 +683,7 @@ CREATE TABLE IF NOT EXISTS @.goals (
 CREATE OR REPLACE FUNCTION @.unknown_metric(name text) RETURNS numeric
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $function$
 BEGIN
-	RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = CASE WHEN name IS NULL THEN 'the name of the figure must not be null' ELSE format('the figure "%s" is not known', name) END,
+	RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = CASE WHEN name IS NULL THEN 'the name of the figure must not be null' ELSE format('unknown figure "%s"', name) END,
 		hint = 'It is one of revenue, orders, new_customers, visitors, average_order_value, purchase_frequency, conversion_rate and churn_rate.';
 END
 $function$;
@@ -715,8 +715,8 @@ DECLARE
 	id bigint;
 BEGIN
 	IF before IS NULL THEN
-		RAISE EXCEPTION USING errcode = 'no_data_found', message = format('the figure "%s" of the period before is not known', metric),
-			hint = 'Write a row with a target of its own into the table goals.';
+		RAISE EXCEPTION USING errcode = 'no_data_found', message = format('the figure "%s" of the preceding period is unknown', metric),
+			hint = 'Insert a row with a target into the table goals.';
 	END IF;
 	INSERT INTO @.goals AS g (metric, from_at, to_at, baseline, target, note)
 	VALUES (set_goal.metric, set_goal.from_at, set_goal.to_at, before, before * (1 + change), set_goal.note) RETURNING g.goal_id INTO id;

@@ -70,9 +70,9 @@ BEGIN
 	IF true = ALL (is_there) AND now_view IS NOT NULL AND EXISTS (SELECT FROM crm.tracked() AS t WHERE t.orders = $r$@.orders$r$::regclass AND t.missing_triggers = '{}') THEN
 		RETURN;
 	ELSIF (pg_catalog.cardinality(triggers) > 0 OR true = ANY (is_there) OR now_view IS NOT NULL) AND NOT true = ALL (is_there) THEN
-		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = 'of what crm.track() made of the orders something is missing',
+		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = 'some of the objects that crm.track() made for the orders are missing',
 			detail = 'orders_lifecycle and orders_lifecycle_history belong together, and to the table orders.',
-			hint = 'To begin anew, without the stages of before: ' || coalesce((SELECT pg_catalog.string_agg(pg_catalog.format('DROP TRIGGER %I ON %s; ', t, $r$@.orders$r$::regclass), '')
+			hint = 'To start again without the former stages: ' || coalesce((SELECT pg_catalog.string_agg(pg_catalog.format('DROP TRIGGER %I ON %s; ', t, $r$@.orders$r$::regclass), '')
 				FROM pg_catalog.unnest(triggers) AS t), '') || $r$DROP TABLE IF EXISTS @.orders_lifecycle, @.orders_lifecycle_history CASCADE; and crm.create_store() again.$r$;
 	END IF;
 	IF true = ALL (is_there) THEN

@@ -42,7 +42,7 @@ BEGIN
 	WHILE next IS NOT NULL LOOP
 		IF next = NEW.customer_id THEN
 			RAISE EXCEPTION USING errcode = 'check_violation', table = TG_TABLE_NAME,
-				message = format('customer %s can''t be merged into %s, which is merged into it', NEW.customer_id, NEW.merged_into);
+				message = format('cannot merge customer %s into %s, which is merged into it', NEW.customer_id, NEW.merged_into);
 		END IF;
 		SELECT c.merged_into INTO next FROM @.customers AS c WHERE c.customer_id = next;
 	END LOOP;
@@ -157,9 +157,9 @@ DECLARE
 	high integer;
 BEGIN
 	IF lost IS NOT NULL THEN
-		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = format('the rows of table %s that are to be moved can''t be found', relation),
-			detail = format('They are known by columns that it has no more: %s.', lost),
-			hint = 'Give the columns the names that they had.';
+		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = format('cannot find the rows of table %s that are to be moved', relation),
+			detail = format('They are identified by columns that no longer exist: %s.', lost),
+			hint = 'Give the columns their former names.';
 	END IF;
 	WHILE cardinality(lows) > 0 LOOP
 		last := cardinality(lows);
@@ -170,8 +170,8 @@ BEGIN
 		BEGIN
 			EXECUTE move_them INTO ambiguous USING keys[low:high], from_customer, to_customer;
 			IF ambiguous THEN
-				RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = format('the rows of table %s that are to be moved can''t be told from others', relation),
-					detail = format('They are known by columns that are not unique any more: %s.', (SELECT string_agg(quote_ident(n), ', ') FROM unnest(names) AS n)),
+				RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = format('cannot tell the rows of table %s that are to be moved from others', relation),
+					detail = format('They are identified by columns that are no longer unique: %s.', (SELECT string_agg(quote_ident(n), ', ') FROM unnest(names) AS n)),
 					hint = 'Make them unique, or a primary key, again.';
 			END IF;
 			IF check_now IS NOT NULL THEN
@@ -206,11 +206,11 @@ DECLARE
 	id bigint;
 BEGIN
 	IF keep = absorb THEN
-		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('customer %s can''t be merged into itself', keep);
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('cannot merge customer %s into itself', keep);
 	END IF;
 	-- In an older snapshot the rows that others have just added would be left behind.
 	IF current_setting('transaction_isolation') <> 'read committed' THEN
-		RAISE EXCEPTION USING errcode = 'invalid_transaction_state', message = 'customers are merged in READ COMMITTED transactions only';
+		RAISE EXCEPTION USING errcode = 'invalid_transaction_state', message = 'customers can be merged in READ COMMITTED transactions only';
 	END IF;
 
 	-- In the order of the ids, and so strong that whoever is adding a row of
@@ -220,7 +220,7 @@ BEGIN
 	SELECT to_jsonb(c) INTO absorbed FROM @.customers AS c WHERE c.customer_id = absorb;
 	IF kept IS NULL OR absorbed IS NULL THEN
 		RAISE EXCEPTION USING errcode = 'no_data_found',
-			message = format('there is no customer %s', coalesce(CASE WHEN kept IS NULL THEN keep ELSE absorb END::text, 'NULL'));
+			message = format('customer %s does not exist', coalesce(CASE WHEN kept IS NULL THEN keep ELSE absorb END::text, 'NULL'));
 	ELSIF kept ->> 'merged_into' IS NOT NULL OR absorbed ->> 'merged_into' IS NOT NULL THEN
 		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
 			message = CASE WHEN kept ->> 'merged_into' IS NOT NULL THEN format('customer %s is merged into %s already', keep, kept ->> 'merged_into')
@@ -228,8 +228,8 @@ BEGIN
 			hint = 'Merge the customer that the id resolves to.';
 	ELSIF kept ->> 'forgotten_at' IS NOT NULL OR absorbed ->> 'forgotten_at' IS NOT NULL THEN
 		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
-			message = format('customer %s is forgotten', CASE WHEN kept ->> 'forgotten_at' IS NOT NULL THEN keep ELSE absorb END),
-			detail = 'To make him somebody who is known would be to remember him.';
+			message = format('customer %s was forgotten', CASE WHEN kept ->> 'forgotten_at' IS NOT NULL THEN keep ELSE absorb END),
+			detail = 'Forgetting cannot be undone.';
 	END IF;
 
 	merged := @.merged(kept, absorbed);
@@ -314,8 +314,8 @@ BEGIN
 			hint = 'Undo that merge first.';
 	ELSIF now_is ->> 'forgotten_at' IS NOT NULL THEN
 		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
-			message = format('merge %s can''t be undone: customer %s is forgotten', merge_id, done.keep),
-			detail = 'What the two were before was forgotten with him.';
+			message = format('cannot undo merge %s: customer %s was forgotten', merge_id, done.keep),
+			detail = 'What the two were before was forgotten, too.';
 	END IF;
 
 	-- First the customer, or rows of his would be sent after the merge again;
@@ -329,14 +329,14 @@ BEGIN
 		ORDER BY r.relation COLLATE "C" DESC, r."column" COLLATE "C" DESC
 	LOOP
 		IF child.id IS NULL THEN
-			RAISE WARNING 'table % is not there any more: what was moved in it is not moved back', child.relation;
+			RAISE WARNING 'table % no longer exists: what was moved in it is not moved back', child.relation;
 			CONTINUE;
 		END IF;
 		-- whoever may write merge_rows is not to have any table changed
 		IF NOT EXISTS (SELECT FROM pg_constraint AS c JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
 			WHERE c.contype = 'f' AND c.confrelid = $r$@.customers$r$::regclass AND cardinality(c.conkey) = 1 AND c.conrelid = child.id AND a.attname = child.column)
 		THEN
-			RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = format('column "%s" of table %s does not refer to customers any more', child.column, child.relation),
+			RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', message = format('column "%s" of table %s no longer refers to customers', child.column, child.relation),
 				detail = 'The merge has moved rows by it.',
 				hint = 'Give it the foreign key again; or delete what merge_rows has of that table, and its rows stay where they are.';
 		END IF;
@@ -413,7 +413,7 @@ BEGIN
 			message = 'an id of another system needs the system''s name, and a handle that of its network';
 	ELSIF '' IN (system, external_id, network, handle, cookie) THEN
 		RAISE EXCEPTION USING errcode = 'invalid_parameter_value',
-			message = 'nobody is identified by an empty text', detail = 'An id, a handle, a cookie or the name of a system or network is empty.', hint = 'Pass NULL for what is not known.';
+			message = 'an empty text identifies nobody', detail = 'An id, a handle, a cookie or the name of a system or network is empty.', hint = 'Pass NULL for what is unknown.';
 	END IF;
 	seen_at := coalesce(seen_at, now());
 
@@ -488,7 +488,7 @@ BEGIN
 			IF EXISTS (SELECT FROM @.customers WHERE customer_id IN (person, by_email) AND forgotten_at IS NOT NULL) THEN
 				CONTINUE WHEN round < 10;
 				RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
-					message = format('customer %s is forgotten', (SELECT min(customer_id) FROM @.customers WHERE customer_id IN (person, by_email) AND forgotten_at IS NOT NULL)),
+					message = format('customer %s was forgotten', (SELECT min(customer_id) FROM @.customers WHERE customer_id IN (person, by_email) AND forgotten_at IS NOT NULL)),
 					detail = 'What identifies him was written after that.', hint = 'Delete his rows of identities.';
 			END IF;
 			-- Anybody may name an address: to whom has proved it, or has an account, he

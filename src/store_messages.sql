@@ -108,7 +108,7 @@ DECLARE
 	until CONSTANT timestamptz := coalesce(subscribe.expires_at, CASE WHEN subscribe.kind = 'back_in_stock' THEN now() + interval '90 days' END);
 BEGIN
 	IF next IS NULL THEN
-		RAISE EXCEPTION USING errcode = 'no_data_found', message = format('there is no customer %s', subscribe.customer_id);
+		RAISE EXCEPTION USING errcode = 'no_data_found', message = format('customer %s does not exist', subscribe.customer_id);
 	END IF;
 	-- a merge, or the same subscription in another session, is waited for
 	WHILE next IS NOT NULL LOOP
@@ -338,7 +338,7 @@ DECLARE
 	missing integer := n;
 BEGIN
 	IF n IS NULL OR n < 1 OR lease IS NULL OR lease <= interval '0' THEN
-		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = 'at least one message is claimed, for some time';
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = 'number of messages and lease must be greater than zero';
 	END IF;
 	LOOP
 		-- Not those again that the last round cancelled, whose index entries are there
@@ -412,7 +412,7 @@ DECLARE
 	person bigint;
 BEGIN
 	IF event NOT IN ('delivered', 'opened', 'clicked', 'bounced', 'complained', 'unsubscribed') OR event IS NULL THEN
-		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('the event "%s" is not known', event),
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('unknown event "%s"', event),
 			hint = 'delivered, opened, clicked, bounced, complained or unsubscribed.';
 	END IF;
 	-- What is reported twice at a time is recorded by the one, and found by the

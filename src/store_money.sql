@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS @.rates (
 CREATE OR REPLACE FUNCTION @.keep_settings() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 BEGIN
-	RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', table = TG_TABLE_NAME, message = 'the settings of a store can''t be deleted',
+	RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', table = TG_TABLE_NAME, message = 'cannot delete the settings of a store',
 		hint = 'Change them by UPDATE; DROP SCHEMA ... CASCADE drops the store.';
 END
 $function$;

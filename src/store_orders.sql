@@ -225,6 +225,22 @@ CREATE OR REPLACE TRIGGER resolve_inserted AFTER INSERT ON @.orders REFERENCING 
 CREATE OR REPLACE TRIGGER resolve_updated AFTER UPDATE ON @.orders REFERENCING NEW TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION @.resolve_inserted('order_id');
 
+-- Nor does an order become that of one who is forgotten with its cookie: a program
+-- may have read it before.  After the foreign key, which waits for who forgets him.
+CREATE OR REPLACE FUNCTION @.order_of_forgotten() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
+BEGIN
+	IF EXISTS (SELECT FROM @.customers AS c WHERE c.customer_id = NEW.customer_id AND c.forgotten_at IS NOT NULL) THEN
+		UPDATE @.orders SET visitor_id = NULL WHERE order_id = NEW.order_id;
+	END IF;
+	RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION @.order_of_forgotten() IS 'trigger: an order of one who is forgotten tells no browser';
+CREATE OR REPLACE TRIGGER order_of_forgotten AFTER UPDATE ON @.orders FOR EACH ROW
+	WHEN (NEW.customer_id IS NOT NULL AND NEW.visitor_id IS NOT NULL AND (OLD.customer_id, OLD.visitor_id) IS DISTINCT FROM (NEW.customer_id, NEW.visitor_id))
+	EXECUTE FUNCTION @.order_of_forgotten();
+
 -- What a statement does to stock is known when its last trigger fires: items may
 -- come and go while their order is shipped, in one statement with WITH or MERGE,
 -- or by triggers of the user's.  So each statement on orders or items counts
@@ -499,8 +515,8 @@ BEGIN
 	SELECT min(t.order_id) INTO lost FROM unnest(orders) AS t(order_id) WHERE NOT EXISTS (SELECT FROM @.orders AS o WHERE o.order_id = t.order_id);
 	IF lost IS NOT NULL THEN
 		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state', table = 'orders',
-			message = format('order %s is not there, or not for you to see', lost),
-			detail = 'Its total and the stock that its items hold could not be kept.',
+			message = format('order %s does not exist or is hidden by row-level security', lost),
+			detail = 'Its total and the stock that its items hold could not be maintained.',
 			hint = 'Delete an order''s items in a statement before its own.';
 	END IF;
 END

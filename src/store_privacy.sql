@@ -143,7 +143,7 @@ DECLARE
 	tables jsonb := '{}';
 BEGIN
 	IF ids IS NULL THEN
-		RAISE EXCEPTION USING errcode = 'no_data_found', message = format('there is no customer %s', coalesce(export_customer.customer_id::text, 'NULL'));
+		RAISE EXCEPTION USING errcode = 'no_data_found', message = format('customer %s does not exist', coalesce(export_customer.customer_id::text, 'NULL'));
 	END IF;
 	FOR held IN SELECT * FROM @.personal_tables() ORDER BY steps, relation LOOP
 		-- a merge that was undone was of two people: what the other had is not his
@@ -181,12 +181,12 @@ DECLARE
 BEGIN
 	-- In an older snapshot rows that others have just added would stay as they are.
 	IF current_setting('transaction_isolation') <> 'read committed' THEN
-		RAISE EXCEPTION USING errcode = 'invalid_transaction_state', message = 'customers are forgotten in READ COMMITTED transactions only';
+		RAISE EXCEPTION USING errcode = 'invalid_transaction_state', message = 'customers can be forgotten in READ COMMITTED transactions only';
 	END IF;
 	SELECT string_agg(format('%s."%s"', relation, "column"), ', ') INTO missing FROM @.uncovered_data();
 	IF missing IS NOT NULL THEN
 		RAISE EXCEPTION USING errcode = 'object_not_in_prerequisite_state',
-			message = 'there are columns of which nobody has said how they are to be forgotten',
+			message = 'personal_data does not say how to forget some of the columns',
 			detail = format('These: %s.', missing),
 			hint = 'Say so in the store''s table personal_data.';
 	END IF;
@@ -196,7 +196,7 @@ BEGIN
 	LOOP
 		ids := @.ids_of(forget_customer.customer_id);
 		IF ids IS NULL THEN
-			RAISE EXCEPTION USING errcode = 'no_data_found', message = format('there is no customer %s', coalesce(forget_customer.customer_id::text, 'NULL'));
+			RAISE EXCEPTION USING errcode = 'no_data_found', message = format('customer %s does not exist', coalesce(forget_customer.customer_id::text, 'NULL'));
 		END IF;
 		PERFORM FROM @.customers WHERE customer_id = ANY (ids) ORDER BY customer_id FOR UPDATE;
 		EXIT WHEN ids = @.ids_of(forget_customer.customer_id);
@@ -286,7 +286,7 @@ DECLARE
 BEGIN
 	-- or each right would be a warning that it was not granted
 	IF NOT pg_has_role(owner, 'USAGE') THEN
-		RAISE EXCEPTION USING errcode = 'insufficient_privilege', message = format('access to store %s is granted and revoked by its owner only', store),
+		RAISE EXCEPTION USING errcode = 'insufficient_privilege', message = format('must be owner of store %s to grant or revoke access', store),
 			hint = format('SET ROLE %s.', owner);
 	ELSIF quote_ident(from_role) = owner::text THEN
 		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('the owner of store %s has access to it anyway', store);
@@ -317,7 +317,7 @@ DECLARE
 	statement text;
 BEGIN
 	IF level NOT IN ('reader', 'analyst', 'agent', 'sender', 'admin') OR level IS NULL THEN
-		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('the level "%s" is not known', level),
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('unknown level of access "%s"', level),
 			hint = 'reader, analyst, agent, sender or admin.';
 	END IF;
 	PERFORM @.revoke_access(to_role);

@@ -61,7 +61,7 @@ BEGIN
 	ORDER BY product_id, location FOR NO KEY UPDATE;
 	GET DIAGNOSTICS locked = ROW_COUNT;
 	IF locked < cardinality(moving) THEN
-		RAISE EXCEPTION USING errcode = 'insufficient_privilege', table = 'stock', message = 'some of the stock that is to change is not for you to see',
+		RAISE EXCEPTION USING errcode = 'insufficient_privilege', table = 'stock', message = 'row-level security hides some of the stock that is to change',
 			detail = 'A policy of row-level security hides it.';
 	END IF;
 	WITH moved AS (

@@ -29,19 +29,19 @@ BEGIN
 	IF view IS NULL THEN
 		RAISE EXCEPTION USING errcode = 'null_value_not_allowed', message = 'the name of the view must not be null';
 	ELSIF source IS NULL AND EXISTS (SELECT FROM @.snapshots AS s WHERE s.view = snapshot.view) THEN
-		RAISE EXCEPTION USING errcode = 'undefined_table', message = format('view "%s", of which there is a snapshot, is gone', view),
+		RAISE EXCEPTION USING errcode = 'undefined_table', message = format('view "%s" of a snapshot no longer exists', view),
 			hint = format('SELECT %s.drop_snapshot(%L) drops its snapshot, too.', store::regnamespace, view);
 	ELSIF source IS NULL THEN
-		RAISE EXCEPTION USING errcode = 'undefined_table', message = format('the store has no view "%s"', view);
+		RAISE EXCEPTION USING errcode = 'undefined_table', message = format('view "%s" does not exist in the store', view);
 	ELSIF @.tells_of_people(source) THEN
-		RAISE EXCEPTION USING errcode = 'feature_not_supported', message = format('there is no snapshot of view "%s"', view),
-			detail = 'It tells of persons, and a copy would go on telling of who is forgotten.',
-			hint = 'Of one customer it is answered by indexes. A copy of your own making is found by forget_customer if it has the column customer_id.';
+		RAISE EXCEPTION USING errcode = 'feature_not_supported', message = format('cannot take a snapshot of view "%s"', view),
+			detail = 'It tells about persons, and a copy would go on doing so after one is forgotten.',
+			hint = 'For one customer it is answered by indexes. A table of your own with its rows is found by forget_customer if it has a column customer_id.';
 	ELSIF EXISTS (SELECT FROM pg_class AS r, pg_options_to_table(r.reloptions) AS o WHERE r.oid = source AND o.option_name = 'security_invoker' AND o.option_value::boolean) THEN
-		RAISE EXCEPTION USING errcode = 'feature_not_supported', message = format('there is no snapshot of view "%s"', view),
-			detail = 'It says to each role what that role may see (security_invoker), and a copy would say the same to all.';
+		RAISE EXCEPTION USING errcode = 'feature_not_supported', message = format('cannot take a snapshot of view "%s"', view),
+			detail = 'It shows each role what that role may see (security_invoker), and a copy would show the same to all.';
 	ELSIF octet_length(view || '_snapshot') > 63 THEN
-		RAISE EXCEPTION USING errcode = 'name_too_long', message = format('the name of view "%s" is too long for a snapshot of it', view);
+		RAISE EXCEPTION USING errcode = 'name_too_long', message = format('name of view "%s" is too long for a snapshot', view);
 	END IF;
 
 	-- one at a time
@@ -50,7 +50,7 @@ BEGIN
 	IF to_regclass(target) IS NULL AND NOT has_schema_privilege(store, 'CREATE') THEN
 		RAISE EXCEPTION USING errcode = 'insufficient_privilege', message = format('permission denied for schema %s', store::regnamespace),
 			detail = format('There is no snapshot of "%s" yet, and the first one makes a table.', view),
-			hint = 'The owner of the store takes the first snapshot of a view; an admin takes it again.';
+			hint = 'Only the owner of the store can take the first snapshot of a view; an admin can refresh it.';
 	ELSIF to_regclass(target) IS NULL THEN
 		EXECUTE format('CREATE TABLE %s AS SELECT * FROM %s WITH NO DATA', target, source::regclass);
 		-- no key: where it is published rows could not be deleted
@@ -105,7 +105,7 @@ DECLARE
 BEGIN
 	DELETE FROM @.snapshots AS s WHERE s.view = drop_snapshot.view;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION USING errcode = 'undefined_object', message = format('there is no snapshot of "%s"', view);
+		RAISE EXCEPTION USING errcode = 'undefined_object', message = format('snapshot of "%s" does not exist', view);
 	END IF;
 	EXECUTE format('DROP TABLE IF EXISTS %s.%I', store, view || '_snapshot');
 END

@@ -37,7 +37,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $function$
 #variable_conflict use_column
 BEGIN
 	IF refund_date IS NULL OR refund_date NOT IN ('order', 'refund') THEN
-		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = CASE WHEN refund_date IS NULL THEN 'refund_date must not be null' ELSE format('refunds by the date of "%s" are not known', refund_date) END,
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = CASE WHEN refund_date IS NULL THEN 'refund_date must not be null' ELSE format('unknown refund_date "%s"', refund_date) END,
 			hint = 'By the date of the "order", or of the "refund".';
 	ELSIF by IN ('product', 'category') THEN
 		RETURN QUERY
@@ -76,7 +76,7 @@ BEGIN
 			WHERE refund_date = 'refund' AND o.counts AND f.refunded_at >= from_at AND f.refunded_at < to_at) AS s
 		GROUP BY 1, s.currency ORDER BY 1, s.currency;
 	ELSE
-		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('sales by "%s" are not known', by),
+		RAISE EXCEPTION USING errcode = 'invalid_parameter_value', message = format('cannot group sales by "%s"', by),
 			hint = 'By day, week, month, weekday (1: Monday), hour, product, category, channel, country, region or city.';
 	END IF;
 END

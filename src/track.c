@@ -743,7 +743,7 @@ LoadExpressions(Track *track, Relation relation)
 			if (!OidIsValid(track->key_array))
 				ereport(ERROR,
 						(errcode(ERRCODE_DATATYPE_MISMATCH),
-						 errmsg("customer can't be of type %s", format_type_be(type)),
+						 errmsg("customer cannot be of type %s", format_type_be(type)),
 						 errdetail("The type has no array type.")));
 			track->key_equal = QualifiedOperator(track->key->eq_opr);
 		}
@@ -768,7 +768,7 @@ ParsePolicy(Track *track, const char *policy)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("invalid life cycle policy in a trigger of %s", track->orders_name),
-				 errdetail("The policy can't be: %s.", wrong)));
+				 errdetail("The policy cannot be: %s.", wrong)));
 }
 
 /*

@@ -194,7 +194,7 @@ CheckType(ParseState *pstate, TrackArgument which, Node *node)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("%s can't be of type %s", track_argument_names[which], format_type_be(exprType(node))),
+			 errmsg("%s cannot be of type %s", track_argument_names[which], format_type_be(exprType(node))),
 			 which == ARGUMENT_CUSTOMER ? errdetail("A customer is known by a value that can be sorted and hashed.") :
 			 which == ARGUMENT_ORDERED_AT ? errdetail("A time is a timestamp with time zone, a timestamp (read as UTC) or a date (midnight UTC).") :
 			 which == ARGUMENT_AMOUNT ? errdetail("An amount is numeric, an integer or in floating point.") :
