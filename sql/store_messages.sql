@@ -152,14 +152,17 @@ SELECT * FROM shop.claim_messages(1, '-1 second');
 SELECT shop.acknowledge(1, 'id at the provider'), shop.acknowledge(1), shop.acknowledge(-1), shop.acknowledge(NULL);
 SELECT status, sent_at > now() - interval '1 minute' AS now, provider_id FROM shop.outbox WHERE message_id = 1;
 -- not sent: later, at other times; half a minute doubled, a quarter more or less
+SELECT clock_timestamp() AS before \gset
 SELECT shop.fail(2, 'try later'), shop.fail(3, 'no such template', retry => false), shop.fail(1, 'sent already'), shop.fail(11, 'not claimed'), shop.fail(-1, '');
-SELECT message_id, status, attempts, error, due_at - clock_timestamp() BETWEEN interval '21 seconds' AND interval '38 seconds' AS delayed FROM shop.outbox WHERE message_id IN (2, 3) ORDER BY message_id;
+SELECT message_id, status, attempts, error, due_at BETWEEN :'before'::timestamptz + interval '22.5 seconds' AND clock_timestamp() + interval '37.5 seconds' AS delayed FROM shop.outbox WHERE message_id IN (2, 3) ORDER BY message_id;
 UPDATE shop.outbox SET due_at = now(), attempts = 3 WHERE message_id = 2;
 SELECT attempt FROM shop.claim_messages(1);
+SELECT clock_timestamp() AS before \gset
 SELECT shop.fail(2, 'again', attempt => 3) AS of_another_claim, shop.fail(2, 'again', attempt => 4) AS of_this;
-SELECT due_at - clock_timestamp() BETWEEN interval '179 seconds' AND interval '301 seconds' AS delayed FROM shop.outbox WHERE message_id = 2;
+SELECT due_at BETWEEN :'before'::timestamptz + interval '180 seconds' AND clock_timestamp() + interval '300 seconds' AS delayed FROM shop.outbox WHERE message_id = 2;
+SELECT clock_timestamp() AS before \gset
 SELECT shop.fail(10, 'busy', retry_after => '1 hour');
-SELECT due_at - clock_timestamp() BETWEEN interval '59 minutes' AND interval '61 minutes' AS as_told FROM shop.outbox WHERE message_id = 10;
+SELECT due_at BETWEEN :'before'::timestamptz + interval '1 hour' AND clock_timestamp() + interval '1 hour' AS as_told FROM shop.outbox WHERE message_id = 10;
 -- the last attempt
 UPDATE shop.outbox SET due_at = now(), attempts = 7 WHERE message_id = 2;
 SELECT attempt FROM shop.claim_messages(1);
