@@ -92,6 +92,8 @@ FROM customers WHERE orders = 2 AND gap = 10;
 SELECT crm.stage_until(p) IS NULL AS forever, crm.stage(p, 'infinity') FROM (SELECT crm.purchases('294276-12-31Z'::timestamptz, 1)) v (p);
 SELECT crm.stage_until(p, crm.lifecycle_policy(at_risk_gaps => 1000000, lost_gaps => 1000000)) IS NULL AS forever, crm.stage(p, '294276-12-31Z', crm.lifecycle_policy(at_risk_gaps => 1000000, lost_gaps => 1000000))
 FROM (SELECT crm.purchases(at, 1) FROM (VALUES (timestamptz '4713-01-01 BC'), ('2025-01-01')) v (at)) o (p);
+-- A gap from one end of time to the other is more microseconds than a bigint has.
+SELECT crm.stage_until(p) IS NULL AS forever, crm.stage(p, '294276-12-31Z') FROM (SELECT crm.purchases(at, 1) FROM (VALUES (date '4714-11-24 BC'), ('4714-11-24 BC'), ('294270-01-01')) v (at)) o (p);
 
 -- As of now unless told, and so not for an index; with as_of it may be.
 SELECT crm.stage(crm.purchases(now() - interval '91 days', 1)), crm.stage(crm.purchases(now(), 1));

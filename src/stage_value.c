@@ -55,13 +55,13 @@ stage_of_name(const char *name, size_t length, Stage *stage)
 static int64_t
 threshold(const Purchases *p, int64_t after, int64_t gaps)
 {
-	int64_t		gap;
+	uint64_t	gap;
 	int64_t		whole;
 	int64_t		personal;
 
 	if (gaps == 0 || p->orders < 2)
 		return after;
-	gap = (purchases_last(p) - purchases_first(p)) / purchases_repeats(p);
+	gap = purchases_active(p) / purchases_repeats(p);
 	if (__builtin_mul_overflow(gap / POLICY_GAP_UNIT, gaps, &whole) ||
 		__builtin_add_overflow(whole, gap % POLICY_GAP_UNIT * gaps / POLICY_GAP_UNIT, &personal))
 		return STAGE_FOREVER;
