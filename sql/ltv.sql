@@ -227,6 +227,9 @@ FROM bought, (VALUES
 	('expected_orders(@D, @P, ''infinity'', ''1 year'')'), ('expected_orders(@D, @P, ''2025-02-01Z'', ''1 year'')'), ('expected_orders(@D, @P, ''2025-07-01Z'', ''-1 day'')'), ('ltv(@D, @P, ''2025-07-01Z'', ''1 year'', -0.1)'),
 	('ltv(@D, @P, ''2025-07-01Z'', ''1 year'', ''NaN'')'), ('expected_repeat_orders(@D, ''-infinity'', ''2025-01-01Z'')'), ('in_days(@M, 0)'), ('in_days(@M, ''Infinity'')'), ('in_days(@D, 1)')) v (call)
 WHERE name = 'often';
+-- parameters that no customers have: an error, not NaN
+SELECT call, outcome('crm.' || replace(replace(call, '@P', 'crm.ltv_model(''pareto_nbd'', ''{1e-300, 1, 1e-300, 1e-300}'')'), '@B', 'crm.ltv_model(''bg_nbd'', ''{1, 1, 1e-300, 1e-300}'', ''{1e-300, 2, 1e-300}'')')) FROM (VALUES
+	('alive(@P, 0, 0, 1e300)'), ('churn_risk(@P, 0, 0, 1e300)'), ('expected_orders(@P, 0, 0, 1e300, 10)'), ('log_likelihood(@P, 0, 0, 1e300)'), ('ltv(@B, 0, 0, 0, 0, ''Infinity'', 0)')) v (call);
 
 -- Simulated bases (inverse transform of hashes: the same everywhere).
 CREATE FUNCTION uniform(stream int, id bigint, n bigint) RETURNS float8 LANGUAGE sql IMMUTABLE

@@ -153,4 +153,18 @@ GetCountArg(FunctionCallInfo fcinfo, int n)
 	return x;
 }
 
+/* Parameters far from any that customers have overflow: an error, in place of NaN. */
+static inline double
+CheckResult(double result)
+{
+	if (unlikely(isnan(result)))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("result of the model is out of range"),
+				 errdetail("Its parameters, or the numbers that it is asked about, are too large or too small.")));
+	return result;
+}
+
+#define PG_RETURN_RESULT(x)	PG_RETURN_FLOAT8(CheckResult(x))
+
 #endif							/* CRM_LTV_SERVER_H */

@@ -265,7 +265,7 @@ crm_log_likelihood_raw(PG_FUNCTION_ARGS)
 	LtvModel   *model = PG_GETARG_LTV_MODEL_P(0);
 	LtvCustomer c = GetCustomerArg(fcinfo, 1);
 
-	PG_RETURN_FLOAT8(ltv_log_likelihood(model->process, model->parameters, c.x, c.t_x, c.t));
+	PG_RETURN_RESULT(ltv_log_likelihood(model->process, model->parameters, c.x, c.t_x, c.t));
 }
 
 /* spend_log_likelihood(ltv_model) returns float8: NULL unless spend was fitted. */
@@ -294,7 +294,7 @@ crm_spend_log_likelihood_raw(PG_FUNCTION_ARGS)
 	CheckSpend(model);
 	if (x == 0 || mean_value == 0)
 		PG_RETURN_FLOAT8(0);
-	PG_RETURN_FLOAT8(ltv_spend_log_likelihood(model->spend, x, mean_value));
+	PG_RETURN_RESULT(ltv_spend_log_likelihood(model->spend, x, mean_value));
 }
 
 /* customers(ltv_model) returns bigint: how many it was fitted to; NULL if not. */

@@ -294,7 +294,7 @@ crm_alive(PG_FUNCTION_ARGS)
 
 	if (!CustomerFromPurchases(PG_GETARG_PURCHASES_P(1), PG_GETARG_TIMESTAMPTZ(2), &c))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(Alive(fcinfo, model, &c));
+	PG_RETURN_RESULT(Alive(fcinfo, model, &c));
 }
 
 /* alive(ltv_model, x, t_x, t) returns float8 */
@@ -304,7 +304,7 @@ crm_alive_raw(PG_FUNCTION_ARGS)
 	LtvModel   *model = PG_GETARG_LTV_MODEL_P(0);
 	LtvCustomer c = GetCustomerArg(fcinfo, 1);
 
-	PG_RETURN_FLOAT8(Alive(fcinfo, model, &c));
+	PG_RETURN_RESULT(Alive(fcinfo, model, &c));
 }
 
 /*
@@ -319,7 +319,7 @@ crm_churn_risk(PG_FUNCTION_ARGS)
 
 	if (!CustomerFromPurchases(PG_GETARG_PURCHASES_P(1), PG_GETARG_TIMESTAMPTZ(2), &c))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(ChurnRisk(fcinfo, model, &c));
+	PG_RETURN_RESULT(ChurnRisk(fcinfo, model, &c));
 }
 
 /* churn_risk(ltv_model, x, t_x, t) returns float8 */
@@ -329,7 +329,7 @@ crm_churn_risk_raw(PG_FUNCTION_ARGS)
 	LtvModel   *model = PG_GETARG_LTV_MODEL_P(0);
 	LtvCustomer c = GetCustomerArg(fcinfo, 1);
 
-	PG_RETURN_FLOAT8(ChurnRisk(fcinfo, model, &c));
+	PG_RETURN_RESULT(ChurnRisk(fcinfo, model, &c));
 }
 
 /*
@@ -345,7 +345,7 @@ crm_expected_orders(PG_FUNCTION_ARGS)
 
 	if (!CustomerFromPurchases(PG_GETARG_PURCHASES_P(1), PG_GETARG_TIMESTAMPTZ(2), &c))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, horizon, 0));
+	PG_RETURN_RESULT(DiscountedOrders(fcinfo, model, &c, horizon, 0));
 }
 
 /* expected_orders(ltv_model, x, t_x, t, horizon) returns float8 */
@@ -355,7 +355,7 @@ crm_expected_orders_raw(PG_FUNCTION_ARGS)
 	LtvModel   *model = PG_GETARG_LTV_MODEL_P(0);
 	LtvCustomer c = GetCustomerArg(fcinfo, 1);
 
-	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, GetHorizonArg(fcinfo, 4), 0));
+	PG_RETURN_RESULT(DiscountedOrders(fcinfo, model, &c, GetHorizonArg(fcinfo, 4), 0));
 }
 
 /*
@@ -368,7 +368,7 @@ crm_expected_orders_new(PG_FUNCTION_ARGS)
 	LtvModel   *model = PG_GETARG_LTV_MODEL_P(0);
 	LtvCustomer c = {0};
 
-	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, GetHorizonArg(fcinfo, 1), 0));
+	PG_RETURN_RESULT(DiscountedOrders(fcinfo, model, &c, GetHorizonArg(fcinfo, 1), 0));
 }
 
 /* DiscountedOrders() with the gradient of its logarithm. */
@@ -389,9 +389,8 @@ ExpectedOrdersError(FunctionCallInfo fcinfo, const LtvModel *model, const LtvCus
 	double		orders = OrdersGradient(fcinfo, model, c, horizon, 0, gradient);
 
 	if (isinf(orders))
-		return Float8GetDatum(get_float8_infinity());
-	return Float8GetDatum(orders * sqrt(DeltaMethodVariance(gradient, model->covariance,
-															LTV_PARAMETERS)));
+		PG_RETURN_FLOAT8(get_float8_infinity());
+	PG_RETURN_RESULT(orders * sqrt(DeltaMethodVariance(gradient, model->covariance, LTV_PARAMETERS)));
 }
 
 /*
@@ -445,7 +444,7 @@ crm_expected_repeat_orders(PG_FUNCTION_ARGS)
 				 errmsg("times must be finite")));
 	if (until <= first_order)
 		PG_RETURN_FLOAT8(0);
-	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, DaysBetween(first_order, until), 0));
+	PG_RETURN_RESULT(DiscountedOrders(fcinfo, model, &c, DaysBetween(first_order, until), 0));
 }
 
 /* A number of orders, argument 1. */
@@ -486,7 +485,7 @@ crm_order_probability(PG_FUNCTION_ARGS)
 
 	if (!CustomerFromPurchases(PG_GETARG_PURCHASES_P(2), PG_GETARG_TIMESTAMPTZ(3), &c))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(ltv_order_probability(model->process, model->parameters, n,
+	PG_RETURN_RESULT(ltv_order_probability(model->process, model->parameters, n,
 										   c.x, c.t_x, c.t, horizon));
 }
 
@@ -498,7 +497,7 @@ crm_order_probability_raw(PG_FUNCTION_ARGS)
 	int			n = GetOrdersArg(fcinfo);
 	LtvCustomer c = GetCustomerArg(fcinfo, 2);
 
-	PG_RETURN_FLOAT8(ltv_order_probability(model->process, model->parameters, n, c.x, c.t_x, c.t,
+	PG_RETURN_RESULT(ltv_order_probability(model->process, model->parameters, n, c.x, c.t_x, c.t,
 										   CheckFiniteHorizon(GetHorizonArg(fcinfo, 5))));
 }
 
@@ -513,7 +512,7 @@ crm_order_probability_new(PG_FUNCTION_ARGS)
 	LtvModel   *model = PG_GETARG_LTV_MODEL_P(0);
 	int			n = GetOrdersArg(fcinfo);
 
-	PG_RETURN_FLOAT8(ltv_new_order_probability(model->process, model->parameters, n,
+	PG_RETURN_RESULT(ltv_new_order_probability(model->process, model->parameters, n,
 											   CheckFiniteHorizon(GetHorizonArg(fcinfo, 2))));
 }
 
@@ -531,7 +530,7 @@ crm_discounted_orders(PG_FUNCTION_ARGS)
 
 	if (!CustomerFromPurchases(PG_GETARG_PURCHASES_P(1), PG_GETARG_TIMESTAMPTZ(2), &c))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, horizon, delta));
+	PG_RETURN_RESULT(DiscountedOrders(fcinfo, model, &c, horizon, delta));
 }
 
 /*
@@ -547,7 +546,7 @@ crm_dect(PG_FUNCTION_ARGS)
 	double		horizon = GetHorizonArg(fcinfo, 4);
 	double		delta = GetDiscountArg(fcinfo, 5);
 
-	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, horizon, delta));
+	PG_RETURN_RESULT(DiscountedOrders(fcinfo, model, &c, horizon, delta));
 }
 
 /*
@@ -563,7 +562,7 @@ crm_dert(PG_FUNCTION_ARGS)
 
 	if (!CustomerFromPurchases(PG_GETARG_PURCHASES_P(1), PG_GETARG_TIMESTAMPTZ(2), &c))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, get_float8_infinity(), delta));
+	PG_RETURN_RESULT(DiscountedOrders(fcinfo, model, &c, get_float8_infinity(), delta));
 }
 
 /* dert(ltv_model, x, t_x, t, discount) returns float8 */
@@ -574,7 +573,7 @@ crm_dert_raw(PG_FUNCTION_ARGS)
 	LtvCustomer c = GetCustomerArg(fcinfo, 1);
 	double		delta = GetDiscountArg(fcinfo, 4);
 
-	PG_RETURN_FLOAT8(DiscountedOrders(fcinfo, model, &c, get_float8_infinity(), delta));
+	PG_RETURN_RESULT(DiscountedOrders(fcinfo, model, &c, get_float8_infinity(), delta));
 }
 
 /* The expected value of a customer's purchases; false if there is no mean. */
@@ -589,7 +588,7 @@ ExpectedSpend(const LtvModel *model, double x, double mean_value, double *value)
 /*
  * expected_order_value(ltv_model, purchases) returns float8: the expected value
  * of a customer's next orders.  NULL for a customer without orders, and where
- * the model has no mean (q <= 1 and no repeat purchases).
+ * the model has no mean (p x + q <= 1).
  */
 Datum
 crm_expected_order_value(PG_FUNCTION_ARGS)
@@ -601,7 +600,7 @@ crm_expected_order_value(PG_FUNCTION_ARGS)
 
 	if (!ExpectedSpend(model, x, x > 0 ? RepeatValue(p) : 0, &value) || p->orders == 0)
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(value);
+	PG_RETURN_RESULT(value);
 }
 
 /* expected_order_value(ltv_model, x, mean_value) returns float8 */
@@ -614,7 +613,7 @@ crm_expected_order_value_raw(PG_FUNCTION_ARGS)
 
 	if (!ExpectedSpend(model, x, GetMeanValueArg(fcinfo, x, 2), &value))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(value);
+	PG_RETURN_RESULT(value);
 }
 
 /* expected_order_value(ltv_model) returns float8: of a new customer. */
@@ -625,7 +624,7 @@ crm_expected_order_value_new(PG_FUNCTION_ARGS)
 
 	if (!ExpectedSpend(PG_GETARG_LTV_MODEL_P(0), 0, 0, &value))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(value);
+	PG_RETURN_RESULT(value);
 }
 
 /*
@@ -645,7 +644,7 @@ crm_ltv(PG_FUNCTION_ARGS)
 	if (!CustomerFromPurchases(p, PG_GETARG_TIMESTAMPTZ(2), &c) ||
 		!ExpectedSpend(model, c.x, c.x > 0 ? RepeatValue(p) : 0, &value))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(value * DiscountedOrders(fcinfo, model, &c, horizon, delta));
+	PG_RETURN_RESULT(value * DiscountedOrders(fcinfo, model, &c, horizon, delta));
 }
 
 /* ltv(ltv_model, x, t_x, t, mean_value, horizon, discount) returns float8 */
@@ -661,7 +660,7 @@ crm_ltv_raw(PG_FUNCTION_ARGS)
 
 	if (!ExpectedSpend(model, c.x, mean_value, &value))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(value * DiscountedOrders(fcinfo, model, &c, horizon, delta));
+	PG_RETURN_RESULT(value * DiscountedOrders(fcinfo, model, &c, horizon, delta));
 }
 
 /* Process and spend are fitted apart: their errors are independent. */
@@ -685,7 +684,7 @@ LtvError(FunctionCallInfo fcinfo, const LtvModel *model, const LtvCustomer *c,
 		PG_RETURN_FLOAT8(get_float8_infinity());
 	for (int i = 0; i < LTV_SPEND_PARAMETERS; i++)
 		by_spend[i] /= value;
-	PG_RETURN_FLOAT8(orders * value *
+	PG_RETURN_RESULT(orders * value *
 					 sqrt(DeltaMethodVariance(by_process, model->covariance, LTV_PARAMETERS) +
 						  DeltaMethodVariance(by_spend, model->spend_covariance,
 											  LTV_SPEND_PARAMETERS)));
@@ -727,7 +726,7 @@ TimeAfterLastOrder(FunctionCallInfo fcinfo, const Purchases *p, double usecs)
 {
 	TimestampTz at;
 
-	if (usecs >= 0x1p63 || pg_add_s64_overflow(p->last_order, (int64) rint(usecs), &at) ||
+	if (!(usecs < 0x1p63) || pg_add_s64_overflow(p->last_order, (int64) rint(usecs), &at) ||
 		at >= END_TIMESTAMP)
 		PG_RETURN_NULL();
 	return TimestampTzGetDatum(at);
@@ -744,8 +743,7 @@ crm_next_order(PG_FUNCTION_ARGS)
 
 	if (p->orders < 2)
 		PG_RETURN_NULL();
-	return TimeAfterLastOrder(fcinfo, p, (double) (((uint64) purchases_last(p) - (uint64) purchases_first(p)) /
-												   purchases_repeats(p)));
+	return TimeAfterLastOrder(fcinfo, p, (double) (purchases_active(p) / purchases_repeats(p)));
 }
 
 /*
