@@ -51,6 +51,7 @@ UPDATE stock SET reserved = 2 WHERE product_id % 5 = 0 AND location = 'main';
 UPDATE products SET category = NULL WHERE product_id % 31 = 0;
 UPDATE products SET active = false, low_stock = NULL WHERE product_id % 17 = 0;
 UPDATE products SET currency = 'USD' WHERE product_id % 13 = 0;
+UPDATE products SET price = NULL WHERE product_id % 19 = 0;
 UPDATE products AS p SET price = (SELECT q.price FROM products AS q WHERE q.product_id = p.product_id + 1) WHERE product_id % 12 = 5;
 UPDATE touches SET campaign = CASE touch_id % 4 WHEN 0 THEN NULL WHEN 1 THEN '' ELSE 'No. ' || touch_id % 4 END WHERE channel IN ('email', 'paid_search', 'referral', 'direct');
 UPDATE touches SET product_id = (SELECT min(product_id) + touch_id % 24 FROM products) WHERE kind IN ('view', 'cart') AND touch_id % 3 > 0;
@@ -355,7 +356,8 @@ INSERT INTO checks VALUES
 	(SELECT channel FROM o AS b WHERE b.customer_id = o.customer_id GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1), (SELECT to_char(day, 'ID')::int FROM o AS b WHERE b.customer_id = o.customer_id GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1),
 	(SELECT extract(hour FROM local)::int FROM o AS b WHERE b.customer_id = o.customer_id GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1),
 	(SELECT CASE WHEN round(avg(place), 9) < round(1 / 3.0, 9) THEN 'low' WHEN round(avg(place), 9) < round(2 / 3.0, 9) THEN 'middle' WHEN avg(place) IS NOT NULL THEN 'high' END FROM o AS b JOIN order_items USING (order_id) JOIN products AS p USING (product_id), generate_series(1, quantity),
-		LATERAL (SELECT count(*) FILTER (WHERE q.price < p.price) / (count(*) - 1.0) AS place FROM products AS q WHERE q.category = p.category) AS r WHERE b.customer_id = o.customer_id AND p.category IS NOT NULL)
+		LATERAL (SELECT CASE WHEN p.price IS NOT NULL THEN coalesce(count(*) FILTER (WHERE q.price < p.price) / nullif(count(q.price) - 1.0, 0), 0) END AS place FROM products AS q, settings
+			WHERE q.category = p.category AND coalesce(q.currency, base_currency) = coalesce(p.currency, base_currency)) AS r WHERE b.customer_id = o.customer_id AND p.category IS NOT NULL)
 	FROM o WHERE customer_id IS NOT NULL GROUP BY 1$$),
 ('customer_timeline', $$SELECT customer_id, at, 'order', h.status, order_id, CASE h.status WHEN 'placed' THEN amount END, currency, channel FROM orders AS o JOIN order_history AS h USING (order_id) WHERE customer_id IS NOT NULL
 	UNION ALL SELECT customer_id, r.refunded_at, 'refund', reason, order_id, -r.amount, currency, channel FROM orders AS o JOIN refunds AS r USING (order_id) WHERE customer_id IS NOT NULL

@@ -332,7 +332,8 @@ $function$;
 COMMENT ON FUNCTION @.customer_360(bigint) IS 'a customer in a row, as the view has it, by a plan that the session keeps; of an id that was merged the one it resolves to';
 
 -- What is most of a customer: of equal ones the first.  A mean of thirds may be
--- a little less in floating point.
+-- a little less in floating point.  Prices are compared in one currency; what
+-- has none has no place among them.
 CREATE OR REPLACE VIEW @.customer_preferences AS
 SELECT o.customer_id, o.orders, i.category, o.channel, o.weekday, o.hour, CASE WHEN i.price_rank < 0.333333333 THEN 'low' WHEN i.price_rank < 0.666666666 THEN 'middle' WHEN i.price_rank >= 0 THEN 'high' END AS price_band
 FROM (
@@ -341,11 +342,13 @@ FROM (
 	FROM (SELECT b.customer_id, b.channel, b.ordered_at AT TIME ZONE (SELECT time_zone FROM @.settings) AS at FROM @.orders AS b WHERE b.counts AND b.customer_id IS NOT NULL) AS l
 	GROUP BY l.customer_id) AS o
 LEFT JOIN (
-	SELECT c.customer_id, (pg_catalog.array_agg(c.category ORDER BY c.units DESC, c.category))[1] AS category, pg_catalog.sum(c.ranks) / pg_catalog.sum(c.units) AS price_rank
+	SELECT c.customer_id, (pg_catalog.array_agg(c.category ORDER BY c.units DESC, c.category))[1] AS category, pg_catalog.sum(c.ranks) / pg_catalog.sum(c.ranked) AS price_rank
 	FROM (
-		SELECT b.customer_id, p.category, pg_catalog.sum(i.quantity) AS units, pg_catalog.sum(i.quantity * p.rank) AS ranks
+		SELECT b.customer_id, p.category, pg_catalog.sum(i.quantity) AS units, pg_catalog.sum(i.quantity) FILTER (WHERE p.rank IS NOT NULL) AS ranked, pg_catalog.sum(i.quantity * p.rank) AS ranks
 		FROM @.orders AS b JOIN @.order_items AS i USING (order_id)
-		JOIN (SELECT product_id, category, pg_catalog.percent_rank() OVER (PARTITION BY category ORDER BY price) AS rank FROM @.products WHERE category IS NOT NULL) AS p USING (product_id)
+		JOIN (SELECT product_id, category, CASE WHEN price IS NOT NULL THEN
+				pg_catalog.percent_rank() OVER (PARTITION BY category, coalesce(currency, (SELECT base_currency FROM @.settings)), price IS NULL ORDER BY price) END AS rank
+			FROM @.products WHERE category IS NOT NULL) AS p USING (product_id)
 		WHERE b.counts AND b.customer_id IS NOT NULL GROUP BY b.customer_id, p.category) AS c
 	GROUP BY c.customer_id) AS i ON i.customer_id = o.customer_id;
 
