@@ -172,7 +172,7 @@ INSERT INTO checks VALUES
 	round(extract(epoch FROM ordered_at - (SELECT ordered_at FROM o AS p WHERE p.customer_id = o.customer_id AND p.n = o.n - 1)) / 86400, 2),
 	(SELECT CASE WHEN bool_and(value IS NOT NULL) THEN sum(value) END FROM o AS p WHERE p.customer_id = o.customer_id AND p.n <= o.n) FROM o WHERE customer_id IS NOT NULL$$);
 INSERT INTO checks SELECT format('sales($1, $2, %L)', by), format('SELECT %s, currency, count(*), sum(units), sum(gross), sum(refunded), sum(net), sum(net_sales) FROM o WHERE ordered_at >= $1 AND ordered_at < $2 GROUP BY 1, 2', part)
-FROM (VALUES ('day', 'day::text'), ('week', '(day - (extract(isodow FROM day)::int - 1))::text'), ('month', 'month::text'), ('weekday', 'to_char(day, ''ID'')'), ('hour', 'lpad(extract(hour FROM local)::text, 2, ''0'')'),
+FROM (VALUES ('day', 'to_char(day, ''YYYY-MM-DD'')'), ('week', 'to_char(day - (extract(isodow FROM day)::int - 1), ''YYYY-MM-DD'')'), ('month', 'to_char(month, ''YYYY-MM-DD'')'), ('weekday', 'to_char(day, ''ID'')'), ('hour', 'lpad(extract(hour FROM local)::text, 2, ''0'')'),
 	('channel', 'channel'), ('country', 'country'), ('region', 'region'), ('city', 'city')) AS v(by, part);
 -- what is given back, when it is
 INSERT INTO checks SELECT format('sales($1, $2, %L, ''refund'')', by), format('SELECT %s, currency, count(order_id), sum(units), sum(gross), sum(back), sum(gross - back), sum(goods) FROM (
@@ -180,7 +180,7 @@ INSERT INTO checks SELECT format('sales($1, $2, %L, ''refund'')', by), format('S
 	FROM o WHERE ordered_at >= $1 AND ordered_at < $2
 	UNION ALL SELECT at, at::date, date_trunc(''month'', at)::date, channel, country, region, city, currency, NULL, 0, 0, amount, shipping + tax - amount
 	FROM (SELECT *, refunded_at AT TIME ZONE (SELECT time_zone FROM settings) AS at FROM refunds) AS f JOIN o USING (order_id) WHERE refunded_at >= $1 AND refunded_at < $2) AS s GROUP BY 1, 2', part)
-FROM (VALUES ('day', 'day::text'), ('week', '(day - (extract(isodow FROM day)::int - 1))::text'), ('month', 'month::text'), ('weekday', 'to_char(day, ''ID'')'), ('hour', 'lpad(extract(hour FROM local)::text, 2, ''0'')'),
+FROM (VALUES ('day', 'to_char(day, ''YYYY-MM-DD'')'), ('week', 'to_char(day - (extract(isodow FROM day)::int - 1), ''YYYY-MM-DD'')'), ('month', 'to_char(month, ''YYYY-MM-DD'')'), ('weekday', 'to_char(day, ''ID'')'), ('hour', 'lpad(extract(hour FROM local)::text, 2, ''0'')'),
 	('channel', 'channel'), ('country', 'country'), ('region', 'region'), ('city', 'city')) AS v(by, part);
 INSERT INTO checks SELECT v.relation, replace('SELECT count(*), count(*) FILTER (WHERE again), round(count(*) FILTER (WHERE again)::numeric / nullif(count(*), 0), 6)
 	FROM (SELECT ordered_at, EXISTS (SELECT FROM o AS p WHERE p.customer_id = o.customer_id AND p.n = 2 AND (p.ordered_at < o.ordered_at + INTERVAL)) AS again FROM o WHERE customer_id IS NOT NULL AND n = 1 AND ordered_at >= $1 AND ordered_at < $2) AS c', 'INTERVAL', within)
@@ -484,12 +484,14 @@ SELECT count(DISTINCT f) AS periods, count(k) > 100 AS carts, count(v) AS visito
 FROM generate_series(timestamptz '2023-01-01', '2026-01-01', '7 days 5 hours') AS f,
 	LATERAL (SELECT (SELECT string_agg(c::text, ' ' ORDER BY c::text) FROM carts(f, f + interval '7 days 5 hours') AS c) AS k, (SELECT string_agg(c::text, ' ' ORDER BY c::text) FROM carts AS c WHERE started_at >= f AND started_at < f + interval '7 days 5 hours') AS kw,
 		(SELECT string_agg(c::text, ' ' ORDER BY c::text) FROM visitor_funnel(f, f + interval '7 days 5 hours') AS c) AS v, (SELECT string_agg(c::text, ' ' ORDER BY c::text) FROM visitor_funnel AS c WHERE attraction_at >= f AND attraction_at < f + interval '7 days 5 hours') AS vw) AS s;
--- in Tokyo, in whole yen, orders count when they are paid, and who asks lives where clocks change at other times
+-- in Tokyo, in whole yen, orders count when they are paid, and who asks lives where clocks change at other times and dates are written in another way
 UPDATE rates SET rate = rate * 160;
 INSERT INTO rates VALUES ('EUR', '2022-01-01', 160), ('EUR', '2024-05-15', 171.23);
 UPDATE settings SET base_currency = 'JPY', time_zone = 'Asia/Tokyo', counts_from = 'paid', attribution_model = 'markov', margin = 0.4;
 SET timezone = 'Pacific/Chatham';
+SET datestyle = 'SQL, DMY';
 SELECT * FROM pg_temp.differences();
+RESET datestyle;
 SET timezone = 'UTC';
 UPDATE settings SET base_currency = 'EUR', time_zone = 'America/New_York', counts_from = 'placed', attribution_model = 'shapley';
 -- what nobody knows the rate of: orders, and what was spent

@@ -33,7 +33,8 @@ DROP FUNCTION IF EXISTS @.sales(timestamptz, timestamptz, text);
 -- A refund is taken off where its order is, or where it was made itself.
 CREATE OR REPLACE FUNCTION @.sales(from_at timestamptz, to_at timestamptz, by text DEFAULT 'day', refund_date text DEFAULT 'order')
 RETURNS TABLE (part text, currency text, orders bigint, units bigint, gross numeric(20,4), refunded numeric(20,4), net numeric(20,4), net_sales numeric(20,4))
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $function$
+-- a day is the same text, and comes in its turn, whoever asks
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' AS $function$
 #variable_conflict use_column
 BEGIN
 	IF refund_date IS NULL OR refund_date NOT IN ('order', 'refund') THEN
