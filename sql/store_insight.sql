@@ -456,6 +456,15 @@ SELECT count(*) FILTER (WHERE (g.active_at_start, g.new_customers, g.returning_c
 	(f.active_at_start, f.new_customers, f.returning_customers, f.reactivated_customers, f.leaving_customers)) AS new_york
 FROM "New York".growth AS g, "New York".growth(g.month::timestamp AT TIME ZONE 'America/New_York', (g.month + interval '1 month') AT TIME ZONE 'America/New_York') AS f WHERE extract(month FROM g.month) IN (3, 7);
 SELECT * FROM shop.churn('2000-01-01', '2001-01-01');
+-- in a period whose bounds are not known, or the wrong way round, there is nothing
+SELECT g.*, c.* FROM (VALUES (NULL::timestamptz, timestamptz '2026-01-01'), ('2025-01-01', NULL), ('2025-07-01', '2025-01-01')) AS p(from_at, to_at), shop.growth(p.from_at, p.to_at) AS g, shop.churn(p.from_at, p.to_at) AS c;
+-- of time to come nothing is known but what there is
+BEGIN;
+INSERT INTO shop.orders (customer_id, channel, currency, ordered_at) SELECT 9001, 'direct', 'EUR', now() - interval '1 hour';
+SELECT active_at_start > 0 AS customers, active_at_end - active_at_start AS more, new_customers, returning_customers, reactivated_customers, leaving_customers,
+	(SELECT customers FROM shop.churn(now() + interval '1 year', 'infinity')) - active_at_start AS otherwise
+FROM shop.growth(now() + interval '1 year', 'infinity');
+ROLLBACK;
 SELECT * FROM empty.growth;
 
 -- Baskets

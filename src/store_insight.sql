@@ -478,6 +478,8 @@ FROM (
 	GROUP BY g.month) AS n
 WINDOW w AS (ORDER BY month);
 
+-- What is asked of the time to come is told as of now.  least() alone would take
+-- a bound that is NULL for none.
 CREATE OR REPLACE FUNCTION @.growth(from_at timestamptz, to_at timestamptz)
 RETURNS TABLE (active_at_start bigint, new_customers bigint, returning_customers bigint, reactivated_customers bigint, leaving_customers bigint, active_at_end bigint)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -487,12 +489,12 @@ BEGIN ATOMIC
 		pg_catalog.count(*) FILTER (WHERE c.at_start = 'lost' AND c.at_end = 'active'),
 		pg_catalog.count(*) FILTER (WHERE c.at_start <> 'lost' AND c.at_end = 'lost'), pg_catalog.count(*) FILTER (WHERE c.at_end = 'active')
 	FROM (
-		SELECT b.ordered, CASE crm.stage(b.before, from_at, y.policy) WHEN 'lead' THEN 'none' WHEN 'lost' THEN 'lost' ELSE 'active' END AS at_start,
+		SELECT b.ordered, CASE crm.stage(b.before, least(from_at, pg_catalog.now()), y.policy) WHEN 'lead' THEN 'none' WHEN 'lost' THEN 'lost' ELSE 'active' END AS at_start,
 			CASE crm.stage(b.p, least(to_at, pg_catalog.now()), y.policy) WHEN 'lost' THEN 'lost' ELSE 'active' END AS at_end
 		FROM (SELECT @.policy() AS policy OFFSET 0) AS y, (
 			SELECT crm.purchases(o.ordered_at, 0::numeric) FILTER (WHERE o.ordered_at < from_at) AS before, crm.purchases(o.ordered_at, 0::numeric) AS p,
 				pg_catalog.bool_or(o.ordered_at >= from_at) AS ordered
-			FROM @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < least(to_at, pg_catalog.now()) GROUP BY o.customer_id) AS b) AS c;
+			FROM @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < least(to_at, pg_catalog.now()) AND from_at <= to_at GROUP BY o.customer_id) AS b) AS c;
 END;
 COMMENT ON FUNCTION @.growth(timestamptz, timestamptz) IS 'customers who came, stayed, came back and left in a period';
 
@@ -509,8 +511,8 @@ BEGIN ATOMIC
 		SELECT crm.stage(b.p, least(to_at, pg_catalog.now()), y.policy) = 'lost' AS lost
 		FROM (SELECT @.policy() AS policy OFFSET 0) AS y, (
 			SELECT crm.purchases(o.ordered_at, 0::numeric) FILTER (WHERE o.ordered_at < from_at) AS before, crm.purchases(o.ordered_at, 0::numeric) AS p
-			FROM @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < least(to_at, pg_catalog.now()) GROUP BY o.customer_id) AS b
-		WHERE crm.stage(b.before, from_at, y.policy) NOT IN ('lead', 'lost')) AS c;
+			FROM @.orders AS o WHERE o.counts AND o.customer_id IS NOT NULL AND o.ordered_at < least(to_at, pg_catalog.now()) AND from_at <= to_at GROUP BY o.customer_id) AS b
+		WHERE crm.stage(b.before, least(from_at, pg_catalog.now()), y.policy) NOT IN ('lead', 'lost')) AS c;
 END;
 COMMENT ON FUNCTION @.churn(timestamptz, timestamptz) IS 'of the customers who were not lost as a period began, the part that is as it ends';
 
