@@ -32,6 +32,7 @@ INSERT INTO touches (visitor_id, kind, channel, touched_at) VALUES ('v', 'visit'
 INSERT INTO customers (created_at) VALUES ('infinity');
 INSERT INTO customers (birth_date) VALUES ('infinity');
 INSERT INTO goals (metric, from_at, to_at, target) VALUES ('orders', '2025-01-01', '2026-01-01', 'NaN');
+INSERT INTO goals (metric, from_at, to_at, target) VALUES ('orders', '2025-01-01', 'infinity', 1);
 INSERT INTO channel_credits (channel, from_at, to_at, credit) VALUES ('web', '2025-01-01', '2026-01-01', 'NaN');
 UPDATE settings SET margin = 'NaN';
 INSERT INTO orders (order_id, customer_id, channel, currency) VALUES (1, 1, 'web', 'EUR');

@@ -679,7 +679,9 @@ CREATE TABLE IF NOT EXISTS @.goals (
 	target numeric NOT NULL CHECK (target < 'Infinity'),
 	note text,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-	CHECK (from_at < to_at)
+	CHECK (from_at < to_at),
+	-- of all time no part has passed
+	CONSTRAINT goals_times_are_finite CHECK (pg_catalog.isfinite(from_at) AND pg_catalog.isfinite(to_at))
 );
 
 CREATE OR REPLACE FUNCTION @.unknown_metric(name text) RETURNS numeric
