@@ -216,6 +216,9 @@ FROM (SELECT crm.attribution(journey, at, amount) AS part FROM purchase LEFT JOI
 SELECT channel, model, conversions, value FROM crm.channels((SELECT crm.rollup(a) FROM (VALUES
 	('{"models": ["x"], "channels": [["b", [2, 0, 20000, 0]], ["a", [1, 2251799813685248, 10000, 0]]]}'::crm.attribution),
 	('{"models": ["y", "x"], "channels": [["c", [1, 0, -30000, 0], [0, 0, 5, 0]]]}')) v (a)));
+-- at the end of the range
+SELECT channel, conversions, value FROM crm.channels('{"models": ["x"], "channels": [["a", [9223372036854775807, 4503599627370495, 9223372036854775807, 4503599627370495]]]}'::crm.attribution);
+SELECT channel, conversions, value FROM crm.channels('{"models": ["x"], "channels": [["a", [1, 0, -9223372036854775808, 0]], ["b", [1, 0, 9223372036854775807, 4503599627370495]]]}'::crm.attribution);
 SELECT crm.attribution(NULL, NULL, NULL) AS of_no_orders;
 DO $$
 DECLARE

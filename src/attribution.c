@@ -13,6 +13,7 @@
 #include "crm_text.h"
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "funcapi.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
@@ -709,10 +710,12 @@ crm_attribution_channels(PG_FUNCTION_ARGS)
 			CheckRange(wide_add(&sum.value, cell->value));
 			wide_decimals(sum.conversions, &next_whole, &next_fraction);
 			next_value = wide_round(sum.value);
+			CheckRange(!pg_sub_s64_overflow(next_whole, whole, &whole) &&
+					   !pg_sub_s64_overflow(next_value, value, &value));
 			values[0] = PointerGetDatum(cstring_to_text_with_len(name, length));
 			values[1] = PointerGetDatum(cstring_to_text_with_len(model, model_length));
-			values[2] = ConversionsNumeric(next_whole - whole, next_fraction - fraction);
-			values[3] = NumericGetDatum(AmountToNumeric(next_value - value, AMOUNT_SCALE));
+			values[2] = ConversionsNumeric(whole, next_fraction - fraction);
+			values[3] = NumericGetDatum(AmountToNumeric(value, AMOUNT_SCALE));
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 			MemoryContextReset(of_row);
 			whole = next_whole;

@@ -222,32 +222,24 @@ wide_split(WideSum sum, int64_t *rest)
 	return (int64_t) ((uint64_t) sum.high << 12 | sum.low >> 52);
 }
 
-/* The sum divided by CREDIT_ONE, rounded half up. */
+/* The sum divided by CREDIT_ONE, rounded half up, but for the end of the range. */
 int64_t
 wide_round(WideSum sum)
 {
 	int64_t		rest;
 	int64_t		whole = wide_split(sum, &rest);
 
-	return rest >= CREDIT_ONE / 2 ? whole + 1 : whole;
+	return whole + (rest >= CREDIT_ONE / 2 && whole < INT64_MAX);
 }
 
-/* The sum divided by CREDIT_ONE: its whole part, and 10^12 times the rest, rounded. */
+/* The sum divided by CREDIT_ONE: its whole part, and 10^12 times the rest, rounded: up to 10^12. */
 void
 wide_decimals(WideSum sum, int64_t *whole, int64_t *fraction)
 {
-	const int64_t unit = INT64_C(1000000000000);
 	int64_t		rest;
-	WideSum		product;
 
 	*whole = wide_split(sum, &rest);
-	product = wide_product(unit, rest);
-	*fraction = wide_round(product);
-	if (*fraction == unit)
-	{
-		*fraction = 0;
-		(*whole)++;
-	}
+	*fraction = wide_round(wide_product(INT64_C(1000000000000), rest));
 }
 
 /*
