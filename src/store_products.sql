@@ -61,8 +61,8 @@ BEGIN
 	ORDER BY product_id, location FOR NO KEY UPDATE;
 	GET DIAGNOSTICS locked = ROW_COUNT;
 	IF locked < cardinality(moving) THEN
-		RAISE EXCEPTION USING errcode = 'insufficient_privilege', table = 'stock', message = 'row-level security hides some of the stock that is to change',
-			detail = 'A policy of row-level security hides it.';
+		RAISE EXCEPTION USING errcode = 'insufficient_privilege', table = 'stock',
+			message = 'row-level security hides some of the stock that is to change';
 	END IF;
 	WITH moved AS (
 		UPDATE @.stock AS s SET reserved = s.reserved + d.reserved, on_hand = s.on_hand + d.on_hand
